@@ -1,0 +1,68 @@
+# make demo and make test need nothing but Python 3.11+; with npm there is a compiler, a local node, and judges of CIDs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(if $(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes),$(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo nodes test test-install check format snapshot bench lock clean
+
+help: ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "medshare needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+node_modules/.ready: package-lock.json package.json
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	elif [ "$${MEDSHARE_REQUIRE_NODES:-}" = 1 ]; then echo "npm is required and not there" >&2; exit 1; \
+	else echo "npm is not there: tests that need a compiler, anvil or a judge of CIDs will be skipped"; fi
+
+demo: $(VENV)/.ready ## Run the whole path on real FHIR records, on the embedded chain and store
+	$(BIN)/medshare demo --home medshare-demo
+
+nodes: $(VENV)/.ready node_modules/.ready ## Build Kubo into the user's cache folder, for the tests (needs Go)
+	$(BIN)/python scripts/install_kubo.py
+
+test: $(VENV)/.ready node_modules/.ready ## Run the tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+
+test-install: $(VENV)/.ready ## Install the wheel into an empty environment and run the demo from it
+	$(BIN)/python -m pytest -m install
+
+check: $(VENV)/.ready node_modules/.ready ## Check format, lint, types, import rules, compiled contracts, help texts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/compile_contracts.py --check
+	$(BIN)/python scripts/write_reference.py --check
+
+format: $(VENV)/.ready ## Format and sort
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write ABIs, layouts, gas and help texts anew
+	$(BIN)/python scripts/compile_contracts.py
+	$(BIN)/python benchmarks/gas.py --snapshot
+	$(BIN)/python scripts/write_reference.py
+
+bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and memory (QUICK=1 for less)
+	$(BIN)/python benchmarks/gas.py
+	$(BIN)/python benchmarks/envelope.py $(if $(QUICK),--quick)
+	$(BIN)/python benchmarks/storage.py $(if $(QUICK),--quick)
+	$(BIN)/python benchmarks/end_to_end.py $(if $(QUICK),--quick)
+
+lock: ## Pin every dependency by hash (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	  --prerelease if-necessary-or-explicit --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove what was made
+	rm -rf $(VENV) node_modules build dist medshare-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
