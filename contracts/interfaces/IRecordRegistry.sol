@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {RecordId} from "../types/Ids.sol";
+
+/// @title Which records exist
+/// @notice A custodian states: this record of this patient exists; this version took its place; this one is withdrawn.
+/// @dev An entry is the statement of one custodian and lies under (custodian, record id). So nobody can take a record
+/// id before its custodian does, and an entry says nothing in anybody else's name. A record id is the digest of
+/// encrypted bytes: it says nothing about the text, and leads to the CID and back without a table.
+interface IRecordRegistry {
+    enum Status {
+        Unknown,
+        Active,
+        Superseded,
+        Retracted
+    }
+
+    /// @notice What a custodian states about a record.
+    /// @param patient whom the record is about
+    /// @param registeredAt block time, Unix seconds
+    /// @param endedAt block time of superseding or first retraction, 0 while active
+    /// @param version 1 for a first version, one more than the version it supersedes
+    /// @param status Active, Superseded or Retracted
+    struct Record {
+        address patient;
+        uint32 registeredAt;
+        uint32 endedAt;
+        uint16 version;
+        Status status;
+    }
+
+    /// @notice A custodian registered the first version of a record.
+    /// @custom:privacy Makes public that custodian and patient, two pseudonymous addresses, are related, and when.
+    event RecordRegistered(address indexed custodian, address indexed patient, RecordId indexed recordId);
+
+    /// @notice A custodian put a new version in the place of a record.
+    /// @custom:privacy As registering, and that the two records are versions of one.
+    event RecordSuperseded(
+        address indexed custodian,
+        address indexed patient,
+        RecordId indexed recordId,
+        RecordId previousId
+    );
+
+    /// @notice A custodian withdrew a record: it should not be relied on any more.
+    /// @param reason salted digest of the reason, the text is off chain
+    /// @custom:privacy Makes public that the record was withdrawn, and when; the reason only to who has its text and salt.
+    event RecordRetracted(address indexed custodian, RecordId indexed recordId, bytes32 reason);
+
+    /// @notice The custodian has registered no such record.
+    /// @custom:privacy Nothing: says only what the caller asked.
+    error RecordRegistryRecordUnknown(address custodian, RecordId recordId);
+
+    /// @notice The custodian has registered this record already.
+    /// @custom:privacy Nothing: the entry is public.
+    error RecordRegistryRecordExists(address custodian, RecordId recordId);
+
+    /// @notice The record was superseded or retracted before.
+    /// @custom:privacy Nothing: the entry is public.
+    error RecordRegistryRecordNotActive(address custodian, RecordId recordId, Status status);
+
+    /// @notice A record id of zeros was refused.
+    /// @custom:privacy Nothing.
+    error RecordRegistryRecordIdIsZero();
+
+    /// @notice A record needs a patient.
+    /// @custom:privacy Nothing.
+    error RecordRegistryPatientIsZero();
+
+    /// @notice The record has 65,535 versions, more cannot be counted.
+    /// @custom:privacy Nothing: the entry is public.
+    error RecordRegistryVersionsExhausted(address custodian, RecordId recordId);
+
+    /// @notice State that a record of `patient` exists, as its custodian.
+    /// @dev Warning: anybody may state this of anybody. Readers ask which custodians they trust.
+    /// @param recordId digest of the CID of the encrypted record
+    /// @param patient whom the record is about: the pseudonym for this relationship
+    /// @custom:privacy Makes public that the caller holds something of this pseudonym, and when; never what.
+    function register(RecordId recordId, address patient) external;
+
+    /// @notice Put a new version in the place of your active record.
+    /// @dev The patient stays the same. Two new versions of one record cannot both pass.
+    /// @param recordId the new version
+    /// @param previousId the caller's active record
+    /// @custom:privacy As registering, and that the two records are versions of one.
+    function supersede(RecordId recordId, RecordId previousId) external;
+
+    /// @notice Withdraw your record, active or superseded. A second withdrawal is refused.
+    /// @param reason salted digest of the reason
+    /// @custom:privacy Makes public that the record was withdrawn, and when.
+    function retract(RecordId recordId, bytes32 reason) external;
+
+    /// @notice What `custodian` states about a record. Reverts where he states nothing.
+    /// @custom:privacy Nothing new: reads what is public.
+    function getRecord(address custodian, RecordId recordId) external view returns (Record memory);
+}
