@@ -1,0 +1,7 @@
+"""``python -m medshare``."""
+
+import sys
+
+from medshare.cli import main
+
+sys.exit(main())

@@ -1,0 +1,40 @@
+"""Crypt4GH envelopes: keys, headers and payloads. No chain, no store."""
+
+from medshare.envelope.file_key import FileKey
+from medshare.envelope.header import MAX_PACKETS, PACKET_LENGTH, Unwrapped, read_header, rewrap, unwrap, wrap
+from medshare.envelope.keys import Identity, Recipient
+from medshare.envelope.payload import (
+    CIPHER_SEGMENT_SIZE,
+    MAX_PLAINTEXT_LENGTH,
+    SEGMENT_SIZE,
+    open_payload,
+    open_range,
+    payload_length,
+    plaintext_length,
+    seal,
+    segment_count,
+)
+from medshare.envelope.payload_file import seal_file
+
+__all__ = [
+    "CIPHER_SEGMENT_SIZE",
+    "MAX_PACKETS",
+    "MAX_PLAINTEXT_LENGTH",
+    "PACKET_LENGTH",
+    "SEGMENT_SIZE",
+    "FileKey",
+    "Identity",
+    "Recipient",
+    "Unwrapped",
+    "open_payload",
+    "open_range",
+    "payload_length",
+    "plaintext_length",
+    "read_header",
+    "rewrap",
+    "seal",
+    "seal_file",
+    "segment_count",
+    "unwrap",
+    "wrap",
+]

@@ -1,0 +1,114 @@
+"""Files that survive a crash and stay private: whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from medshare.errors import ConfigurationError, InvalidInputError, StoreFullError
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+_OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def out_of_space_is_typed(what: str) -> Iterator[None]:
+    """Turn a full disk into ``StoreFullError``; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OUT_OF_SPACE:
+            raise StoreFullError(f"no space left while writing {what}") from error
+        raise
+
+
+def private_folder(path: Path) -> Path:
+    """Create ``path`` and its parents where missing, readable by the owner only; return it.
+
+    Raises:
+        ConfigurationError: it cannot be made: a file is in its place, or the folder above is read-only.
+        StoreFullError: the disk is full.
+    """
+    # One by one: with parents=True the mode is given to the last folder only.
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        with out_of_space_is_typed("a folder"):
+            for folder in reversed(missing):
+                folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if not path.is_dir():
+            raise NotADirectoryError(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {path} cannot be made", hint="check what is there, and who may"
+        ) from error
+    return path
+
+
+@contextmanager
+def written_whole(path: Path, *, replace: bool, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
+    """Open a new file beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+
+    Args:
+        path: where the file shall be; its folder must exist. Links at ``path`` are not followed.
+        replace: whether a file that is there may be replaced.
+        mode: permission bits of the new file.
+
+    Raises:
+        InvalidInputError: ``path`` exists and ``replace`` is false, or its folder is missing.
+        StoreFullError: the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(temporary, flags, mode)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise InvalidInputError("the folder to write to does not exist, or may not be written to") from error
+    try:
+        with out_of_space_is_typed("a file"), os.fdopen(descriptor, "w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if replace:
+            os.replace(temporary, path)  # noqa: PTH105 - one atomic system call
+        else:
+            _place_new(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def write_whole(path: Path, data: bytes, *, replace: bool, mode: int = PRIVATE_FILE) -> None:
+    """Write ``data`` to ``path``, whole or not at all; see ``written_whole``."""
+    with written_whole(path, replace=replace, mode=mode) as stream:
+        stream.write(data)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename in ``path`` last through a power cut, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _place_new(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise InvalidInputError("the file to write exists already", hint="choose another name") from error
+    except OSError:
+        # Some file systems have no links: the name is taken by an empty file first, then by the whole one.
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
+        except FileExistsError as error:
+            raise InvalidInputError("the file to write exists already", hint="choose another name") from error
+        os.replace(temporary, path)  # noqa: PTH105 - one atomic system call

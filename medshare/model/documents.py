@@ -1,0 +1,177 @@
+"""JSON documents that come from outside: bounded, without duplicate keys, read field by field."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar
+
+from medshare.errors import InvalidInputError
+from medshare.model.ids import Address, address, digest32
+
+MAX_DOCUMENT_SIZE = 4 << 20
+_MAX_DEPTH = 32
+_MAX_DIGITS = 40
+_MAX_TEXT = 4096
+_BRACKETS = re.compile(rb"""[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
+"""Brackets, and whole strings, so that brackets within them are passed over. Possessive: it takes linear time."""
+_HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def encode_document(fields: Mapping[str, Any]) -> bytes:
+    """Return ``fields`` as UTF-8 JSON, keys sorted, without white space, absent fields left out."""
+    present = {key: value for key, value in fields.items() if value is not None}
+    return json.dumps(present, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode_document(document: bytes, max_size: int = MAX_DOCUMENT_SIZE) -> dict[str, Any]:
+    """Return the JSON object that ``document`` holds.
+
+    Raises:
+        InvalidInputError: too large, not UTF-8, not JSON, nested too deep, a key twice, half a character, a number of
+            absurd length or beyond every float, NaN or Infinity, or not an object.
+    """
+    if len(document) > max_size:
+        raise InvalidInputError(f"the document has {len(document)} bytes, at most {max_size} are read")
+    _refuse_depth(document)
+    try:
+        value = json.loads(
+            document.decode("utf-8"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_bounded_integer,
+            parse_float=_bounded_float,
+        )
+        if _HALF_A_CHARACTER.search(document):
+            # A surrogate without its partner can be read and never written, so that no digest could be taken of it.
+            json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeError, json.JSONDecodeError, RecursionError) as error:
+        # The decoder's message quotes the document: it is left out.
+        raise InvalidInputError("the document is not well-formed UTF-8 JSON") from error
+    if not isinstance(value, dict):
+        raise InvalidInputError("the document is not a JSON object")
+    return value
+
+
+class Reader:
+    """Takes the fields of a document one by one, each with its type and limits.
+
+    Args:
+        fields: the decoded object.
+        what: what the document is called in errors.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], what: str) -> None:
+        self._fields = dict(fields)
+        self._what = what
+
+    def version(self, supported: int) -> None:
+        """Check the field ``version``."""
+        found = self.integer("version", 0, 1 << 31)
+        if found != supported:
+            raise InvalidInputError(f"{self._what} of version {found}: this medshare reads version {supported}")
+
+    def present(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._fields.get(name) is not None
+
+    def text(self, name: str, limit: int = _MAX_TEXT) -> str:
+        """Return a text field of at most ``limit`` characters."""
+        value = self._fields.pop(name, None)
+        if not isinstance(value, str) or len(value) > limit:
+            self._refuse(name, f"text of at most {limit} characters")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a text field, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.text(name)
+
+    def texts(self, name: str, limit: int) -> tuple[str, ...]:
+        """Return a list of at most ``limit`` texts, empty where absent."""
+        value = self._fields.pop(name, None)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or len(value) > limit or not all(isinstance(item, str) for item in value):
+            self._refuse(name, f"a list of at most {limit} texts")
+        return tuple(value)
+
+    def objects(self, name: str, limit: int) -> tuple[Reader, ...]:
+        """Return a list of at most ``limit`` objects, each to be read in turn."""
+        value = self._fields.pop(name, None)
+        if not isinstance(value, list) or len(value) > limit or not all(isinstance(item, dict) for item in value):
+            self._refuse(name, f"a list of at most {limit} objects")
+        return tuple(Reader(item, f"{self._what}.{name}") for item in value)
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        """Return an integer between ``low`` and ``high``, both included."""
+        value = self._fields.pop(name, None)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self._refuse(name, f"an integer from {low} to {high}")
+        return value
+
+    def digest(self, name: str) -> bytes:
+        """Return 32 bytes written in hex."""
+        return digest32(self.text(name), f"{self._what}.{name}")
+
+    def address(self, name: str) -> Address:
+        """Return an address."""
+        return address(self.text(name))
+
+    def choice(self, name: str, kind: type[Choice]) -> Choice:
+        """Return a member of ``kind`` by its value."""
+        text = self.text(name)
+        try:
+            return kind(text)
+        except ValueError:
+            self._refuse(name, f"one of {', '.join(kind)}")
+
+    def rest(self) -> dict[str, Any]:
+        """Return the fields nobody asked for."""
+        return dict(self._fields)
+
+    def _refuse(self, name: str, wanted: str) -> NoReturn:
+        raise InvalidInputError(f"{self._what}: field {name!r} must be {wanted}")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise InvalidInputError("the document has a key twice in one object")
+    return fields
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise InvalidInputError("the document holds NaN or Infinity, which JSON does not have")
+
+
+def _bounded_integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise InvalidInputError("the document holds an integer of absurd length")
+    return int(text)
+
+
+def _bounded_float(text: str) -> float:
+    value = float(text) if len(text) <= _MAX_DIGITS else math.inf
+    if math.isinf(value):
+        raise InvalidInputError("the document holds a number of absurd length or size")
+    return value
+
+
+def _refuse_depth(document: bytes) -> None:
+    """Refuse deep nesting before the decoder recurses."""
+    depth = 0
+    for bracket in _BRACKETS.finditer(document):
+        if bracket[0] in b"[{":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise InvalidInputError(f"the document nests deeper than {_MAX_DEPTH} levels")
+        elif bracket[0] in b"]}":
+            depth -= 1

@@ -1,0 +1,94 @@
+"""Ids that the chain, the store and the library share, and how each is derived."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+from eth_utils.address import is_checksum_address, to_checksum_address
+
+from medshare.errors import InvalidInputError
+from medshare.hashing import DIGEST_SIZE, keccak256
+
+Address = NewType("Address", str)
+"""An account on chain: 20 bytes, written with 0x and the EIP-55 checksum."""
+
+RecordId = NewType("RecordId", bytes)
+"""The 32-byte sha2-256 digest of a record's CID."""
+
+BundleId = NewType("BundleId", bytes)
+"""The 32-byte sha2-256 digest of a bundle's CID."""
+
+TermsDigest = NewType("TermsDigest", bytes)
+"""The 32-byte salted digest of a grant's terms."""
+
+GrantId = NewType("GrantId", int)
+"""An access token's id: patient (160 bits) and 96 bits of a hash over grantee and terms."""
+
+ZERO_ADDRESS = Address("0x" + "00" * 20)
+_HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_HEX_BYTES = re.compile(r"(0x)?([0-9a-fA-F]{2})*")
+_HEX_NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
+_DIGEST_BITS = 96
+_MAX_UINT256 = (1 << 256) - 1
+
+
+def address(text: str) -> Address:
+    """Return ``text`` as an address with its checksum.
+
+    Raises:
+        InvalidInputError: not 20 bytes of hex with 0x, or a mixed-case address whose EIP-55 checksum is wrong.
+    """
+    if not _HEX_ADDRESS.fullmatch(text):
+        raise InvalidInputError(f"not an address (0x and 40 hex digits): {text[:80]!r}")
+    if text[2:] not in (text[2:].lower(), text[2:].upper()) and not is_checksum_address(text):
+        raise InvalidInputError(f"the checksum of address {text} is wrong", hint="a character was mistyped")
+    return Address(str(to_checksum_address(text)))
+
+
+def digest32(text: str | bytes, what: str = "id") -> bytes:
+    """Return 32 bytes from ``text``: bytes as they are, or 64 hex digits with or without 0x.
+
+    Raises:
+        InvalidInputError: anything else.
+    """
+    if isinstance(text, str):
+        if not _HEX_BYTES.fullmatch(text):
+            raise InvalidInputError(f"not a {what} (64 hex digits): {text[:80]!r}")
+        value = bytes.fromhex(text.removeprefix("0x"))
+    else:
+        value = text
+    if len(value) != DIGEST_SIZE:
+        raise InvalidInputError(f"a {what} has {DIGEST_SIZE} bytes, not {len(value)}")
+    return value
+
+
+def record_id(text: str | bytes) -> RecordId:
+    """Return ``text`` (64 hex digits or 32 bytes) as a record id; raises ``InvalidInputError``."""
+    return RecordId(digest32(text, "record id"))
+
+
+def grant_id(text: str | int) -> GrantId:
+    """Return ``text`` (hex with 0x, or an integer) as a grant id; raises ``InvalidInputError``."""
+    if isinstance(text, str) and not _HEX_NUMBER.fullmatch(text):
+        raise InvalidInputError(f"not a grant id (0x and at most 64 hex digits): {text[:80]!r}")
+    value = int(text, 16) if isinstance(text, str) else text
+    if not 0 < value <= _MAX_UINT256:
+        raise InvalidInputError("a grant id is a positive number of at most 256 bits")
+    return GrantId(value)
+
+
+def derive_grant_id(patient: Address, grantee: Address, terms: TermsDigest) -> GrantId:
+    """Return the id of the grant of ``patient`` to ``grantee`` under ``terms``.
+
+    ``uint160(patient) << 96 | uint96(uint256(keccak256(abi.encode(grantee, terms))))``, as the library
+    ``GrantIds`` computes it on chain.
+    """
+    encoded = bytes(12) + bytes.fromhex(grantee[2:]) + digest32(terms, "terms digest")
+    low = int.from_bytes(keccak256(encoded), "big") & ((1 << _DIGEST_BITS) - 1)
+    return GrantId(int(patient, 16) << _DIGEST_BITS | low)
+
+
+def patient_of(grant: GrantId) -> Address:
+    """Return the patient whom a grant id names."""
+    return Address(str(to_checksum_address((grant >> _DIGEST_BITS).to_bytes(20, "big"))))

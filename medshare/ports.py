@@ -1,0 +1,223 @@
+"""What the services need of the world. Each port is small; adapters and test doubles implement them.
+
+Reads take the block they are asked at, so that several answers belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from medshare.content import MAX_BLOCK_SIZE, Block, Cid
+from medshare.envelope import Identity
+from medshare.model.consent import Grant, GrantRequest
+from medshare.model.events import BlockRef, LedgerEvent
+from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.ledger import EncryptionKey
+from medshare.model.purpose import Purpose
+from medshare.model.record import RecordEntry
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> int:
+        """Return Unix seconds."""
+        ...
+
+
+# --------------------------------------------------------------------------------------------------- store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a garbage collection did."""
+
+    removed_blocks: int
+    freed_bytes: int
+    kept_blocks: int
+
+
+class BlobStore(Protocol):
+    """Blocks by CID, and pins that keep them."""
+
+    def get(self, cid: Cid, max_size: int = MAX_BLOCK_SIZE) -> bytes:
+        """Return the bytes of a block, verified against its CID.
+
+        Raises:
+            BlobNotFoundError: the store has no such block.
+            BlobMismatchError: it answered with other bytes.
+            BlobTooLargeError: the block is larger than ``max_size``.
+            StoreUnavailableError: it cannot be reached, stalled or broke off.
+        """
+        ...
+
+    def put(self, blocks: Iterable[Block]) -> None:
+        """Store blocks; they are durable when this returns. Storing a block twice is no error.
+
+        Raises:
+            StoreFullError: no space is left; what was stored stays.
+            StoreUnavailableError: as above; repeating is safe.
+        """
+        ...
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the store itself holds the block."""
+        ...
+
+    def pin(self, root: Cid) -> None:
+        """Keep everything below ``root``; raises ``BlobNotFoundError`` where a block of it is missing."""
+        ...
+
+    def unpin(self, root: Cid) -> None:
+        """Keep it no longer. Not pinned is no error."""
+        ...
+
+    def pins(self) -> frozenset[Cid]:
+        """Return the roots that are pinned."""
+        ...
+
+    def collect(self) -> Collected:
+        """Remove what no pin reaches."""
+        ...
+
+
+# -------------------------------------------------------------------------------------------------- ledger
+
+
+class Signer(Protocol):
+    """Who can sign as one account: a key in memory, a keystore, later a wallet far away."""
+
+    @property
+    def address(self) -> Address:
+        """The account."""
+        ...
+
+    def sign_transaction(self, transaction: Mapping[str, Any]) -> bytes:
+        """Return the signed transaction, ready to be sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts: one account that signs, and one identity that decrypts. Two separate keys."""
+
+    signer: Signer
+    identity: Identity
+
+    @property
+    def address(self) -> Address:
+        """The account."""
+        return self.signer.address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A transaction that was mined and did what it should."""
+
+    tx_hash: bytes
+    block: BlockRef
+    gas_used: int
+
+
+class DirectoryLedger(Protocol):
+    """The contract Directory."""
+
+    def encryption_key(self, actor: Address, *, block: BlockRef) -> EncryptionKey:
+        """Return an actor's key; raises ``EncryptionKeyNotSetError``."""
+        ...
+
+    def set_encryption_key(self, signer: Signer, key: bytes) -> Receipt:
+        """Publish or rotate the signer's key."""
+        ...
+
+
+class RecordLedger(Protocol):
+    """The contract RecordRegistry.
+
+    ``intent`` names what a transaction is for: repeated with the same intent after a crash, what was signed before is
+    sent again as it is, so that nothing is done twice.
+    """
+
+    def record(self, custodian: Address, record_id: RecordId, *, block: BlockRef) -> RecordEntry:
+        """Return what ``custodian`` states of a record; raises ``UnknownRecordError``."""
+        ...
+
+    def register(self, signer: Signer, record_id: RecordId, patient: Address, *, intent: str | None = None) -> Receipt:
+        """Register a first version, as the signer."""
+        ...
+
+    def supersede(
+        self, signer: Signer, record_id: RecordId, previous_id: RecordId, *, intent: str | None = None
+    ) -> Receipt:
+        """Put a new version in the place of the signer's record."""
+        ...
+
+    def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
+        """Withdraw the signer's record; ``reason`` is a salted digest."""
+        ...
+
+
+class ConsentLedger(Protocol):
+    """The contract ConsentRegistry."""
+
+    def grant(self, signer: Signer, request: GrantRequest, *, intent: str | None = None) -> Receipt:
+        """Grant access, as the signer."""
+        ...
+
+    def revoke(self, signer: Signer, grant_id: GrantId) -> Receipt:
+        """Take a grant back."""
+        ...
+
+    def revoke_all(self, signer: Signer) -> Receipt:
+        """Take everything back."""
+        ...
+
+    def get_grant(self, grant_id: GrantId, *, block: BlockRef) -> Grant:
+        """Return a grant as it stands; raises ``UnknownGrantError``."""
+        ...
+
+    def stamp(self, patient: Address, *, block: BlockRef) -> int:
+        """Return how often the patient has revoked everything."""
+        ...
+
+    def is_live(self, grant_id: GrantId, purpose: Purpose, *, block: BlockRef) -> bool:
+        """Return the contract's own answer at that block's time."""
+        ...
+
+
+class EventSource(Protocol):
+    """The chain as a sequence of blocks and of our events."""
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's id."""
+        ...
+
+    @property
+    def first_block(self) -> int:
+        """The block in which our contracts were deployed."""
+        ...
+
+    def head(self) -> BlockRef:
+        """Return the newest block."""
+        ...
+
+    def block(self, number: int) -> BlockRef:
+        """Return a block; raises ``LedgerUnavailableError`` where there is none of this number."""
+        ...
+
+    def events(self, first: int, last: int) -> Iterator[LedgerEvent]:
+        """Yield our events of the blocks ``first`` to ``last``, both included, in chain order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The contracts of one deployment and the chain they are on."""
+
+    directory: DirectoryLedger
+    records: RecordLedger
+    consents: ConsentLedger
+    chain: EventSource
