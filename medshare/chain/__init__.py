@@ -1,0 +1,39 @@
+"""The chain: the only package that imports web3, eth-account or eth-tester.
+
+``open_chain(load_network(name), home)`` gives all of it, wired and checked; the parts can be used by themselves.
+"""
+
+from medshare.chain.accounts import LocalSigner
+from medshare.chain.client import ChainClient
+from medshare.chain.deployments import (
+    Deployment,
+    Plan,
+    check_deployment,
+    deploy_all,
+    plan_deployment,
+    verify_deployment,
+)
+from medshare.chain.networks import NetworkProfile, load_network, load_networks
+from medshare.chain.opening import OpenChain, deployment_file, ledger_of, open_chain
+from medshare.chain.reverts import decode_revert
+from medshare.chain.transactions import TransactionSender
+
+__all__ = [
+    "ChainClient",
+    "Deployment",
+    "LocalSigner",
+    "NetworkProfile",
+    "OpenChain",
+    "Plan",
+    "TransactionSender",
+    "check_deployment",
+    "decode_revert",
+    "deploy_all",
+    "deployment_file",
+    "ledger_of",
+    "load_network",
+    "load_networks",
+    "open_chain",
+    "plan_deployment",
+    "verify_deployment",
+]

@@ -1,0 +1,67 @@
+"""The compiled contracts that this version of medshare speaks to, as they lie in the package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from medshare.hashing import keccak256
+
+CONTRACTS = ("Directory", "RecordRegistry", "ConsentRegistry")
+"""The contracts of a deployment, in the order in which they are deployed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A compiled contract."""
+
+    name: str
+    abi: tuple[Mapping[str, Any], ...] = field(repr=False)
+    creation_code: bytes = field(repr=False)
+    runtime_code: bytes = field(repr=False)
+    selectors: Mapping[str, bytes] = field(repr=False)
+    """Four bytes by signature, such as ``getStamp(address)``."""
+    compiler: str
+    settings: Mapping[str, Any]
+
+    @property
+    def creation_hash(self) -> bytes:
+        """Keccak-256 of the creation code."""
+        return keccak256(self.creation_code)
+
+    @property
+    def runtime_hash(self) -> bytes:
+        """Keccak-256 of the code at the contract's address."""
+        return keccak256(self.runtime_code)
+
+    def entries(self, kind: str) -> tuple[Mapping[str, Any], ...]:
+        """Return the ABI's entries of one kind: ``function``, ``event`` or ``error``."""
+        return tuple(entry for entry in self.abi if entry["type"] == kind)
+
+
+@cache
+def load_artifact(name: str) -> Artifact:
+    """Return the packaged contract ``name``; one of ``CONTRACTS``."""
+    text = resources.files("medshare").joinpath("_data", "contracts", f"{name}.json").read_text(encoding="utf-8")
+    document = json.loads(text)
+    return Artifact(
+        name=document["contractName"],
+        abi=tuple(document["abi"]),
+        creation_code=bytes.fromhex(document["bytecode"].removeprefix("0x")),
+        runtime_code=bytes.fromhex(document["deployedBytecode"].removeprefix("0x")),
+        selectors={signature: bytes.fromhex(four) for signature, four in document["methodIdentifiers"].items()},
+        compiler=document["compiler"],
+        settings=document["settings"],
+    )
+
+
+def signature(entry: Mapping[str, Any]) -> str:
+    """Return an ABI entry's canonical signature, such as ``AccessRevoked(uint256)``.
+
+    All parameters of our events and errors are single words, so their types need no expansion.
+    """
+    return f"{entry['name']}({','.join(parameter['type'] for parameter in entry['inputs'])})"

@@ -1,0 +1,217 @@
+"""Network profiles: which chain, by which node, with what patience. From TOML, checked field by field.
+
+A URL may name environment variables as ``${NAME}``; they are put in when a connection is made and shown nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from medshare.errors import ConfigurationError, UnknownNetworkError
+
+TomlValue: TypeAlias = Any
+MAX_FILE_SIZE = 1 << 20
+GWEI = 10**9
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class NetworkKind(StrEnum):
+    """Where the chain runs."""
+
+    EMBEDDED = "embedded"
+    RPC = "rpc"
+
+
+class FeeMode(StrEnum):
+    """How a transaction offers to pay."""
+
+    AUTO = "auto"
+    """EIP-1559 where the chain's blocks have a base fee, else a gas price."""
+    EIP1559 = "eip1559"
+    LEGACY = "legacy"
+    ZERO = "zero"
+    """Nothing, as on a consortium's chain without fees."""
+
+
+class Faucet(StrEnum):
+    """Who gives coins to a new account on a development network."""
+
+    NONE = "none"
+    GENESIS = "genesis"
+    ANVIL = "anvil"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkProfile:
+    """A network as its users configure it."""
+
+    name: str
+    kind: NetworkKind
+    chain_id: int
+    url: str | None = field(default=None, repr=False)
+    """The node's HTTP address, ``${NAME}`` not yet filled in; None for the embedded chain."""
+    poa: bool = False
+    """Whether block headers carry a validator's seal (Clique, QBFT)."""
+    confirmations: int = 1
+    """How many blocks a transaction's block must be worth before it counts: 1 is the block itself."""
+    fees: FeeMode = FeeMode.AUTO
+    max_fee_gwei: float | None = None
+    """Most that is offered for one unit of gas; above it, nothing is sent."""
+    priority_fee_gwei: float | None = None
+    """Tip for one unit of gas; without it, what the node suggests."""
+    timeout: float = 20.0
+    """Seconds for one answer of the node."""
+    receipt_timeout: float = 180.0
+    """Seconds until a transaction must be mined."""
+    log_range: int = 10_000
+    """Blocks in one question for logs; halved where the node finds it too many."""
+    faucet: Faucet = Faucet.NONE
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            _refuse(self.name, "the name", "lower-case letters, digits, '.', '_' and '-'")
+        if (self.kind is NetworkKind.RPC) != (self.url is not None):
+            _refuse(self.name, "url", "given for kind 'rpc', and only for that")
+        for name, low, high in (
+            ("chain_id", 1, 2**63),
+            ("confirmations", 1, 10_000),
+            ("timeout", 0.1, 600),
+            ("receipt_timeout", 0.1, 86_400),
+            ("log_range", 1, 1_000_000),
+            ("max_fee_gwei", 0, 1e9),
+            ("priority_fee_gwei", 0, 1e9),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                _refuse(self.name, name, f"between {low} and {high}")
+        if self.url is not None:
+            _check_url(self.name, self.url)
+        allowed = {Faucet.NONE, Faucet.GENESIS if self.kind is NetworkKind.EMBEDDED else Faucet.ANVIL}
+        if self.faucet not in allowed:
+            _refuse(self.name, "faucet", f"one of {', '.join(sorted(allowed))} for kind {self.kind.value!r}")
+
+    @property
+    def endpoint(self) -> str:
+        """The node's scheme, host and port, and nothing that could be secret."""
+        if self.url is None:
+            return "embedded"
+        try:
+            parts = urlsplit(self.url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            return "(hidden)"
+        return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+    def resolved_url(self, environ: Mapping[str, str] = os.environ) -> str:
+        """Return the node's address with the environment's values in it. Never log what this returns.
+
+        Raises:
+            ConfigurationError: there is no URL, or a variable is not set.
+        """
+        if self.url is None:
+            raise ConfigurationError(f"network {self.name!r} has no URL")
+
+        def value(match: re.Match[str]) -> str:
+            found = environ.get(match[1])
+            if not found:
+                raise ConfigurationError(
+                    f"network {self.name!r} needs the environment variable {match[1]}", hint=f"set {match[1]}"
+                )
+            return found
+
+        return _VARIABLE.sub(value, self.url)
+
+    @classmethod
+    def from_table(cls, name: str, table: Mapping[str, Any]) -> Self:
+        """Return the profile that a table of a TOML file describes; raises ``ConfigurationError``."""
+        known = {one.name for one in fields(cls)} - {"name"}
+        for key in table:
+            if key not in known:
+                _refuse(name, key, f"left out, it is unknown (known: {', '.join(sorted(known))})")
+        for key in ("kind", "chain_id"):
+            if key not in table:
+                _refuse(name, key, "given")
+        return cls(name=name, **{key: _typed(name, key, value) for key, value in table.items()})
+
+
+def load_networks(path: Path | None = None) -> dict[str, NetworkProfile]:
+    """Return every known network by name: the built-in ones, overlaid by the file at ``path``.
+
+    Raises:
+        ConfigurationError: the file is missing, malformed, or says what no profile can be.
+    """
+    builtin = resources.files("medshare").joinpath("_data", "networks.toml").read_bytes()
+    tables = _tables(builtin, "the built-in networks")
+    if path is not None:
+        for name, table in _tables(_read(path), "the networks file").items():
+            tables[name] = tables.get(name, {}) | table
+    return {name: NetworkProfile.from_table(name, table) for name, table in tables.items()}
+
+
+def load_network(name: str, path: Path | None = None) -> NetworkProfile:
+    """Return one network; raises ``UnknownNetworkError`` besides what ``load_networks`` raises."""
+    networks = load_networks(path)
+    if name not in networks:
+        raise UnknownNetworkError(name, tuple(sorted(networks)))
+    return networks[name]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(MAX_FILE_SIZE + 1)
+    except OSError as error:
+        raise ConfigurationError("the networks file cannot be read", hint=f"check {path}") from error
+    if len(text) > MAX_FILE_SIZE:
+        raise ConfigurationError(f"the networks file is larger than {MAX_FILE_SIZE} bytes")
+    return text
+
+
+def _tables(text: bytes, what: str) -> dict[str, dict[str, Any]]:
+    try:
+        document = tomllib.loads(text.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        # The parser's message may quote a line with a secret in it.
+        raise ConfigurationError(f"{what}: not well-formed TOML") from None
+    tables = document.pop("networks", {})
+    if document:
+        raise ConfigurationError(f"{what}: unknown table {next(iter(document))!r}", hint="write [networks.NAME]")
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigurationError(f"{what}: each network is a table", hint="write [networks.NAME]")
+    return tables
+
+
+def _typed(network: str, key: str, value: TomlValue) -> TomlValue:
+    choice = {"kind": NetworkKind, "fees": FeeMode, "faucet": Faucet}.get(key)
+    if choice is not None:
+        if value not in list(choice):
+            _refuse(network, key, f"one of {', '.join(choice)}")
+        return choice(str(value))
+    if key == "url":
+        return value if isinstance(value, str) else _refuse(network, key, "text")
+    if key == "poa":
+        return value if isinstance(value, bool) else _refuse(network, key, "true or false")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(network, key, "a number")
+    if key in ("chain_id", "confirmations", "log_range") and not isinstance(value, int):
+        _refuse(network, key, "a whole number")
+    return value
+
+
+def _check_url(network: str, url: str) -> None:
+    if not re.match(r"https?://", url) and not _VARIABLE.match(url):
+        _refuse(network, "url", "an address that begins with http:// or https://")
+
+
+def _refuse(network: str, key: str, wanted: str) -> NoReturn:
+    raise ConfigurationError(f"network {network[:64]!r}: {key} must be {wanted}")
