@@ -1,0 +1,187 @@
+"""``medshare access``: a patient grants and revokes; anybody asks what stands."""
+
+from __future__ import annotations
+
+import click
+
+from medshare.cli.console import App, Group, moment
+from medshare.cli.record import find
+from medshare.cli.values import GrantIdValue, PurposeValue, RecordIdValue, parse_moment
+from medshare.errors import AccessDeniedError, InvalidInputError
+from medshare.model.consent import RecordRef
+from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.purpose import Purpose
+from medshare.model.record import RecordStatus
+from medshare.services.auditing import GrantStanding
+from medshare.session import Session
+
+
+@click.group(cls=Group)
+def access() -> None:
+    """Access: grant, revoke, and see what stands."""
+
+
+def standing_row(standing: GrantStanding) -> dict[str, object]:
+    """Return what a script or a person reads of a grant."""
+    grant = standing.grant
+    return {
+        "grant": f"{grant.grant_id:#x}",
+        "state": "live" if standing.live else standing.reason.value,
+        "patient": grant.patient,
+        "grantee": grant.grantee,
+        "purposes": list(grant.purposes.codes),
+        "not_before": moment(grant.not_before),
+        "expires_at": moment(grant.expires_at),
+        "revoked_at": moment(standing.revoked_at),
+    }
+
+
+@access.command("grant")
+@click.argument("record_ids", nargs=-1, type=RecordIdValue())
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.option("--to", "grantee", required=True, metavar="WHO", help="Name or address of the reader.")
+@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="HL7 PurposeOfUse, by commas.")
+@click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
+@click.option("--from", "start", metavar="WHEN", help="Default: now.")
+@click.option("--all", "every", is_flag=True, help="All my active records; with --custodian, those that he states.")
+@click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state a record.")
+@click.pass_obj
+def grant(
+    app: App,
+    record_ids: tuple[RecordId, ...],
+    patient: str,
+    grantee: str,
+    purpose: Purpose,
+    until: str,
+    start: str | None,
+    every: bool,
+    custodian: str | None,
+) -> None:
+    """Grant a reader access to RECORD_IDS until a date.
+
+    The same reader, records and purposes again give the same grant with new dates.
+    """
+    if every == bool(record_ids):
+        raise click.UsageError("name records, or say --all")
+    actor, reader = app.actor(patient), app.keyring.resolve(grantee)
+    with app.session() as session, app.progress() as progress:
+        now = session.clock.now()
+        if every:
+            records = _every(session, app, actor.address, custodian)
+        else:
+            records = [find(session, app, record_id, custodian) for record_id in record_ids]
+        granted = session.consenting.grant(
+            patient=actor,
+            grantee=reader,
+            records=records,
+            purposes=purpose,
+            not_before=parse_moment(start, now) if start is not None else 0,
+            expires_at=parse_moment(until, now),
+            progress=progress,
+        )
+    app.show(
+        {
+            "grant": f"{granted.grant_id:#x}",
+            "grantee": reader,
+            "purposes": list(granted.grant.purposes.codes),
+            "records": len(records),
+            "not_before": moment(granted.grant.not_before),
+            "expires_at": moment(granted.grant.expires_at),
+            "bundle": str(granted.bundle),
+            "block": granted.receipt.block.number,
+        },
+        title="granted",
+    )
+
+
+def _every(session: Session, app: App, patient: Address, custodian: str | None) -> list[RecordRef]:
+    """Return a patient's active records; anybody can state some of him, so he may say whose word counts."""
+    stated_by = None if custodian is None else app.keyring.resolve(custodian)
+    records = [
+        RecordRef(custodian=entry.custodian, record_id=entry.record_id)
+        for entry in session.auditing.records(patient)
+        if entry.status is RecordStatus.ACTIVE and stated_by in (None, entry.custodian)
+    ]
+    if not records:
+        raise InvalidInputError("there are no active records of this patient")
+    if len({record.record_id for record in records}) < len(records):
+        raise InvalidInputError(
+            "several custodians state the same record", hint="say whose word you trust, with --custodian"
+        )
+    return records
+
+
+@access.command("revoke")
+@click.argument("grant_id", type=GrantIdValue())
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.pass_obj
+def revoke(app: App, grant_id: GrantId, patient: str) -> None:
+    """Take a grant back. What the reader has read stays with him."""
+    actor = app.actor(patient)
+    with app.session() as session:
+        revoked = session.consenting.revoke(grant_id, patient=actor)
+    app.show(
+        {
+            "grant": f"{grant_id:#x}",
+            "had_been_granted": revoked.had_been_granted,
+            "block": revoked.receipt.block.number,
+            "bundles_left": revoked.bundles_left,
+        },
+        title="revoked; what was read before cannot be taken back"
+        if revoked.had_been_granted
+        else "nothing had been granted under this id; if a grant was on its way, it has ended",
+    )
+
+
+@access.command("revoke-all")
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.pass_obj
+def revoke_all(app: App, patient: str) -> None:
+    """Take back everything, the grants that have not begun included."""
+    actor = app.actor(patient)
+    with app.session() as session:
+        revoked = session.consenting.revoke_all(patient=actor)
+    app.show(
+        {"patient": actor.address, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
+        title="all revoked; what was read before cannot be taken back",
+    )
+
+
+@access.command("list")
+@click.option("--patient", metavar="WHO", help="Grants that this patient gave.")
+@click.option("--grantee", metavar="WHO", help="Grants that this reader has.")
+@click.pass_obj
+def list_(app: App, patient: str | None, grantee: str | None) -> None:
+    """List grants, live and ended."""
+    keyring = app.keyring
+    with app.session() as session:
+        standings = session.auditing.grants(
+            patient=keyring.resolve(patient) if patient else None,
+            grantee=keyring.resolve(grantee) if grantee else None,
+        )
+    app.show_all([standing_row(standing) for standing in standings], nothing="no grants")
+
+
+@access.command("check")
+@click.argument("record_id", type=RecordIdValue())
+@click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
+@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
+@click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
+@click.pass_obj
+def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodian: str | None) -> None:
+    """Say whether a reader may fetch a record now, and why; exit code 3 if not."""
+    actor = app.actor(reader)
+    with app.session() as session:
+        ref = find(session, app, record_id, custodian)
+        decision = session.retrieving.preview(ref, reader=actor, purpose=purpose)
+    app.show(
+        {
+            "permitted": decision.permitted,
+            "reason": decision.reason.value,
+            "explanation": decision.explain(),
+            "as_of": moment(decision.at),
+            "block": decision.block,
+        }
+    )
+    if not decision.permitted:
+        raise AccessDeniedError(decision)

@@ -1,0 +1,178 @@
+"""What every command has in common: the session, the passphrase, and how an answer is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from medshare.errors import ConfigurationError, MedshareError
+from medshare.keyring import Keyring, read_passphrase
+from medshare.ports import Actor
+from medshare.services.progress import Progress as Tell
+from medshare.services.progress import silent
+from medshare.session import Session, connect, open_keyring
+from medshare.settings import Settings
+
+_WIDE = 500
+
+
+def _want_json(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.obj = replace(context.obj, as_json=True)
+
+
+class Command(click.Command):
+    """A command that takes ``--json`` after its name, too."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - click's own arguments
+        super().__init__(*args, **more)
+        self.params.append(
+            click.Option(
+                ["--json"], is_flag=True, expose_value=False, callback=_want_json, help="Print JSON, for scripts."
+            )
+        )
+
+
+class Group(click.Group):
+    """A noun: its verbs are such commands."""
+
+    command_class = Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """What the options before the command say."""
+
+    home: str | None
+    network: str | None
+    passphrase_file: str | None
+    as_json: bool
+    verbose: bool
+
+    @property
+    def settings(self) -> Settings:
+        """The settings these options lead to."""
+        return Settings.load(Path(self.home) if self.home else None).on(self.network)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keyring; needs no chain."""
+        return open_keyring(self.settings)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open the session these options lead to."""
+        with connect(Path(self.home) if self.home else None, network=self.network) as session:
+            yield session
+
+    def actor(self, name: str) -> Actor:
+        """Unlock an identity."""
+        return self.keyring.open(name, self.passphrase)
+
+    def passphrase(self, name: str) -> str:
+        """Return the passphrase of an identity: from the file named in the options, or asked for."""
+        if self.passphrase_file is not None:
+            return read_passphrase(Path(self.passphrase_file))
+        if not sys.stdin.isatty():
+            raise ConfigurationError("no passphrase", hint="name a file that holds it with --passphrase-file")
+        return str(click.prompt(f"Passphrase of {name}", hide_input=True, err=True))
+
+    def new_passphrase(self, name: str) -> str:
+        """Return a passphrase for a new identity; asked for twice."""
+        if self.passphrase_file is not None or not sys.stdin.isatty():
+            return self.passphrase(name)
+        return str(click.prompt(f"New passphrase for {name}", hide_input=True, confirmation_prompt=True, err=True))
+
+    def show(self, document: Mapping[str, Any], *, title: str | None = None) -> None:
+        """Print one thing, field by field."""
+        if self.as_json:
+            click.echo(json.dumps(document, indent=2))
+            return
+        if title:
+            click.echo(title)
+        width = max((len(key) for key in document), default=0)
+        for key, value in document.items():
+            click.echo(f"  {key.replace('_', ' '):<{width}}  {escaped(_text(value))}")
+
+    def show_all(self, rows: Sequence[Mapping[str, Any]], *, nothing: str, named: bool = True) -> None:
+        """Print many things of one kind, a line each; for people, ``named`` puts names in the place of addresses."""
+        if self.as_json:
+            click.echo(json.dumps(list(rows), indent=2))
+            return
+        if not rows:
+            click.echo(nothing)
+            return
+        names = self._names() if named else {}
+        table = Table(box=None, pad_edge=False)
+        for key in rows[0]:
+            table.add_column(key.replace("_", " "), no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in map(_hashable, row.values())))
+        # Ids are to be copied: a line is never folded by us, only by the terminal.
+        Console(width=_WIDE).print(table, crop=False)
+
+    def _names(self) -> dict[object, str]:
+        # A damaged key file must not hide an answer that has nothing to do with it.
+        with suppress(MedshareError):
+            return {entry.address: entry.name for entry in self.keyring.entries()}
+        return {}
+
+    def say(self, text: str) -> None:
+        """Print a sentence for a person; a script that asked for JSON does not get it."""
+        if not self.as_json:
+            click.echo(escaped(text))
+
+    @contextmanager
+    def progress(self) -> Iterator[Tell]:
+        """Show how far long work is, where a person watches."""
+        if self.as_json or not sys.stderr.isatty():
+            yield silent
+            return
+        columns = (TextColumn("{task.description:>14}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(what: str, done: int, total: int | None) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total)
+
+            yield tell
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` without characters that could command a terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def moment(at: int | None) -> str | None:
+    """Return Unix seconds as ISO 8601 in UTC, or None for never."""
+    return None if not at else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _hashable(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(_text(each) for each in value) or "-"
+        case _:
+            return str(value)

@@ -1,0 +1,127 @@
+"""``medshare identity``: who acts from this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from medshare.chain import LocalSigner
+from medshare.cli.console import App, Group
+from medshare.envelope import Identity, Recipient
+from medshare.errors import MedshareError
+
+
+@click.group(cls=Group)
+def identity() -> None:
+    """Who acts from this machine: signing and encryption keys."""
+
+
+@identity.command("new")
+@click.argument("name")
+@click.option("--keystore", type=click.Path(dir_okay=False, path_type=Path), help="Import this keystore (v3) file.")
+@click.option(
+    "--encryption-key", type=click.Path(dir_okay=False, path_type=Path), help="Import this Crypt4GH secret key file."
+)
+@click.option("--offline", is_flag=True, help="Only make the keys: no coins, nothing published.")
+@click.pass_obj
+def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None, offline: bool) -> None:
+    """Make an identity, and publish its encryption key in the Directory.
+
+    Imported files must be locked with the same passphrase that the identity gets. On development networks the new
+    account gets coins; elsewhere send it some and run: medshare identity publish NAME
+    """
+    passphrase = app.new_passphrase(name)
+    actor = app.keyring.create(
+        name,
+        passphrase,
+        signer=LocalSigner.from_keystore(keystore, passphrase) if keystore else None,
+        identity=Identity.load(encryption_key, passphrase) if encryption_key else None,
+    )
+    published = False
+    if not offline:
+        try:
+            with app.session() as session:
+                if session.chain.has_faucet:
+                    session.chain.fund(actor.address)
+                    session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+                    published = True
+        except MedshareError as error:
+            error.hint = f"the keys are made; then: medshare identity fund {name} && medshare identity publish {name}"
+            raise
+    app.show(
+        {
+            "name": name,
+            "address": actor.address,
+            "encryption_key": actor.identity.recipient.fingerprint,
+            "published": published,
+        },
+        title="new identity",
+    )
+
+
+@identity.command("publish")
+@click.argument("name")
+@click.pass_obj
+def publish(app: App, name: str) -> None:
+    """Publish an identity's encryption key in the Directory, or put it in the place of an earlier one."""
+    actor = app.actor(name)
+    with app.session() as session:
+        receipt = session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+    app.show(
+        {"name": name, "encryption_key": actor.identity.recipient.fingerprint, "block": receipt.block.number},
+        title="published",
+    )
+
+
+@identity.command("fund")
+@click.argument("who")
+@click.pass_obj
+def fund(app: App, who: str) -> None:
+    """Give an account coins, on development networks only."""
+    account = app.keyring.resolve(who)
+    with app.session() as session:
+        session.chain.fund(account)
+    app.show({"address": account}, title="funded")
+
+
+@identity.command("list")
+@click.pass_obj
+def list_(app: App) -> None:
+    """List the identities on this machine."""
+    app.show_all(
+        [{"name": entry.name, "address": entry.address} for entry in app.keyring.entries()],
+        nothing="no identities yet; make one with: medshare identity new NAME",
+        named=False,
+    )
+
+
+@identity.command("show")
+@click.argument("who")
+@click.pass_obj
+def show(app: App, who: str) -> None:
+    """Show an identity or address, and the encryption keys it has published."""
+    account = app.keyring.resolve(who)
+    with app.session() as session:
+        keys = session.auditing.encryption_keys(account)
+    app.show(
+        {
+            "address": account,
+            "name": app.keyring.name_of(account),
+            "encryption_keys": [f"v{key.version} {Recipient(key.key).fingerprint}" for key in keys],
+        }
+    )
+
+
+@identity.command("export")
+@click.argument("name")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.pass_obj
+def export(app: App, name: str, folder: Path) -> None:
+    """Copy an identity's encryption key to a folder, in Crypt4GH's own format; the secret stays locked."""
+    passphrase = app.passphrase(name)
+    secret, _ = app.keyring.key_files(name)
+    key = Identity.load(secret, passphrase)
+    key.save(folder / f"{name}.sec", passphrase)
+    key.recipient.save(folder / f"{name}.pub")
+    app.show({"secret": str(folder / f"{name}.sec"), "public": str(folder / f"{name}.pub")}, title="exported")

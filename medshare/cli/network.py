@@ -1,0 +1,51 @@
+"""``medshare network``: which networks are known, and what is deployed on one."""
+
+from __future__ import annotations
+
+import click
+
+from medshare.chain import load_networks
+from medshare.cli.console import App, Group
+
+
+@click.group(cls=Group)
+def network() -> None:
+    """Networks: what is known, and what is deployed."""
+
+
+@network.command("list")
+@click.pass_obj
+def list_(app: App) -> None:
+    """List the known networks; add your own in networks.toml in the home folder."""
+    settings = app.settings
+    profiles = load_networks(settings.networks_file)
+    app.show_all(
+        [
+            {
+                "name": profile.name,
+                "kind": profile.kind.value,
+                "chain_id": profile.chain_id,
+                "node": profile.endpoint,
+                "in_use": profile.name == settings.network,
+            }
+            for profile in profiles.values()
+        ],
+        nothing="no networks",
+    )
+
+
+@network.command("show")
+@click.pass_obj
+def show(app: App) -> None:
+    """Show the network in use: its newest block, and the contracts, compared with this version's code."""
+    with app.session() as session:
+        head = session.ledger.chain.head()
+        contracts = {each.name: each.address for each in session.chain.deployment.contracts}
+    app.show(
+        {
+            "network": session.settings.network,
+            "chain_id": session.ledger.chain.chain_id,
+            "block": head.number,
+            **contracts,
+        }
+    )

@@ -1,0 +1,93 @@
+"""``medshare init`` and ``medshare doctor``: a place to work in, and whether it is sound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from medshare.chain import load_network
+from medshare.cli.console import App, Command
+from medshare.envelope import Recipient
+from medshare.errors import MedshareError
+from medshare.services.examining import Finding, Health
+from medshare.session import open_store
+from medshare.settings import StoreKind, StoreSettings
+
+_MARKS = {Health.GOOD: "ok  ", Health.WARNING: "warn", Health.BAD: "BAD "}
+
+
+@click.command(cls=Command)
+@click.option("--store", type=click.Choice([kind.value for kind in StoreKind]), help="Default: as it is, else local.")
+@click.option("--kubo", "address", metavar="MULTIADDR", help="Kubo's RPC, with --store kubo.")
+@click.option("--kubo-token", "token", metavar="VARIABLE", help="Environment variable with Kubo's bearer token.")
+@click.pass_obj
+def init(app: App, store: str | None, address: str | None, token: str | None) -> None:
+    """Make a place to work in: settings, store, and on the embedded chain the contracts.
+
+    On another network the contracts must be deployed first (scripts/deploy.py). A Kubo node must answer. Given again,
+    it changes what it is told to change, and nothing else.
+    """
+    if (store == StoreKind.KUBO) != (address is not None) or (token is not None and address is None):
+        raise click.UsageError("--kubo and --kubo-token go with --store kubo, and --kubo must")
+    settings = app.settings
+    if store is not None:
+        settings = replace(settings, store=StoreSettings(kind=StoreKind(store), address=address, token=token))
+    load_network(settings.network, settings.networks_file)
+    open_store(settings).pins()
+    settings.save()
+    with app.session() as session:
+        head = session.ledger.chain.head()
+    app.show(
+        {
+            "home": str(settings.home),
+            "network": settings.network,
+            "store": settings.store.kind.value,
+            "block": head.number,
+        },
+        title="ready; next: medshare identity new NAME",
+    )
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def doctor(app: App) -> None:
+    """Say what is wrong with chain, store, keys and clock, and how to mend it."""
+    findings = _findings(app)
+    if app.as_json:
+        app.show_all([_row(finding) for finding in findings], nothing="")
+    else:
+        for finding in findings:
+            app.say(f"{_MARKS[finding.health]}  {finding.check}: {finding.says}")
+            if finding.mend:
+                app.say(f"      {finding.mend}")
+    if any(finding.health is Health.BAD for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _findings(app: App) -> list[Finding]:
+    found: list[Finding] = []
+    identities = []
+    try:
+        keyring = app.keyring
+        for name in keyring.names():
+            try:
+                key = Recipient.load(keyring.key_files(name)[1]).key
+                identities.append((name, keyring.resolve(name), key))
+            except MedshareError as error:
+                mend = error.hint or f"restore {keyring.key_files(name)[0].parent} from a backup"
+                found.append(Finding(check=f"identity {name}", health=Health.BAD, says=str(error), mend=mend))
+        with app.session() as session:
+            return [*session.examining.examine(identities), *found]
+    except MedshareError as error:
+        # Without a session there is nothing more to examine: this is the finding.
+        return [Finding(check="session", health=Health.BAD, says=str(error), mend=error.hint), *found]
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "health": finding.health.value,
+        "says": finding.says,
+        "mend": finding.mend,
+    }

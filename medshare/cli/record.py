@@ -1,0 +1,261 @@
+"""``medshare record``: publish, find, fetch and withdraw records."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import click
+
+from medshare.cli.console import App, Group, moment
+from medshare.cli.values import PurposeValue, RecordIdValue
+from medshare.content import Cid
+from medshare.errors import InvalidInputError, UnknownRecordError
+from medshare.files import written_whole
+from medshare.model.consent import RecordRef
+from medshare.model.ids import RecordId
+from medshare.model.purpose import Purpose
+from medshare.model.record import Category, RecordEntry
+from medshare.services.publishing import Description, Published
+from medshare.session import Session
+from medshare.standards import fhir
+
+_SNIFF = 256
+
+
+@click.group(cls=Group)
+def record() -> None:
+    """Records: publish, find, fetch, withdraw."""
+
+
+def find(session: Session, app: App, record_id: RecordId, custodian: str | None) -> RecordRef:
+    """Return the record of this id; where several custodians state it, the caller must say whose."""
+    if custodian is not None:
+        return RecordRef(custodian=app.keyring.resolve(custodian), record_id=record_id)
+    claims = session.auditing.claims(record_id)
+    if len(claims) > 1:
+        raise InvalidInputError(
+            f"{len(claims)} custodians state this record: {', '.join(claim.custodian for claim in claims)}",
+            hint="say whose word you trust, with --custodian",
+        )
+    return RecordRef(custodian=claims[0].custodian, record_id=record_id)
+
+
+def row(entry: RecordEntry) -> dict[str, object]:
+    """Return what a script or a person reads of a record."""
+    return {
+        "record": entry.record_id.hex(),
+        "status": entry.status.name.lower(),
+        "version": entry.version,
+        "registered_at": moment(entry.registered_at),
+        "ended_at": moment(entry.ended_at),
+        "custodian": entry.custodian,
+        "patient": entry.patient,
+    }
+
+
+@record.command("publish")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
+@click.option("--media-type", help="Default: application/fhir+json for FHIR, else application/octet-stream.")
+@click.option("--category", type=click.Choice([category.value for category in Category]))
+@click.option("--clinical-date", metavar="DATE", help="YYYY, YYYY-MM or YYYY-MM-DD.")
+@click.option("--label", "labels", multiple=True, metavar="CODE", help="Sensitivity label, HL7 code.")
+@click.option("--supersedes", type=RecordIdValue(), help="Your active record in whose place this comes.")
+@click.pass_obj
+def publish(
+    app: App,
+    files: tuple[Path, ...],
+    custodian: str,
+    patient: str,
+    media_type: str | None,
+    category: str | None,
+    clinical_date: str | None,
+    labels: tuple[str, ...],
+    supersedes: RecordId | None,
+) -> None:
+    """Encrypt, store and register FILES, one record each.
+
+    After a crash or a lost connection give the same command again: what is published is not published twice.
+    """
+    if supersedes is not None and len(files) != 1:
+        raise click.UsageError("--supersedes takes one file")
+    actor, account = app.actor(custodian), app.keyring.resolve(patient)
+    rows = []
+    with app.session() as session, app.progress() as progress:
+        for path in files:
+            published = session.publishing.publish(
+                path,
+                custodian=actor,
+                patient=account,
+                description=_describe(path, media_type, category, clinical_date, labels),
+                supersedes=supersedes,
+                progress=progress,
+            )
+            rows.append({"file": str(path), **_published_row(published)})
+    app.show_all(rows, nothing="nothing to publish")
+
+
+def _describe(
+    path: Path, media_type: str | None, category: str | None, clinical_date: str | None, labels: tuple[str, ...]
+) -> Description:
+    """Take what a FHIR resource says of itself; what the caller says counts more."""
+    found = None
+    if media_type in (None, fhir.MEDIA_TYPE) and _looks_like_json(path):
+        try:
+            found = fhir.describe(path.read_bytes())
+        except InvalidInputError:
+            if media_type == fhir.MEDIA_TYPE:
+                raise
+    default = found.category if found is not None else Category.OTHER
+    return Description(
+        media_type=media_type or (fhir.MEDIA_TYPE if found is not None else "application/octet-stream"),
+        category=Category(category) if category is not None else default,
+        resource_type=found.resource_type if found is not None else None,
+        clinical_date=clinical_date or (found.clinical_date if found is not None else None),
+        labels=labels,
+    )
+
+
+def _looks_like_json(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size > fhir.MAX_RESOURCE_SIZE:
+        return False
+    with path.open("rb") as stream:
+        return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _published_row(published: Published) -> dict[str, object]:
+    return {
+        "record": published.record_id.hex(),
+        "cid": str(published.cid),
+        "version": published.entry.version,
+        "already_published": published.already,
+    }
+
+
+@record.command("resume")
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.pass_obj
+def resume(app: App, custodian: str) -> None:
+    """Register what was stored when a crash or a lost connection came between."""
+    actor = app.actor(custodian)
+    with app.session() as session, app.progress() as progress:
+        finished = session.publishing.resume(actor, progress=progress)
+    app.show_all([_published_row(each) for each in finished], nothing="nothing was left unfinished")
+
+
+@record.command("list")
+@click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
+@click.pass_obj
+def list_(app: App, patient: str) -> None:
+    """List the records that custodians state of a patient."""
+    account = app.keyring.resolve(patient)
+    with app.session() as session:
+        entries = session.auditing.records(account)
+    app.show_all([row(entry) for entry in entries], nothing="no records are stated of this patient")
+
+
+@record.command("readable")
+@click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
+@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
+@click.pass_obj
+def readable(app: App, reader: str, purpose: Purpose) -> None:
+    """List the records that patients have granted a reader for a purpose."""
+    actor = app.actor(reader)
+    with app.session() as session:
+        found = session.retrieving.readable(reader=actor, purpose=purpose)
+        head = session.ledger.chain.head()
+        entries = []
+        for ref in found.records:
+            # Terms may name what no custodian has registered: that hides nothing else.
+            with suppress(UnknownRecordError):
+                entries.append(session.ledger.records.record(ref.custodian, ref.record_id, block=head))
+    if found.unreadable:
+        click.echo(
+            f"note: {len(found.unreadable)} live grants were passed over, their bundles cannot be read", err=True
+        )
+    app.show_all([row(entry) for entry in entries], nothing="no live grant covers this purpose")
+
+
+@record.command("show")
+@click.argument("record_id", type=RecordIdValue())
+@click.pass_obj
+def show(app: App, record_id: RecordId) -> None:
+    """Show what the chain says of a record, and its CID."""
+    with app.session() as session:
+        head = session.ledger.chain.head()
+        entries = [
+            session.ledger.records.record(claim.custodian, record_id, block=head)
+            for claim in session.auditing.claims(record_id)
+        ]
+    app.show_all([{**row(entry), "cid": str(Cid.of_directory(record_id))} for entry in entries], nothing="")
+
+
+@record.command("fetch")
+@click.argument("record_id", type=RecordIdValue())
+@click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
+@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
+@click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output.")
+@click.option("--offset", type=click.IntRange(0), help="First byte of a range.")
+@click.option("--length", type=click.IntRange(0), help="Bytes of a range.")
+@click.pass_obj
+def fetch(
+    app: App,
+    record_id: RecordId,
+    reader: str,
+    purpose: Purpose,
+    custodian: str | None,
+    out: Path | None,
+    offset: int | None,
+    length: int | None,
+) -> None:
+    """Fetch a record, verified at every step.
+
+    With --out the file appears whole and verified, or not at all. Standard output and ranges come as they are read:
+    each segment is authentic, the digest of the whole is checked at the end.
+    """
+    if (offset is None) != (length is None):
+        raise click.UsageError("--offset and --length go together")
+    if out is None and app.as_json:
+        raise click.UsageError("--json needs --out: the record itself goes to standard output")
+    actor = app.actor(reader)
+    with app.session() as session, app.progress() as progress:
+        opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)
+        chunks = opened.stream(progress) if offset is None or length is None else opened.stream_range(offset, length)
+        with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as target:
+            for chunk in chunks:
+                target.write(chunk)
+    if out is None:
+        return
+    manifest = opened.manifest
+    app.show(
+        {
+            "record": record_id.hex(),
+            "bytes": manifest.size if length is None else length,
+            "media_type": manifest.media_type,
+            "category": manifest.category.value,
+            "clinical_date": manifest.clinical_date,
+            "decision": opened.decision.explain(),
+            "file": str(out),
+        },
+        title="fetched and verified",
+    )
+
+
+@record.command("retract")
+@click.argument("record_id", type=RecordIdValue())
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.option("--reason", required=True, help="Kept by you; only a salted digest goes on chain.")
+@click.pass_obj
+def retract(app: App, record_id: RecordId, custodian: str, reason: str) -> None:
+    """Withdraw a record: readers are refused it, patient and custodian still open it."""
+    actor = app.actor(custodian)
+    with app.session() as session:
+        salt = session.publishing.retract(record_id, reason, custodian=actor)
+    app.show(
+        {"record": record_id.hex(), "reason_salt": salt.hex()},
+        title="retracted; keep the salt with the reason, to prove it later",
+    )

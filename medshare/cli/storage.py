@@ -1,0 +1,106 @@
+"""``medshare storage``: blocks, pins and archives."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from medshare.cli.console import App, Group
+from medshare.content import Cid, list_directory, read_car, read_file, write_car
+from medshare.errors import InvalidInputError
+from medshare.files import written_whole
+from medshare.model.ids import record_id
+from medshare.session import open_store
+
+_HEX_ID = re.compile(r"[0-9a-fA-F]{64}")
+
+
+class CidValue(click.ParamType[Cid]):
+    """A CID, or the id of a record or bundle."""
+
+    name = "cid"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Cid:  # noqa: ARG002 - click's signature
+        """Return the CID; raises ``InvalidInputError``."""
+        text = str(value)
+        # A record id may begin with "b", too: one in sixteen does.
+        if text.startswith("b") and not _HEX_ID.fullmatch(text):
+            return Cid.parse(text)
+        return Cid.of_directory(record_id(text))
+
+
+@click.group(cls=Group)
+def storage() -> None:
+    """Storage: pins, garbage collection, CAR archives. Needs no chain."""
+
+
+@storage.command("pins")
+@click.pass_obj
+def pins(app: App) -> None:
+    """List what the store keeps."""
+    roots = sorted(str(root) for root in open_store(app.settings).pins())
+    app.show_all([{"cid": root} for root in roots], nothing="nothing is pinned")
+
+
+@storage.command("collect")
+@click.pass_obj
+def collect(app: App) -> None:
+    """Remove what no pin keeps."""
+    done = open_store(app.settings).collect()
+    app.show(
+        {
+            "removed_blocks": done.removed_blocks,
+            "freed_bytes": done.freed_bytes,
+            "kept_blocks": done.kept_blocks,
+        },
+        title="collected",
+    )
+
+
+@storage.command("export")
+@click.argument("root", type=CidValue())
+@click.option("--to", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="CAR file to write.")
+@click.pass_obj
+def export(app: App, root: Cid, path: Path) -> None:
+    """Write a record or bundle as a CAR archive, for another node; it stays encrypted."""
+    with written_whole(path, replace=False) as stream:
+        write_car(open_store(app.settings).get, [root], stream)
+    app.show({"root": str(root), "file": str(path), "bytes": path.stat().st_size}, title="exported")
+
+
+@storage.command("import")
+@click.argument("path", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.pass_obj
+def import_(app: App, path: Path) -> None:
+    """Take the blocks of a CAR archive into the store, each verified, and keep its roots."""
+    store = open_store(app.settings)
+    with path.open("rb") as stream:
+        roots, blocks = read_car(stream)
+        store.put(blocks)
+    for root in roots:
+        store.pin(root)
+    app.show({"roots": [str(root) for root in roots]}, title="imported")
+
+
+@storage.command("unpack")
+@click.argument("root", type=CidValue())
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="New folder.")
+@click.pass_obj
+def unpack(app: App, root: Cid, folder: Path) -> None:
+    """Write the files of a record or bundle to a new folder, as they are: encrypted.
+
+    "cat header.c4gh payload.c4gh" of a record is a file for every Crypt4GH tool.
+    """
+    store = open_store(app.settings)
+    files = list_directory(store.get, root)
+    try:
+        folder.mkdir()
+    except (FileExistsError, FileNotFoundError) as error:
+        raise InvalidInputError("the folder exists, or its parent does not", hint="name a new folder") from error
+    for name, link in files.items():
+        with written_whole(folder / name, replace=False) as stream:
+            for chunk in read_file(store.get, link.cid, max_size=link.size):
+                stream.write(chunk)
+    app.show({"folder": str(folder), "files": sorted(files)}, title="unpacked")

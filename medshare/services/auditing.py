@@ -1,0 +1,214 @@
+"""Who may read, who could at a past time, and what happened: answers from the chain's own events.
+
+Nothing here is taken from a log that somebody could edit: the index is a copy of the chain's events, and is checked
+against the chain each time it is brought up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from medshare.errors import InvalidInputError, UnknownRecordError
+from medshare.model.consent import Grant, Reason, liveness
+from medshare.model.events import (
+    AccessGranted,
+    AccessRevoked,
+    AllAccessRevoked,
+    BlockRef,
+    EncryptionKeySet,
+    LedgerEvent,
+    RecordRegistered,
+    RecordRetracted,
+    RecordSuperseded,
+)
+from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ledger import LedgerModel
+from medshare.model.record import RecordEntry
+from medshare.services.index import LedgerIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantStanding:
+    """A grant, as it stood at a time."""
+
+    grant: Grant
+    terms: TermsDigest
+    bundle: BundleId
+    """The newest key bundle up to that time."""
+    granted_at: int
+    """When it was last granted, Unix seconds."""
+    revoked_at: int | None
+    """When it was revoked since, alone or with all others."""
+    reason: Reason
+    """PERMITTED while it is live for its purposes, else why it is not."""
+
+    @property
+    def live(self) -> bool:
+        """Whether the grant was live."""
+        return self.reason is Reason.PERMITTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A custodian's word that a record is of a patient."""
+
+    custodian: Address
+    patient: Address
+
+
+class Auditing:
+    """Answers about the past and the present of rights.
+
+    Args:
+        index: the index of the ledger's events; every question brings it up to date first.
+    """
+
+    def __init__(self, *, index: LedgerIndex) -> None:
+        self._index = index
+
+    def sync(self, progress: Callable[[int, int], None] | None = None) -> BlockRef:
+        """Read what the chain has added; return its newest block. Raises ``LedgerUnavailableError``."""
+        return self._index.sync(progress)
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> BlockRef:
+        """Forget the index and read the chain anew; return its newest block. Raises ``LedgerUnavailableError``."""
+        return self._index.rebuild(progress)
+
+    def grants(
+        self, *, patient: Address | None = None, grantee: Address | None = None, at: int | None = None
+    ) -> list[GrantStanding]:
+        """Return the grants of a patient, or to a grantee, or of the one to the other, oldest first.
+
+        Args:
+            patient: who granted.
+            grantee: to whom.
+            at: as they stood at this time (Unix seconds), by what the chain had told by then; default: now, which is
+                the time of the newest block.
+
+        Raises:
+            InvalidInputError: neither patient nor grantee is given, or ``at`` lies ahead of the newest block.
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        if patient is None and grantee is None:
+            raise InvalidInputError("name a patient or a grantee")
+        head = self._index.sync()
+        if at is not None and at > head.time:
+            raise InvalidInputError(
+                "that time lies ahead of the chain's newest block", hint="ask about now, or about the past"
+            )
+        patients = [patient] if patient is not None else self._patients_of(grantee, at)
+        standings = [
+            standing
+            for each in patients
+            for standing in self._standings(each, at, now=head.time if at is None else at)
+            if grantee is None or standing.grant.grantee == grantee
+        ]
+        return sorted(standings, key=lambda standing: standing.granted_at)
+
+    def may_read(self, patient: Address, *, at: int | None = None) -> list[GrantStanding]:
+        """Return who may read records of ``patient`` now, or could at ``at``: the grants that were live then."""
+        return [standing for standing in self.grants(patient=patient, at=at) if standing.live]
+
+    def grant(self, grant_id: GrantId) -> GrantStanding | None:
+        """Return how one grant stands now, or None where it was never granted."""
+        for standing in self.grants(patient=patient_of(grant_id)):
+            if standing.grant.grant_id == grant_id:
+                return standing
+        return None
+
+    def bundles(self, patient: Address, grant_id: GrantId | None = None) -> list[BundleId]:
+        """Return the key bundles that a patient's grants, or one of them, have had."""
+        self._index.sync()
+        events = self._index.events(patient=patient, grant_id=grant_id)
+        return list(dict.fromkeys(event.bundle for event in events if isinstance(event, AccessGranted)))
+
+    def trail(self, patient: Address) -> list[LedgerEvent]:
+        """Return everything the chain tells about a patient, in order: records, their ends, grants, revocations."""
+        self._index.sync()
+        events = self._index.events(patient=patient)
+        stated = [event for event in events if isinstance(event, RecordRegistered | RecordSuperseded)]
+        for event in stated:
+            events += [
+                other
+                for other in self._index.events(actor=event.custodian, record_id=event.record_id)
+                if isinstance(other, RecordRetracted)
+            ]
+        return sorted(events, key=_chain_order)
+
+    def records(self, patient: Address) -> list[RecordEntry]:
+        """Return the records that custodians state of a patient, oldest first."""
+        model = _replay(self.trail(patient))
+        return sorted(model.records.values(), key=lambda entry: (entry.registered_at, entry.record_id))
+
+    def claims(self, record_id: RecordId) -> list[Claim]:
+        """Return who states a record: one custodian, unless another states the same record under his own name.
+
+        Raises:
+            UnknownRecordError: nobody has registered it.
+        """
+        self._index.sync()
+        claims = [
+            Claim(custodian=event.custodian, patient=event.patient)
+            for event in self._index.events(record_id=record_id)
+            if isinstance(event, RecordRegistered | RecordSuperseded)
+        ]
+        if not claims:
+            raise UnknownRecordError("anybody", record_id)
+        return claims
+
+    def encryption_keys(self, actor: Address) -> list[EncryptionKeySet]:
+        """Return every encryption key an actor has published, oldest first."""
+        self._index.sync()
+        events = self._index.events(actor=actor, kind=EncryptionKeySet)
+        return [event for event in events if isinstance(event, EncryptionKeySet)]
+
+    # -------------------------------------------------------------------------------------------- replaying
+
+    def _patients_of(self, grantee: Address | None, at: int | None) -> list[Address]:
+        events = self._index.events(actor=grantee, until=at)
+        return list(dict.fromkeys(event.grant.patient for event in events if isinstance(event, AccessGranted)))
+
+    def _standings(self, patient: Address, at: int | None, *, now: int) -> list[GrantStanding]:
+        events = self._index.events(patient=patient, until=at)
+        model = _replay(events)
+        granted: dict[GrantId, AccessGranted] = {}
+        revoked_at: dict[GrantId, int] = {}
+        for event in events:
+            match event:
+                case AccessGranted():
+                    granted[event.grant.grant_id] = event
+                    revoked_at.pop(event.grant.grant_id, None)
+                case AccessRevoked():
+                    revoked_at.setdefault(event.grant_id, event.place.block.time)
+                case AllAccessRevoked():
+                    for grant_id in granted:
+                        revoked_at.setdefault(grant_id, event.place.block.time)
+                case _:
+                    continue
+        return [
+            _standing(model.get_grant(grant_id), event, revoked_at.get(grant_id), model.stamp(patient), now)
+            for grant_id, event in granted.items()
+        ]
+
+
+def _standing(grant: Grant, event: AccessGranted, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
+    return GrantStanding(
+        grant=grant,
+        terms=event.terms,
+        bundle=event.bundle,
+        granted_at=event.place.block.time,
+        revoked_at=revoked_at,
+        reason=liveness(grant, stamp=stamp, purpose=event.grant.purposes, now=now),
+    )
+
+
+def _replay(events: Sequence[LedgerEvent]) -> LedgerModel:
+    model = LedgerModel()
+    for event in events:
+        model.apply(event)
+    return model
+
+
+def _chain_order(event: LedgerEvent) -> tuple[int, int]:
+    return event.place.block.number, event.place.log_index

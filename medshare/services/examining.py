@@ -1,0 +1,166 @@
+"""Examining: what is wrong with chain, store, keys and clock, and how to mend it.
+
+Each check stands alone: one that fails does not keep the others from being made.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from medshare.content import Block, Cid, Codec, references
+from medshare.errors import EncryptionKeyNotSetError, MedshareError, StoreError, StoreUnavailableError
+from medshare.model.ids import Address
+from medshare.ports import BlobStore, Clock, Ledger
+from medshare.services.auditing import Auditing
+from medshare.services.journal import PublicationJournal, Stage
+
+CLOCK_TOLERANCE = 120
+"""Seconds that the clock may lie behind the newest block's time."""
+STALE_AFTER = 3_600
+"""Seconds after which a newest block is conspicuously old."""
+
+
+class Health(StrEnum):
+    """How a check came out."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    health: Health
+    says: str
+    mend: str = ""
+    """What to do about it."""
+
+
+class Examining:
+    """Examines an installation.
+
+    Args:
+        ledger: the contracts.
+        store: the store.
+        clock: the time on the wall.
+        auditing: the index of the chain's events.
+        journal: what was begun to be published.
+    """
+
+    def __init__(
+        self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, journal: PublicationJournal
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._journal = journal
+
+    def examine(self, identities: Sequence[tuple[str, Address, bytes]]) -> Iterator[Finding]:
+        """Yield what each check finds; never raises for what it examines.
+
+        Args:
+            identities: name, address and public encryption key of each identity on this machine.
+        """
+        yield self._guarded("chain", self._chain)
+        yield self._guarded("clock", self._clock_against_chain)
+        yield self._guarded("index", self._index)
+        yield self._guarded("store", self._store_keeps)
+        yield self._guarded("publications", self._publications)
+        for name, account, key in identities:
+            yield self._guarded(f"identity {name}", partial(self._identity, name, account, key))
+
+    @staticmethod
+    def _guarded(check: str, examine: Callable[[], tuple[Health, str, str]]) -> Finding:
+        try:
+            health, says, mend = examine()
+        except MedshareError as error:
+            health, says, mend = Health.BAD, str(error), error.hint
+        return Finding(check=check, health=health, says=says, mend=mend)
+
+    def _chain(self) -> tuple[Health, str, str]:
+        head = self._ledger.chain.head()
+        return Health.GOOD, f"chain {self._ledger.chain.chain_id}, block {head.number}, contracts checked", ""
+
+    def _clock_against_chain(self) -> tuple[Health, str, str]:
+        behind = self._ledger.chain.head().time - self._clock.now()
+        if behind > CLOCK_TOLERANCE:
+            return (
+                Health.WARNING,
+                f"this machine's clock is {behind} s behind the newest block",
+                "set the clock: until then the chain's time is used",
+            )
+        if -behind > STALE_AFTER:
+            return (
+                Health.WARNING,
+                f"the newest block is {-behind} s old: nothing happens on this chain, or the node stands still",
+                "ask another node: revocations after that block are not seen here",
+            )
+        return Health.GOOD, "clock and chain agree about the time", ""
+
+    def _index(self) -> tuple[Health, str, str]:
+        block = self._auditing.sync()
+        return Health.GOOD, f"the index has read the chain up to block {block.number}", ""
+
+    def _store_keeps(self) -> tuple[Health, str, str]:
+        probe = Block.of(Codec.RAW, b"medshare probe " + secrets.token_bytes(16))
+        try:
+            self._store.put([probe])
+            self._store.get(probe.cid)
+        except StoreUnavailableError as error:
+            return Health.BAD, str(error), "start the store's node, or choose another store: medshare init --store ..."
+        return Health.GOOD, f"the store takes and returns blocks and keeps {len(self._store.pins())} pins", ""
+
+    def _publications(self) -> tuple[Health, str, str]:
+        unfinished = self._journal.all(Stage.STORED)
+        if unfinished:
+            return (
+                Health.WARNING,
+                f"{len(unfinished)} publications are stored and not registered",
+                "run: medshare record resume --as NAME, as the custodian",
+            )
+        try:
+            missing = [each for each in self._journal.all(Stage.REGISTERED) if not self._whole(each.record_id)]
+        except StoreUnavailableError:
+            return (
+                Health.WARNING,
+                "whether published records are whole cannot be said without the store",
+                "mend the store",
+            )
+        if missing:
+            return (
+                Health.BAD,
+                f"{len(missing)} published records are not whole in the store, first {missing[0].record_id.hex()}",
+                "import them from another node or a CAR archive",
+            )
+        return Health.GOOD, "every record published from here is whole in the store", ""
+
+    def _whole(self, record_id: bytes) -> bool:
+        try:
+            parts = references(self._store.get, Cid.of_directory(record_id))
+            return all(part.data is not None or self._store.has(part.cid) for part in parts)
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            return False
+
+    def _identity(self, name: str, account: Address, key: bytes) -> tuple[Health, str, str]:
+        try:
+            published = self._ledger.directory.encryption_key(account, block=self._ledger.chain.head())
+        except EncryptionKeyNotSetError:
+            mend = f"run: medshare identity publish {name}"
+            return Health.WARNING, "its encryption key is not in the Directory", mend
+        if published.key != key:
+            return (
+                Health.BAD,
+                "the Directory holds another encryption key than this machine",
+                "if that was not you, revoke everything; else publish this key or import the other one",
+            )
+        return Health.GOOD, "its encryption key is in the Directory", ""

@@ -1,0 +1,102 @@
+"""The plaintext on its way in: a file or bytes, read twice, the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from medshare.errors import InvalidInputError
+from medshare.services.progress import Progress
+
+_READ_SIZE = 1 << 20
+
+
+class Plaintext:
+    """A plaintext that is read twice, the same bytes each time.
+
+    Args:
+        source: a file, or the bytes themselves.
+        progress: told how far a reading is.
+
+    Raises:
+        InvalidInputError: the file is missing, not a file, unreadable or empty.
+    """
+
+    def __init__(self, source: Path | bytes, progress: Progress) -> None:
+        self._source = source
+        self._progress = progress
+        self.size = self._checked_size()
+        self.digest_of_last_reading = b""
+
+    def sha256(self) -> bytes:
+        """Read it whole and return its SHA-256."""
+        for _ in self.chunks("reading"):
+            pass
+        return self.digest_of_last_reading
+
+    def chunks(self, what: str) -> Iterator[bytes]:
+        """Yield the bytes; their digest is known afterwards."""
+        if isinstance(self._source, bytes):
+            self.digest_of_last_reading = hashlib.sha256(self._source).digest()
+            yield self._source
+            return
+        state = hashlib.sha256()
+        done = 0
+        with _open_plaintext(self._source) as stream:
+            while chunk := _read_chunk(stream):
+                state.update(chunk)
+                done += len(chunk)
+                self._progress(what, done, self.size)
+                yield chunk
+        if done != self.size:
+            raise changed()
+        self.digest_of_last_reading = state.digest()
+
+    def _checked_size(self) -> int:
+        if isinstance(self._source, bytes):
+            size = len(self._source)
+        else:
+            with _open_plaintext(self._source) as stream:
+                size = stream.seek(0, 2)
+        if not size:
+            raise InvalidInputError("the plaintext is empty: there is nothing to publish")
+        return size
+
+
+def changed() -> InvalidInputError:
+    """Return the error for a plaintext that was not the same the second time."""
+    return InvalidInputError("the plaintext changed while it was read", hint="publish it when it is complete")
+
+
+# Neither message nor cause repeats the path: a file's name may say whose record it is.
+
+
+def _open_plaintext(path: Path) -> BinaryIO:
+    with _unreadable_is_typed():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InvalidInputError("the plaintext is a folder", hint="publish its files one by one")
+        if not stat.S_ISREG(mode):
+            raise InvalidInputError("the plaintext is not a file", hint="it is read twice: write it to a file first")
+        return path.open("rb")
+
+
+def _read_chunk(stream: BinaryIO) -> bytes:
+    with _unreadable_is_typed():
+        return stream.read(_READ_SIZE)
+
+
+@contextmanager
+def _unreadable_is_typed() -> Iterator[None]:
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidInputError("the plaintext file does not exist", hint="check the path") from None
+    except (OSError, ValueError):
+        raise InvalidInputError("the plaintext file cannot be read", hint="check its path and permissions") from None

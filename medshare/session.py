@@ -1,0 +1,126 @@
+"""A session: one chain, one store, one keyring, and the services wired to them. Wiring, and nothing else.
+
+    from medshare import connect
+
+    with connect() as session:
+        hospital = session.keyring.open("hospital", lambda name: "the passphrase")
+        published = session.publishing.publish(
+            Path("observation.json"), custodian=hospital, patient=patient, description=Description()
+        )
+
+``connect`` is a convenience: each service can be built by hand from ports.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medshare.chain import OpenChain, load_network, open_chain
+from medshare.errors import ConfigurationError
+from medshare.files import private_folder
+from medshare.keyring import Keyring
+from medshare.ports import BlobStore, Clock, Ledger
+from medshare.services.auditing import Auditing
+from medshare.services.consenting import Consenting
+from medshare.services.examining import Examining
+from medshare.services.index import LedgerIndex
+from medshare.services.journal import PublicationJournal
+from medshare.services.publishing import Publishing
+from medshare.services.retrieving import Retrieving
+from medshare.settings import Settings, StoreKind
+from medshare.storage import BearerAuth, KuboBlobStore, LocalBlobStore
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """Return Unix seconds."""
+        return int(time.time())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Services wired to one chain and one store."""
+
+    settings: Settings
+    chain: OpenChain
+    ledger: Ledger
+    store: BlobStore
+    keyring: Keyring
+    clock: Clock
+    publishing: Publishing
+    consenting: Consenting
+    retrieving: Retrieving
+    auditing: Auditing
+    examining: Examining
+
+
+@contextmanager
+def connect(home: Path | None = None, *, network: str | None = None) -> Iterator[Session]:
+    """Open a session; it ends with the block.
+
+    Args:
+        home: the folder with settings, keys, and, on the embedded default, chain and store; default: the environment
+            variable MEDSHARE_HOME, else the user's data folder.
+        network: a network's name, in place of the one in the settings.
+
+    Raises:
+        ConfigurationError: settings, network profile or deployment do not fit.
+        LedgerBusyError: another process has the embedded chain open.
+        LedgerUnavailableError: the node cannot be reached.
+    """
+    settings = Settings.load(home).on(network)
+    profile = load_network(settings.network, settings.networks_file)
+    home = private_folder(settings.home)
+    with ExitStack() as resources:
+        chain = resources.enter_context(open_chain(profile, home))
+        chain.ensure_deployed()
+        ledger = chain.ledger
+        store = open_store(settings)
+        if isinstance(store, KuboBlobStore):
+            resources.callback(store.close)
+        clock = SystemClock()
+        state = private_folder(home / "state" / profile.name)
+        journal = PublicationJournal(state)
+        auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
+        yield Session(
+            settings=settings,
+            chain=chain,
+            ledger=ledger,
+            store=store,
+            keyring=open_keyring(settings),
+            clock=clock,
+            publishing=Publishing(ledger=ledger, store=store, journal=journal),
+            consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
+            retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
+            auditing=auditing,
+            examining=Examining(ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal),
+        )
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Return the keyring of these settings; needs neither chain nor store."""
+    return Keyring(settings.home / "identities")
+
+
+def open_store(settings: Settings) -> BlobStore:
+    """Return the store of these settings; needs no chain.
+
+    Raises:
+        ConfigurationError: the store's token is to come from an environment variable that is not set.
+    """
+    store = settings.store
+    if store.kind is StoreKind.LOCAL or store.address is None:
+        return LocalBlobStore(private_folder(settings.home / "blocks"))
+    if store.token is None:
+        return KuboBlobStore(store.address)
+    token = os.environ.get(store.token)
+    if not token:
+        raise ConfigurationError(f"the store needs the environment variable {store.token}")
+    return KuboBlobStore(store.address, auth=BearerAuth(token))

@@ -1,0 +1,123 @@
+"""Settings: which chain, which store, in which folder. One small TOML file in the folder, overridden by arguments.
+
+::
+
+    network = "embedded"          # or a name from networks.toml
+
+    [store]
+    kind = "local"                # or "kubo"
+    address = "/ip4/127.0.0.1/tcp/5001/http"    # of Kubo's RPC
+    token = "KUBO_TOKEN"          # name of the environment variable with Kubo's bearer token
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_data_path
+
+from medshare.errors import ConfigurationError
+from medshare.files import private_folder, write_whole
+
+HOME_VARIABLE = "MEDSHARE_HOME"
+SETTINGS_FILE = "medshare.toml"
+NETWORKS_FILE = "networks.toml"
+_MAX_SIZE = 1 << 16
+
+
+class StoreKind(StrEnum):
+    """Where blocks are kept."""
+
+    LOCAL = "local"
+    KUBO = "kubo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Which store to use."""
+
+    kind: StoreKind = StoreKind.LOCAL
+    address: str | None = None
+    """Multiaddr of Kubo's RPC."""
+    token: str | None = None
+    """Name of the environment variable that holds Kubo's bearer token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides where medshare reads and writes."""
+
+    home: Path
+    network: str = "embedded"
+    store: StoreSettings = StoreSettings()
+
+    @classmethod
+    def load(cls, home: Path | None = None) -> Self:
+        """Return the settings in ``home``; where no file is, the defaults.
+
+        Args:
+            home: the folder; default: the environment variable MEDSHARE_HOME, else the user's data folder.
+
+        Raises:
+            ConfigurationError: the file is malformed, or says what it cannot.
+        """
+        folder = home or default_home()
+        path = folder / SETTINGS_FILE
+        if not path.exists():
+            return cls(home=folder)
+        try:
+            with path.open("rb") as stream:
+                table = tomllib.loads(stream.read(_MAX_SIZE).decode())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError("the settings file is not readable TOML", hint=f"mend {path}") from error
+        store = table.pop("store", {})
+        network = table.pop("network", "embedded")
+        if table or not isinstance(store, dict) or not isinstance(network, str):
+            raise ConfigurationError("the settings file says what it cannot", hint=f"mend {path}")
+        return cls(home=folder, network=network, store=_store(store, hint=f"mend {path}"))
+
+    def save(self) -> None:
+        """Write the settings file; what it said before is replaced. Raises ``StoreFullError``."""
+        lines = [f"network = {_toml(self.network)}", "", "[store]", f"kind = {_toml(self.store.kind.value)}"]
+        lines += [f"address = {_toml(self.store.address)}"] if self.store.address else []
+        lines += [f"token = {_toml(self.store.token)}"] if self.store.token else []
+        write_whole(private_folder(self.home) / SETTINGS_FILE, "\n".join([*lines, ""]).encode(), replace=True)
+
+    def on(self, network: str | None) -> Self:
+        """Return the same settings on another network, if one is named."""
+        return self if network is None else replace(self, network=network)
+
+    @property
+    def networks_file(self) -> Path | None:
+        """The user's own network profiles, if there are any."""
+        path = self.home / NETWORKS_FILE
+        return path if path.exists() else None
+
+
+def _toml(text: str) -> str:
+    """Return a TOML string: JSON's escapes are TOML's too, and no others are needed."""
+    return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+def default_home() -> Path:
+    """Return the folder that MEDSHARE_HOME names, else the user's data folder."""
+    return Path(os.environ.get(HOME_VARIABLE) or user_data_path("medshare"))
+
+
+def _store(table: dict[str, Any], *, hint: str) -> StoreSettings:
+    unknown = set(table) - {"kind", "address", "token"}
+    if unknown or not all(isinstance(value, str) for value in table.values()):
+        raise ConfigurationError("the settings of the store are kind, address and token, each a text", hint=hint)
+    try:
+        kind = StoreKind(table.get("kind", StoreKind.LOCAL))
+    except ValueError as error:
+        raise ConfigurationError(f"a store is one of {', '.join(StoreKind)}", hint=hint) from error
+    if (kind is StoreKind.KUBO) != ("address" in table):
+        raise ConfigurationError("a Kubo store needs its RPC address, and no other store has one", hint=hint)
+    return StoreSettings(kind=kind, address=table.get("address"), token=table.get("token"))

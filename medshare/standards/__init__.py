@@ -1,0 +1,1 @@
+"""Medical standards at the edges."""

@@ -1,0 +1,329 @@
+"""Blocks as files in one private folder: what an installation without an IPFS node uses.
+
+::
+
+    <folder>/blocks/<shard>/<CID>    one block each, whole or not there
+    <folder>/pins/<CID>              empty; its presence is the pin
+    <folder>/incoming/               blocks being written; leftovers of a crash are removed by collect()
+    <folder>/lock                    held while blocks appear or disappear, by one process at a time
+
+A block is written beside its place, synced, and renamed, so a crash at any moment leaves whole blocks only, and
+repeating what was interrupted completes it. ``collect`` keeps blocks that no pin reaches while they are younger than
+the grace period, because another process may have put them and not pinned them yet. Blocks that lose their pin by
+``unpin`` go at once, unless they were put more than once: then two may rely on them. A put-then-pin that takes longer
+than the grace period may have to be repeated: ``pin`` then raises, it never pins a part.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import filelock
+
+from medshare.content import MAX_BLOCK_SIZE, Block, Cid, in_batches, references, verify_block
+from medshare.errors import (
+    BlobNotFoundError,
+    BlobTooLargeError,
+    ConfigurationError,
+    InvalidInputError,
+    StoreError,
+    StoreUnavailableError,
+)
+from medshare.files import PRIVATE_FILE, out_of_space_is_typed, private_folder, sync_folder
+from medshare.ports import Collected
+
+GRACE_SECONDS: Final = 24 * 60 * 60
+LOCK_TIMEOUT_SECONDS: Final = 60.0
+_MAX_BATCH_BLOCKS: Final = 1024
+_SYNC_THREADS: Final = 8
+_SHARDS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class LocalBlobStore:
+    """A ``BlobStore`` in a folder. Safe for several threads and processes at once.
+
+    Args:
+        folder: made if missing, readable by the owner only.
+        grace: seconds for which ``collect`` spares blocks that were put and not pinned.
+        now: Unix seconds, to tell a block's age.
+
+    Raises:
+        ConfigurationError: something in the folder is a link or a file where a folder must be.
+        StoreFullError: there is no space for the folders.
+        StoreUnavailableError: the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, grace: float = GRACE_SECONDS, now: Callable[[], float] = time.time) -> None:
+        self._blocks = folder / "blocks"
+        self._pins = folder / "pins"
+        self._incoming = folder / "incoming"
+        self._grace = grace
+        self._now = now
+        with _disk_errors():
+            private_folder(folder)
+            for part in (self._blocks, self._pins, self._incoming, *(self._blocks / name for name in _SHARDS)):
+                _own_folder(part)
+            sync_folder(self._blocks)
+            sync_folder(folder)
+        self._lock = filelock.FileLock(folder / "lock", timeout=LOCK_TIMEOUT_SECONDS, mode=PRIVATE_FILE)
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def get(self, cid: Cid, max_size: int = MAX_BLOCK_SIZE) -> bytes:
+        """Return a block's bytes, verified; see ``BlobStore.get``."""
+        with _disk_errors():
+            data = self._read(cid, max_size)
+        verify_block(cid, data)
+        return data
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the block is here; its bytes are not looked at."""
+        with _disk_errors():
+            return self._size(cid) is not None
+
+    def pins(self) -> frozenset[Cid]:
+        """Return the roots that are pinned."""
+        with _disk_errors(), os.scandir(self._pins) as entries:
+            names = [entry.name for entry in entries]
+        return frozenset(cid for cid in map(_cid_of, names) if cid is not None)
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    def put(self, blocks: Iterable[Block]) -> None:
+        """Store blocks, durably; see ``BlobStore.put``. A damaged copy that is here is replaced.
+
+        Raises:
+            StoreFullError: no space is left; blocks that were written whole are kept.
+            StoreUnavailableError: the disk or the lock failed; repeating is safe.
+        """
+        for batch in in_batches(blocks, max_blocks=_MAX_BATCH_BLOCKS):
+            with _disk_errors():
+                self._put_batch(batch)
+
+    def _put_batch(self, batch: list[Block]) -> None:
+        blocks = list({block.cid: block for block in batch}.values())
+        written = _each(self._write, blocks)
+        new = [(block, path) for block, path in zip(blocks, written, strict=True) if isinstance(path, Path)]
+        present = [block for block, path in zip(blocks, written, strict=True) if path is None]
+        try:
+            self._publish(new, present)  # what is whole is kept, even if the disk is full now
+        finally:
+            for _, path in new:
+                path.unlink(missing_ok=True)
+        for error in written:
+            if isinstance(error, Exception):
+                raise error
+        _log.debug("stored %d blocks, %d were here", len(new), len(present))
+
+    def _write(self, block: Block) -> Path | Exception | None:
+        """Write a block beside its place, durably, unless it is here; an error is returned, not to stop the others."""
+        try:
+            return None if self._holds(block) else self._stage(block)
+        except (OSError, StoreError) as error:
+            return error
+
+    def _publish(self, staged: list[tuple[Block, Path]], present: list[Block]) -> None:
+        """Give new blocks their names and old ones a new age, in one step as seen from ``collect``."""
+        with self._lock:
+            touched = set()
+            for block, path in staged:
+                target = self._path(block.cid)
+                touched.add(target.parent)
+                contested = self._size(block.cid) is not None
+                try:
+                    path.replace(target)
+                except FileNotFoundError:  # so slow that collect() took it for a leftover
+                    self._stage(block).replace(self._path(block.cid))
+                if contested:
+                    self._renew(block.cid)
+            for block in present:
+                try:
+                    self._renew(block.cid)
+                except FileNotFoundError:  # collected since we looked
+                    self._stage(block).replace(self._path(block.cid))
+                    touched.add(self._path(block.cid).parent)
+            _each(sync_folder, list(touched))
+
+    def _renew(self, cid: Cid) -> None:
+        """Keep a block that was put twice young for longer: ``unpin`` by one must not age what another relies on."""
+        renewed = self._now() + self._grace
+        os.utime(self._path(cid), (renewed, renewed))
+
+    def _stage(self, block: Block) -> Path:
+        path = self._incoming / f"{secrets.token_hex(16)}.part"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, PRIVATE_FILE)
+        try:
+            view = memoryview(block.data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        return path
+
+    # ----------------------------------------------------------------------------------------- pinning
+
+    def pin(self, root: Cid) -> None:
+        """Keep everything below ``root``, which must be here.
+
+        Nodes are verified, leaves are only seen to be here with their size; reading verifies them.
+
+        Raises:
+            BlobNotFoundError: a block is missing; nothing was pinned.
+            StoreError: a node is damaged, or as ``put``.
+        """
+        with _disk_errors(), self._lock:
+            for reference in references(self.get, root):
+                if reference.data is None and (reference.size is None or self._size(reference.cid) != reference.size):
+                    self.get(reference.cid)  # says what is wrong with it
+            path = self._pins / str(root)
+            with out_of_space_is_typed("a pin"):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | _NO_FOLLOW, PRIVATE_FILE))
+                os.utime(path)
+            sync_folder(self._pins)
+
+    def unpin(self, root: Cid) -> None:
+        """Keep it no longer. Not pinned is no error."""
+        with _disk_errors(), self._lock:
+            path = self._pins / str(root)
+            try:
+                pinned_at = path.lstat().st_mtime_ns
+            except FileNotFoundError:
+                return
+            path.unlink()
+            sync_folder(self._pins)
+            with suppress(StoreError):  # a damaged DAG: what is not reached waits for the grace period
+                for reference in references(self.get, root):
+                    self._age(reference.cid, pinned_at)
+
+    def _age(self, cid: Cid, pinned_at: int) -> None:
+        """Let the next ``collect`` remove a block, unless somebody put it again after it was pinned."""
+        path = self._path(cid)
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime_ns <= pinned_at:
+                os.utime(path, (0, 0))
+
+    def collect(self) -> Collected:
+        """Remove what no pin reaches and is not young, and what crashed writers left.
+
+        Raises:
+            StoreError: a pinned DAG cannot be read whole. Nothing is removed then: what it needs is not known.
+        """
+        with _disk_errors(), self._lock:
+            needed = {str(reference.cid) for root in self.pins() for reference in references(self.get, root)}
+            born_before = self._now() - self._grace
+            removed = freed = kept = 0
+            for shard in _SHARDS:
+                count, size, left = _sweep(self._blocks / shard, needed, born_before)
+                removed, freed, kept = removed + count, freed + size, kept + left
+            _sweep(self._incoming, set(), born_before, names_are_cids=False)
+        _log.debug("collected %d blocks, kept %d", removed, kept)
+        return Collected(removed_blocks=removed, freed_bytes=freed, kept_blocks=kept)
+
+    # ------------------------------------------------------------------------------------------- files
+
+    def _path(self, cid: Cid) -> Path:
+        name = str(cid)
+        return self._blocks / name[-2] / name  # the last character holds three bits only
+
+    def _size(self, cid: Cid) -> int | None:
+        try:
+            status = self._path(cid).lstat()
+        except FileNotFoundError:
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def _holds(self, block: Block) -> bool:
+        """Whether exactly these bytes are here. Comparing is cheaper than hashing, and repairs damage."""
+        if self._size(block.cid) != len(block.data):
+            return False
+        with suppress(StoreError):
+            return self._read(block.cid, len(block.data)) == block.data
+        return False
+
+    def _read(self, cid: Cid, max_size: int) -> bytes:
+        path = self._path(cid)
+        try:
+            # Not to wait for a writer, should somebody have put a pipe here.
+            descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:
+            raise BlobNotFoundError(str(cid)) from None
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreUnavailableError(f"block {cid} is not a file")
+            if status.st_size > max_size:
+                raise BlobTooLargeError(f"block {cid}", max_size)
+            return stream.read(max_size + 1)
+
+
+def _own_folder(path: Path) -> None:
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise ConfigurationError(
+            f"{path.name!r} in the block store is not a folder",
+            hint="links inside the store are not followed; move it away and try again",
+        )
+
+
+def _each(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
+    """Do ``work`` on each item, several at once: the disk joins syncs that wait at the same time into one."""
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(_SYNC_THREADS, len(items)), "medshare-sync") as pool:
+        return list(pool.map(work, items))
+
+
+def _sweep(folder: Path, needed: set[str], born_before: float, *, names_are_cids: bool = True) -> tuple[int, int, int]:
+    """Remove old files that are not needed; return how many, their bytes, and how many are left."""
+    removed = freed = left = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode) or (names_are_cids and _cid_of(entry.name) is None):
+                continue  # not ours
+            if entry.name in needed or status.st_mtime > born_before:
+                left += 1
+                continue
+            Path(entry.path).unlink(missing_ok=True)
+            removed, freed = removed + 1, freed + status.st_size
+    if removed:
+        sync_folder(folder)
+    return removed, freed, left
+
+
+def _cid_of(name: str) -> Cid | None:
+    try:
+        return Cid.parse(name)
+    except InvalidInputError:
+        return None
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Every error of the disk and the lock, as ours."""
+    try:
+        with out_of_space_is_typed("the block store"):
+            yield
+    except filelock.Timeout as error:
+        raise StoreUnavailableError("another process holds the block store") from error
+    except OSError as error:
+        raise StoreUnavailableError(f"the block store's disk failed: {error.strerror}") from error
