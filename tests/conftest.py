@@ -1,0 +1,94 @@
+"""What every test gets: one marker that says what it needs, no sockets for unit tests, actors with roles, a node."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
+
+KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
+
+settings.register_profile("dev", max_examples=25, stateful_step_count=25, deadline=None)
+settings.register_profile(
+    "ci", max_examples=75, stateful_step_count=30, deadline=None, derandomize=True, print_blob=True
+)
+settings.register_profile(
+    "deep",
+    max_examples=2_500,
+    stateful_step_count=60,
+    deadline=None,
+    print_blob=True,
+    phases=tuple(Phase),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that do not say of which one kind they are."""
+    wrong = [
+        f"  {item.nodeid}: {', '.join(sorted(kinds)) or 'none'}"
+        for item in items
+        if len(kinds := KINDS & {mark.name for mark in item.iter_markers()}) != 1
+    ]
+    if wrong:
+        raise pytest.UsageError(
+            f"every test carries exactly one marker of {', '.join(sorted(KINDS))}; these do not:\n" + "\n".join(wrong)
+        )
+
+
+class SocketBlockedError(RuntimeError):
+    """A unit test tried to reach the network."""
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("unit") is None:
+        return
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise SocketBlockedError("unit tests open no sockets: mark the test integration, or use a test double")
+
+    for name in ("connect", "connect_ex", "bind", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("create_connection", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actors:
+    """Accounts by the part they play; the first accounts of the nodes' mnemonic, with ether."""
+
+    deployer: str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+    patient: str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    custodian: str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+    doctor: str = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+    researcher: str = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
+    stranger: str = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"
+    other_patient: str = "0x976EA74026E726554dB657fA54763abd0C3a0aa9"
+    other_custodian: str = "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955"
+
+
+@pytest.fixture(scope="session")
+def actors() -> Actors:
+    """Role-named accounts."""
+    return Actors()
+
+
+@pytest.fixture(scope="session")
+def anvil() -> Iterator[AnvilNode]:
+    """One anvil for the whole run: tests take snapshots, or use addresses of their own."""
+    with running_anvil() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboNode]:
+    """One Kubo for the whole run, private and offline: tests use content of their own."""
+    with running_kubo(tmp_path_factory.mktemp("kubo")) as node:
+        yield node

@@ -1,0 +1,80 @@
+"""What a change of the contracts costs and moves, seen as a diff
+
+given the committed snapshots
+    gas and new slots of each verb, and code sizes, are exactly these
+    ABIs and storage layouts are exactly these
+    no operation exceeds the design's budget, and no verb takes more than its slot
+given a figure that moved
+    the test shows the lines, and says how to accept them
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import gas
+import pytest
+
+pytestmark = pytest.mark.contracts
+
+HOW = "if this is meant: python benchmarks/gas.py --snapshot, and commit what it writes"
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return gas.measure()
+
+
+def test_snapshots__measured_anew__are_the_committed_ones(costs):
+    differences = []
+    for name, expected in gas.snapshots(costs).items():
+        path = gas.SNAPSHOTS / name
+        committed = path.read_text("utf-8") if path.is_file() else ""
+        if committed != expected:
+            lines = (committed.splitlines(), expected.splitlines())
+            differences += difflib.unified_diff(*lines, f"committed {name}", f"now {name}", lineterm="", n=1)
+
+    assert not differences, "\n".join([*differences, HOW])
+
+
+def test_snapshots__folders__hold_nothing_else(costs):
+    expected = {gas.SNAPSHOTS / name for name in gas.snapshots(costs)} - {gas.SNAPSHOTS / "gas.json"}
+    folders = (gas.SNAPSHOTS / "abi", gas.SNAPSHOTS / "storage_layout")
+
+    assert {path for folder in folders for path in folder.iterdir()} == expected
+
+
+def test_gas__each_operation__keeps_the_designs_budget(costs):
+    assert gas.over_budget(costs) == []
+
+
+def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
+    taken = {name: cost.new_slots for name, cost in costs.items() if cost.new_slots}
+
+    assert taken == {
+        "setEncryptionKey, first": 2,
+        "register": 1,
+        "supersede": 1,
+        "grant, first": 1,
+        "revoke, before grant": 1,
+        "revokeAll, first": 1,
+    }
+
+
+def test_gas__revoking__never_costs_more_than_granting(costs):
+    assert costs["revoke"].gas < costs["grant, again"].gas
+    assert costs["revoke, before grant"].gas < costs["grant, first"].gas
+    assert costs["revokeAll, first"].gas < costs["grant, first"].gas
+
+
+def test_gas__over_a_budget__is_marked(costs):
+    dearer = {**costs, "revoke": gas.Cost(gas=32_701, new_slots=0)}
+
+    assert gas.over_budget({**costs, "revoke": gas.Cost(gas=32_700, new_slots=0)}) == []
+    assert gas.over_budget(dearer) == ["revoke"]
+    assert "over budget!" in gas.table(dearer)
+    assert "over budget!" not in gas.table(costs)
+
+
+def test_code_sizes__each_contract__fits_a_block_chain(costs):
+    assert all(size < gas.MAX_CODE_SIZE // 2 for size in gas.code_sizes().values())

@@ -1,0 +1,243 @@
+"""Every command does what its help says, for people and for scripts.
+
+given a home in which a hospital has published two records of a patient
+├─ every command
+│  ├─ has help, under each of its names, and ends with 0
+│  ├─ ends with 0 and tells people something
+│  └─ prints the same JSON with --json before its name and after it
+├─ tables show names in the place of addresses; the list of identities shows both
+└─ an option or command that is not there: exit code 2, as JSON if asked for
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import pytest
+from homes import ADDRESS_OF_NOBODY, Answer, CommandLine, Home, make_identity
+
+from medshare.cli import cli as root
+from medshare.cli import main
+
+pytestmark = pytest.mark.integration
+
+# Each command with words that must end well, and the keys of its JSON. {…} is filled in by `filled`.
+COMMANDS: dict[str, tuple[list[str], set[str]]] = {
+    "init": ([], {"home", "network", "store", "block"}),
+    "doctor": ([], {"check", "health", "says", "mend"}),
+    "identity new": (["newcomer"], {"name", "address", "encryption_key", "published"}),
+    "identity publish": (["{offline}"], {"name", "encryption_key", "block"}),
+    "identity fund": (["patient"], {"address"}),
+    "identity list": ([], {"name", "address"}),
+    "identity show": (["patient"], {"address", "name", "encryption_keys"}),
+    "identity export": (["patient", "--to", "{folder}"], {"secret", "public"}),
+    "record publish": (
+        ["{file}", "--as", "hospital", "--patient", "patient"],
+        {"file", "record", "cid", "version", "already_published"},
+    ),
+    "record resume": (["--as", "hospital"], set()),
+    "record list": (
+        ["--patient", "patient"],
+        {"record", "status", "version", "registered_at", "ended_at", "custodian", "patient"},
+    ),
+    "record readable": (
+        ["--as", "doctor"],
+        {"record", "status", "version", "registered_at", "ended_at", "custodian", "patient"},
+    ),
+    "record show": (
+        ["{scan}"],
+        {"record", "status", "version", "registered_at", "ended_at", "custodian", "patient", "cid"},
+    ),
+    "record fetch": (
+        ["{scan}", "--as", "doctor", "--out", "{new}"],
+        {"record", "bytes", "media_type", "category", "clinical_date", "decision", "file"},
+    ),
+    "record retract": (["{observation}", "--as", "hospital", "--reason", "wrong patient"], {"record", "reason_salt"}),
+    "access grant": (
+        ["--all", "--as", "patient", "--to", "researcher", "--purpose", "HRESCH,PUBHLTH", "--until", "30d"],
+        {"grant", "grantee", "purposes", "records", "not_before", "expires_at", "bundle", "block"},
+    ),
+    "access revoke": (["{grant}", "--as", "patient"], {"grant", "had_been_granted", "block", "bundles_left"}),
+    "access revoke-all": (["--as", "patient"], {"patient", "block", "bundles_left"}),
+    "access list": (
+        ["--grantee", "doctor"],
+        {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
+    ),
+    "access check": (
+        ["{scan}", "--as", "doctor"],
+        {"permitted", "reason", "explanation", "as_of", "block"},
+    ),
+    "audit may-read": (
+        ["--patient", "patient"],
+        {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
+    ),
+    "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "what", "transaction"}),
+    "audit rebuild": ([], {"block", "block_hash"}),
+    "storage pins": ([], {"cid"}),
+    "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks"}),
+    "storage export": (["{scan}", "--to", "{new}"], {"root", "file", "bytes"}),
+    "storage import": (["{car}"], {"roots"}),
+    "storage unpack": (["{scan}", "--to", "{new}"], {"folder", "files"}),
+    "network list": ([], {"name", "kind", "chain_id", "node", "in_use"}),
+    "network show": ([], {"network", "chain_id", "block", "Directory", "RecordRegistry", "ConsentRegistry"}),
+}
+ELSEWHERE = {"demo"}  # takes seconds: test_demo.py
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from leaves(child, (*path, name))
+
+
+EVERY = [path for path, _ in leaves(root)]
+
+
+@pytest.fixture
+def granted(granted_home: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> CommandLine:
+    return CommandLine(granted_home, capsysbinary)
+
+
+@pytest.fixture
+def filled(granted: CommandLine, tmp_path: Path):
+    """Fill in words, with names that are new each time."""
+    count = 0
+
+    def fill(words: list[str]) -> list[str]:
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"folder-{count}"
+        folder.mkdir()
+        (folder / "file").write_bytes(b"a record, %d" % count)
+        values = {
+            "scan": granted.home.scan,
+            "observation": granted.home.observation,
+            "grant": granted.home.grant,
+            "folder": str(folder),
+            "file": str(folder / "file"),
+            "new": str(folder / "new"),
+        }
+        if "{car}" in words:
+            values["car"] = str(folder / "car")
+            granted.json("storage", "export", granted.home.scan, "--to", values["car"])
+        if "{offline}" in words:
+            values["offline"] = f"offline-{count}"
+            make_identity(granted.home.path, values["offline"])
+            granted.json("identity", "fund", values["offline"])
+        return [word.format(**values) for word in words]
+
+    return fill
+
+
+def test_commands__all_of_them__are_tried_here() -> None:
+    ends = {" ".join(path) for path, command in leaves(root) if not isinstance(command, click.Group)}
+    assert ends == set(COMMANDS) | ELSEWHERE
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_help__asked_for__says_what_the_command_does(capsys: pytest.CaptureFixture[str], path: tuple[str, ...]) -> None:
+    assert main([*path, "-h"]) == 0
+    short = capsys.readouterr()
+    assert main([*path, "--help"]) == 0
+    assert capsys.readouterr() == short
+    assert short.err == ""
+    assert short.out.startswith(f"Usage: {' '.join(('medshare', *path))} ")
+    assert "." in short.out.split("\n\n")[1]
+
+
+def test_help__of_the_root__lists_every_noun_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(name in text for name in root.commands)
+    assert "3 denied, 4 not found, 5 integrity, 6 unavailable" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command__for_people__says_something_and_no_json(granted: CommandLine, filled, command: str) -> None:
+    words, keys = COMMANDS[command]
+    answer = granted(*command.split(), *filled(words))
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.text.strip()
+    assert not answer.text.startswith(("{", "["))
+    shown = {key.replace("_", " ") for key in keys}
+    if command != "doctor":
+        assert all(key in answer.text for key in shown)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command__for_scripts__prints_json_wherever_the_option_stands(
+    granted: CommandLine, filled, command: str, place: str
+) -> None:
+    words, keys = COMMANDS[command]
+    before, after = (["--json"], []) if place == "before" else ([], ["--json"])
+    answer = granted(*before, *command.split(), *filled(words), *after)
+    assert (answer.code, answer.err) == (0, "")
+    said = answer.json
+    first = said[0] if isinstance(said, list) and said else said
+    assert set(first) == keys
+
+
+def test_tables__of_people_we_know__show_names(granted: CommandLine) -> None:
+    text = granted("access", "list", "--patient", "patient").text
+    assert "doctor" in text
+    assert granted.home.addresses["doctor"] not in text
+    assert granted.home.grant in text  # whole, to be copied
+
+
+def test_table_of_identities__shows_names_and_addresses(cli: CommandLine) -> None:
+    lines = [line.split() for line in cli("identity", "list").text.splitlines()[1:]]
+    assert sorted(lines) == sorted([name, address] for name, address in cli.home.addresses.items())
+
+
+def test_tables__with_nothing_to_show__say_so(cli: CommandLine) -> None:
+    assert cli("record", "list", "--patient", "stranger").text == "no records are stated of this patient\n"
+    assert cli("access", "list", "--patient", "stranger").text == "no grants\n"
+    assert cli("record", "readable", "--as", "stranger").text == "no live grant covers this purpose\n"
+    assert cli("record", "resume", "--as", "hospital").text == "nothing was left unfinished\n"
+    assert cli("audit", "may-read", "--patient", "stranger").text == "nobody\n"
+    assert cli("audit", "trail", "--patient", "stranger").text == "the chain tells nothing about this patient\n"
+    for words in (["record", "list", "--patient"], ["access", "list", "--patient"], ["audit", "trail", "--patient"]):
+        assert cli.json(*words, ADDRESS_OF_NOBODY) == []
+
+
+def test_table__with_a_damaged_key_file_nearby__is_still_shown(cli: CommandLine) -> None:
+    (cli.home.identity("stranger") / "account.json").write_text("{")
+    answer = cli("record", "list", "--patient", cli.home.addresses["patient"])
+    assert answer.code == 0
+    assert cli.home.scan in answer.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["record", "nonsense"],
+        ["record", "list"],
+        ["record", "list", "--nonsense", "1"],
+        ["record", "list", "--patient", "patient", "too", "many"],
+        ["access", "grant", "--as", "patient", "--to", "doctor", "--until", "1d"],
+        ["init", "--store", "nonsense"],
+        ["init", "--store", "kubo"],
+        ["init", "--kubo", "/ip4/127.0.0.1/tcp/1/http"],
+        ["init", "--store", "local", "--kubo-token", "TOKEN"],
+    ],
+    ids=" ".join,
+)
+def test_usage__wrong__is_2_and_json_if_asked_for(cli: CommandLine, words: list[str]) -> None:
+    for_people: Answer = cli(*words)
+    for_scripts = cli("--json", *words)
+    assert (for_people.code, for_people.out) == (2, b"")
+    assert for_people.err.startswith("Usage: medshare")
+    assert (for_scripts.code, for_scripts.out) == (2, b"")
+    assert set(json.loads(for_scripts.err)) == {"error", "message", "hint"}
+
+
+def test_version__asked_for__is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"medshare, version {version('medshare')}\n"

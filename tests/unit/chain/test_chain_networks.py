@@ -1,0 +1,132 @@
+"""Network profiles.
+
+given no file
+└── embedded and anvil should be known
+given a file
+├── it should add networks and override keys of the built-in ones
+└── unknown keys, wrong types, wrong ranges, and nonsense should be refused by name
+given a URL with a secret
+└── the secret should appear in no repr, endpoint or error
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medshare.chain.networks import Faucet, NetworkKind, load_network, load_networks
+from medshare.errors import ConfigurationError, UnknownNetworkError
+
+pytestmark = pytest.mark.unit
+
+SECRET = "canary-5a1e"
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "networks.toml"
+    path.write_text(text)
+    return path
+
+
+def test_load_networks__no_file__knows_the_built_in_ones() -> None:
+    networks = load_networks()
+    assert networks["embedded"].kind is NetworkKind.EMBEDDED
+    assert networks["embedded"].faucet is Faucet.GENESIS
+    assert networks["anvil"].url == "http://127.0.0.1:8545"
+    assert networks["anvil"].chain_id == 31337
+
+
+def test_load_network__unknown_name__says_which_are_known() -> None:
+    with pytest.raises(UnknownNetworkError) as caught:
+        load_network("nowhere")
+    assert "anvil, embedded" in caught.value.hint
+
+
+def test_load_networks__file__adds_and_overrides(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path,
+        """
+        [networks.anvil]
+        url = "http://127.0.0.1:9999"
+        [networks.hospitals]
+        kind = "rpc"
+        url = "https://node.example/${NODE_TOKEN}"
+        chain_id = 4711
+        poa = true
+        confirmations = 3
+        fees = "zero"
+        max_fee_gwei = 2.5
+        """,
+    )
+    networks = load_networks(path)
+    assert networks["anvil"].url == "http://127.0.0.1:9999"
+    assert networks["anvil"].chain_id == 31337
+    assert networks["hospitals"].poa
+    assert networks["hospitals"].resolved_url({"NODE_TOKEN": "t"}) == "https://node.example/t"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('kind = "rpc"\nurl = "http://a"', "chain_id"),
+        ('chain_id = 5\nurl = "http://a"', "kind"),
+        ('kind = "rpc"\nchain_id = 5', "url"),
+        ('kind = "embedded"\nchain_id = 5\nurl = "http://a"', "url"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "ftp://a"', "url"),
+        ('kind = "rpc"\nchain_id = 5\nurl = 5', "url"),
+        ('kind = "rpc"\nchain_id = 0\nurl = "http://a"', "chain_id"),
+        ('kind = "rpc"\nchain_id = true\nurl = "http://a"', "chain_id"),
+        ('kind = "rpc"\nchain_id = 5.5\nurl = "http://a"', "chain_id"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\ncolour = 1', "colour"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\npoa = 1', "poa"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nconfirmations = 0', "confirmations"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\ntimeout = nan', "timeout"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfees = "generous"', "fees"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfaucet = "genesis"', "faucet"),
+        ('kind = "smoke"\nchain_id = 5', "kind"),
+    ],
+)
+def test_load_networks__field_that_cannot_be__is_named(tmp_path: Path, lines: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        load_networks(_file(tmp_path, f"[networks.mine]\n{lines}\n"))
+
+
+@pytest.mark.parametrize("text", ["[networks", "[servers.a]\nx = 1", "networks = 5", "[networks]\nmine = 5", "\udc80"])
+def test_load_networks__malformed_file__is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "networks.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError):
+        load_networks(path)
+
+
+def test_load_networks__name_that_could_be_a_path__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="name"):
+        load_networks(_file(tmp_path, '[networks."../x"]\nkind = "embedded"\nchain_id = 5\n'))
+
+
+def test_load_networks__missing_file__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_networks(tmp_path / "none.toml")
+
+
+def test_url__with_a_secret__is_shown_nowhere(tmp_path: Path) -> None:
+    anvil = load_network("anvil")
+    profile = replace(anvil, url=f"https://user:{SECRET}@node.example:8443/{SECRET}?key={SECRET}")
+    assert profile.endpoint == "https://node.example:8443"
+    assert SECRET not in f"{profile!r} {profile} {profile.endpoint}"
+
+
+def test_networks_file__malformed_around_a_secret__quotes_nothing(tmp_path: Path) -> None:
+    path = _file(tmp_path, f'[networks.mine]\nurl = "{SECRET}\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load_networks(path)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_resolved_url__variable_not_set__is_named() -> None:
+    profile = replace(load_network("anvil"), url="http://127.0.0.1/${TOKEN_OF_MINE}")
+    with pytest.raises(ConfigurationError, match="TOKEN_OF_MINE"):
+        profile.resolved_url({})

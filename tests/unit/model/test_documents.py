@@ -1,0 +1,184 @@
+"""A document from outside is read within limits, or refused by one error, quickly.
+
+given bytes that say they are a JSON object
+├─ when they are one, its fields come out with their types
+└─ when they are too large or deep, no UTF-8, no JSON, not an object, hold a key twice, NaN, Infinity, an absurd
+   number or half a character, or a field of the wrong type
+   └─ it should raise InvalidInputError and nothing else
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medshare.errors import InvalidInputError
+from medshare.model.consent import Terms
+from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, encode_document
+from medshare.model.record import Category, Commitment, Manifest
+
+pytestmark = pytest.mark.unit
+
+HOSTILE = {
+    "empty": b"",
+    "white space": b"  \n ",
+    "too large": b'{"a":"' + b"x" * MAX_DOCUMENT_SIZE + b'"}',
+    "a hundred thousand lists": b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a hundred thousand objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "lists never closed": b"[" * 1_000_000,
+    "objects never closed": b'{"a":' * 100_000,
+    "closed more than opened": b'{"a":1}' + b"]" * 1_000 + b"[" * 33,
+    "deep behind a string of brackets": b'{"a":"' + b"]" * 100_000 + b'","b":' + b"[" * 100_000,
+    "deep behind an escaped quote": b'{"a":"\\"' + b"]" * 5_000 + b'","b":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    "a little too deep behind a string of brackets": b'{"a":"'
+    + b"]" * 500
+    + b'","b":'
+    + b"[" * 500
+    + b"]" * 500
+    + b"}",
+    "a string never closed": b'{"a":"' + b'\\"' * 1_000_000,
+    "a backslash at the end": b'{"a":"b\\',
+    "key twice": b'{"a":1,"a":1}',
+    "key twice, written differently": b'{"a":1,"\\u0061":2}',
+    "key twice, far inside": b'{"a":[{"b":{"c":1,"c":2}}]}',
+    "NaN": b'{"a":NaN}',
+    "Infinity": b'{"a":Infinity}',
+    "minus Infinity": b'{"a":[-Infinity]}',
+    "an integer of a million digits": b'{"a":' + b"9" * 1_000_000 + b"}",
+    "an integer of 41 digits": b'{"a":' + b"9" * 41 + b"}",
+    "a float beyond all": b'{"a":1e999}',
+    "a float beyond all, negative": b'{"a":-1e999}',
+    "a float of a million digits": b'{"a":0.' + b"9" * 1_000_000 + b"}",
+    "half a character": b'{"a":"\\ud800"}',
+    "half a character as key": b'{"\\udfff":1}',
+    "halves in the wrong order": b'{"a":"\\udc00\\ud800"}',
+    "not UTF-8": b'{"a":"\xff"}',
+    "half a character in UTF-8": b'{"a":"\xed\xa0\x80"}',
+    "overlong UTF-8": b'{"a":"\xc0\xaf"}',
+    "UTF-16": '{"a":1}'.encode("utf-16"),
+    "byte order mark": b'\xef\xbb\xbf{"a":1}',
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"a"',
+    "a number": b"1",
+    "two objects": b"{}{}",
+    "comma at the end": b'{"a":1,}',
+    "single quotes": b"{'a':1}",
+    "comment": b'{"a":1 /* one */}',
+    "control character in a text": b'{"a":"\x01"}',
+    "zero byte": b'{"a":1}\0',
+    "zero byte in front": b"\0{}",
+    "zeros": bytes(1 << 20),
+}
+
+
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
+def test_decode__hostile_document__is_refused_quickly_and_not_quoted(document: bytes) -> None:
+    begin = time.process_time()
+    with pytest.raises(InvalidInputError) as caught:
+        decode_document(document)
+    assert time.process_time() - begin < 1
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("kind", [Manifest, Terms, Commitment], ids=lambda kind: kind.__name__)
+def test_from_json__hostile_document__is_refused(kind: type, document: bytes) -> None:
+    with pytest.raises(InvalidInputError):
+        kind.from_json(document)
+
+
+@given(document=st.binary(max_size=200))
+def test_decode__any_bytes__object_or_refused(document: bytes) -> None:
+    try:
+        assert isinstance(decode_document(document), dict)
+    except InvalidInputError:
+        return
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**38), 10**38)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(fields=st.dictionaries(names, values.filter(lambda value: value is not None)))
+def test_encode__then_decode__is_the_same_and_canonical(fields: dict) -> None:
+    document = encode_document(fields)
+    assert decode_document(document) == fields
+    assert encode_document(decode_document(document)) == document
+    assert encode_document(dict(reversed(fields.items()))) == document
+
+
+@given(fields=st.dictionaries(st.text(), values | st.text(st.characters(categories=["Cs"]), min_size=1)))
+def test_decode__what_was_read__can_always_be_written_again(fields: dict) -> None:
+    """A digest is taken over what is written again: it must not fail there."""
+    document = json.dumps(fields).encode()
+    try:
+        read = decode_document(document)
+    except InvalidInputError:
+        return
+    assert decode_document(encode_document(read)) == {name: value for name, value in read.items() if value is not None}
+
+
+def test_decode__within_the_limits__is_read() -> None:
+    deep = b'{"a":' + b"[" * 31 + b"]" * 31 + b"}"
+    assert list(decode_document(deep)) == ["a"]
+    with pytest.raises(InvalidInputError, match="deeper"):
+        decode_document(b'{"a":' + b"[" * 32 + b"]" * 32 + b"}")
+    brackets = "[{" * 100 + '\\"' + "]" * 3
+    assert decode_document(encode_document({"a": brackets})) == {"a": brackets}
+    assert decode_document(b'{"a":"\\ud83d\\ude00"}') == {"a": "\N{GRINNING FACE}"}
+    assert decode_document(b"{}", max_size=2) == {}
+    with pytest.raises(InvalidInputError):
+        decode_document(b"{ }", max_size=2)
+
+
+@pytest.mark.parametrize(
+    ("take", "good", "bad"),
+    [
+        (lambda read: read.text("f", 3), ["", "abc"], ["abcd", 1, None, True, [], {}]),
+        (lambda read: read.optional_text("f"), ["abc", None], [1, True, [], {}, "x" * 5000]),
+        (lambda read: read.texts("f", 2), [[], ["a", "b"], None], [["a"] * 3, "a", "", 0, False, {}, [1], [None]]),
+        (lambda read: read.objects("f", 1), [[], [{}]], [[{}, {}], None, {}, [1], [[]], ""]),
+        (lambda read: read.integer("f", 0, 5), [0, 5], [-1, 6, True, False, 1.0, "1", None, 10**30]),
+        (lambda read: read.digest("f"), ["ab" * 32], ["ab", "", " ".join(["ab"] * 32), 1, None]),
+        (lambda read: read.address("f"), ["0x" + "11" * 20], ["0x", 1, None, "11" * 20]),
+        (lambda read: read.choice("f", Category), ["imaging"], ["Imaging", "", 1, None]),
+    ],
+    ids=["text", "optional_text", "texts", "objects", "integer", "digest", "address", "choice"],
+)
+def test_reader__each_field__takes_its_type_and_nothing_else(take, good: list, bad: list) -> None:
+    for value in good:
+        read = Reader({"f": value, "other": 1}, "document")
+        take(read)
+        assert read.rest() == {"other": 1}
+    for value in bad:
+        with pytest.raises(InvalidInputError):
+            take(Reader({"f": value}, "document"))
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.0])
+def test_reader__version_is_another__is_refused(version) -> None:
+    Reader({"version": 1}, "document").version(1)
+    with pytest.raises(InvalidInputError, match="version"):
+        Reader({"version": version}, "document").version(1)
+
+
+def test_reader__field_is_absent__is_refused_by_its_name() -> None:
+    with pytest.raises(InvalidInputError, match=r"document.*'size'"):
+        Reader({}, "document").integer("size", 0, 1)
+    assert not Reader({"f": None}, "document").present("f")

@@ -1,0 +1,115 @@
+"""Doubles for the services' tests: a world that crashes at a chosen call, and ledgers with one change of behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from world import World
+
+from medshare.errors import InvalidInputError
+from medshare.ports import Ledger
+from medshare.services.consenting import Consenting
+from medshare.services.publishing import Publishing
+
+
+class CrashError(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+@dataclass
+class Faults:
+    """Counts the calls into a world and fails at one of them, before or after it did its work."""
+
+    at: int | None = None
+    after: bool = False
+    error: Callable[[], BaseException] = CrashError
+    calls: int = 0
+
+    def wrap(self, target: object, *names: str) -> object:
+        return _Faulty(self, target, frozenset(names))
+
+    def run(self, call: Callable[[], object]) -> object:
+        self.calls += 1
+        now = self.calls == self.at
+        if now and not self.after:
+            raise self.error()
+        try:
+            return call()
+        finally:
+            if now:
+                raise self.error()  # the answer is lost, whatever it was
+
+
+class _Faulty:
+    def __init__(self, faults: Faults, target: object, names: frozenset[str]) -> None:
+        self._faults, self._target, self._names = faults, target, names
+
+    def __getattr__(self, name: str):
+        found = getattr(self._target, name)
+        if name not in self._names:
+            return found
+        return lambda *args, **more: self._faults.run(lambda: found(*args, **more))
+
+
+class Overriding:
+    """A port with some verbs replaced; the rest is the port's own."""
+
+    def __init__(self, target: object, **verbs: Callable) -> None:
+        self._target = target
+        self.__dict__.update(verbs)
+
+    def __getattr__(self, name: str):
+        return getattr(self._target, name)
+
+
+def faulty_store(world: World, faults: Faults):
+    return faults.wrap(world.store, "get", "put", "has", "pin", "unpin", "pins")
+
+
+def faulty_ledger(world: World, faults: Faults) -> Ledger:
+    ledger = world.ledger
+    return Ledger(
+        directory=faults.wrap(ledger.directory, "encryption_key"),
+        records=faults.wrap(ledger.records, "record", "register", "supersede", "retract"),
+        consents=faults.wrap(ledger.consents, "grant", "revoke", "revoke_all", "get_grant", "stamp"),
+        chain=faults.wrap(ledger.chain, "head", "block", "events"),
+    )
+
+
+def faulty_publishing(world: World, faults: Faults) -> Publishing:
+    journal = faults.wrap(world.journal, "publication_id", "claimed", "find", "all", "write", "forget")
+    return Publishing(ledger=faulty_ledger(world, faults), store=faulty_store(world, faults), journal=journal)
+
+
+def faulty_consenting(world: World, faults: Faults) -> Consenting:
+    return Consenting(ledger=faulty_ledger(world, faults), store=faulty_store(world, faults), auditing=world.auditing)
+
+
+def with_records(world: World, **verbs: Callable) -> Ledger:
+    return replace(world.ledger, records=Overriding(world.ledger.records, **verbs))
+
+
+def with_consents(world: World, **verbs: Callable) -> Ledger:
+    return replace(world.ledger, consents=Overriding(world.ledger.consents, **verbs))
+
+
+def with_intents_kept(world: World) -> Ledger:
+    """The world's ledger, with an outbox's memory: one intent is one transaction, for ever."""
+    done: dict[str, tuple[object, object]] = {}
+
+    def keeping(verb: Callable) -> Callable:
+        def send(signer, record_id, other, *, intent):
+            if intent in done:
+                content, receipt = done[intent]
+                if content != (record_id, other):
+                    raise InvalidInputError(f"the intent {intent!r} was used for something else")
+                return receipt
+            receipt = verb(signer, record_id, other, intent=intent)
+            done[intent] = (record_id, other), receipt
+            return receipt
+
+        return send
+
+    records = world.ledger.records
+    return with_records(world, register=keeping(records.register), supersede=keeping(records.supersede))

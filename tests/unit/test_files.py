@@ -1,0 +1,78 @@
+"""Files that survive a crash and stay private.
+
+given a path
+├─ when a private folder is made, every folder that was missing is its owner's only
+├─ when it cannot be made, the error is typed
+├─ when a block that writes a file ends badly, the file is as it was and nothing is left over
+└─ when a file is there and may not be replaced, it is not
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medshare.errors import ConfigurationError, InvalidInputError
+from medshare.files import private_folder, write_whole, written_whole
+
+pytestmark = pytest.mark.unit
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_private_folder__parents_missing__all_are_private(tmp_path: Path) -> None:
+    made = private_folder(tmp_path / "a" / "b" / "c")
+    assert [mode(folder) for folder in (made, made.parent, made.parent.parent)] == [0o700] * 3
+    assert private_folder(made) == made
+
+
+@pytest.mark.parametrize("below", ["file", "file/below"])
+def test_private_folder__file_in_its_place__is_typed(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(ConfigurationError):
+        private_folder(tmp_path / below)
+
+
+def test_written_whole__block_ends_well__is_there_and_private(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"text", replace=False)
+    assert ((tmp_path / "file").read_bytes(), mode(tmp_path / "file")) == (b"text", 0o600)
+
+
+def test_written_whole__block_ends_badly__leaves_what_was(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"before", replace=False)
+
+    def break_off() -> None:
+        with written_whole(tmp_path / "file", replace=True) as stream:
+            stream.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert (tmp_path / "file").read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_written_whole__file_exists__is_replaced_only_if_asked(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", b"before", replace=False)
+    with pytest.raises(InvalidInputError):
+        write_whole(tmp_path / "file", b"after", replace=False)
+    assert (tmp_path / "file").read_bytes() == b"before"
+    write_whole(tmp_path / "file", b"after", replace=True)
+    assert (tmp_path / "file").read_bytes() == b"after"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_written_whole__link_in_its_place__is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("theirs")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(InvalidInputError):
+        write_whole(tmp_path / "link", b"mine", replace=False)
+    assert (tmp_path / "target").read_text() == "theirs"
+
+
+def test_written_whole__folder_missing__is_typed(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError):
+        write_whole(tmp_path / "none" / "file", b"", replace=False)

@@ -1,0 +1,107 @@
+"""What the tests themselves promise
+
+given a tool that is missing
+    the test that needs it is skipped, saying so; with MEDSHARE_REQUIRE_NODES it fails
+given a test without a kind, or with two
+    collecting it is refused
+given a unit test
+    no socket connects, binds or sends
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+import nodes
+import pytest
+
+pytestmark = pytest.mark.unit
+
+MISSING = "medshare-no-such-tool"
+
+
+class Item:
+    """As much of a pytest item as the guard looks at."""
+
+    def __init__(self, *marks):
+        self.nodeid = "test_x.py::test_x"
+        self._marks = [getattr(pytest.mark, name).mark for name in marks]
+
+    def iter_markers(self):
+        return iter(self._marks)
+
+
+@pytest.fixture
+def guard(request):
+    plugin = request.config.pluginmanager
+    root = str(Path(__file__).parents[1] / "conftest.py")
+    return next(p for p in plugin.get_plugins() if getattr(p, "__file__", None) == root)
+
+
+@pytest.mark.parametrize("value", [None, "", "0"])
+def test_require__tool_is_missing__skips_and_says_so(monkeypatch, value):
+    monkeypatch.delenv(nodes.REQUIRE_VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(nodes.REQUIRE_VARIABLE, value)
+
+    with pytest.raises(pytest.skip.Exception, match=f"not on this machine: {MISSING}"):
+        nodes.require(MISSING)
+
+
+def test_require__tool_is_missing_and_required__fails(monkeypatch):
+    monkeypatch.setenv(nodes.REQUIRE_VARIABLE, "1")
+
+    with pytest.raises(pytest.fail.Exception, match=nodes.REQUIRE_VARIABLE):
+        nodes.require("sh", MISSING)
+
+
+def test_require__tools_are_there__returns_the_first(monkeypatch):
+    monkeypatch.setenv(nodes.REQUIRE_VARIABLE, "1")
+
+    assert nodes.require("sh", "cat").name == "sh"
+
+
+def test_find_anvil__only_a_wrapper_is_there__is_not_taken(monkeypatch, tmp_path):
+    # Ending a wrapper orphans the node that it runs.
+    wrapper = tmp_path / "anvil"
+    wrapper.write_text("#!/usr/bin/env node\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(nodes, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert nodes.find("anvil") is None
+
+
+@pytest.mark.parametrize("marks", [(), ("anvil",), ("unit", "contracts"), ("e2e", "stateful", "anvil")])
+def test_markers__not_exactly_one_kind__collecting_is_refused(guard, marks):
+    with pytest.raises(pytest.UsageError, match="exactly one marker"):
+        guard.pytest_collection_modifyitems([Item("unit"), Item(*marks)])
+
+
+@pytest.mark.parametrize("kind", ["unit", "contracts", "integration", "e2e", "stateful"])
+def test_markers__one_kind__is_collected(guard, kind):
+    guard.pytest_collection_modifyitems([Item(kind, "anvil"), Item(kind)])
+
+
+def test_sockets__unit_test__cannot_use_them():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        for attempt in (
+            lambda: unused.connect(("127.0.0.1", 9)),
+            lambda: unused.connect_ex(("127.0.0.1", 9)),
+            lambda: unused.bind(("127.0.0.1", 0)),
+            lambda: unused.sendto(b"", ("127.0.0.1", 9)),
+            lambda: socket.create_connection(("127.0.0.1", 9)),
+            lambda: socket.getaddrinfo("localhost", 9),
+        ):
+            with pytest.raises(RuntimeError, match="unit tests open no sockets"):
+                attempt()
+
+
+def test_sockets__event_loop_in_a_unit_test__still_runs():
+    async def answer():
+        return sys.maxsize
+
+    assert asyncio.run(answer()) == sys.maxsize

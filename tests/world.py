@@ -1,0 +1,75 @@
+"""One hospital, one patient and two readers on the chain and the store in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medshare.model.consent import RecordRef
+from medshare.model.purpose import Purpose
+from medshare.ports import Actor, Ledger
+from medshare.services.auditing import Auditing
+from medshare.services.consenting import Consenting, Granted
+from medshare.services.index import LedgerIndex
+from medshare.services.journal import PublicationJournal
+from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
+
+NOW = 1_800_000_000
+DAY = 86_400
+TEXT = b'{"resourceType":"Observation","note":"CANARY-plaintext"}'
+
+
+@dataclass
+class World:
+    clock: FakeClock
+    chain: InMemoryChain
+    ledger: Ledger
+    store: MemoryStore
+    folder: Path
+    hospital: Actor
+    patient: Actor
+    doctor: Actor
+    stranger: Actor
+
+    def __post_init__(self) -> None:
+        for actor in (self.hospital, self.patient, self.doctor, self.stranger):
+            self.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+        self.journal = PublicationJournal(self.folder)
+        self.auditing = Auditing(index=LedgerIndex(self.folder / "index.sqlite", self.ledger.chain))
+        self.publishing = Publishing(ledger=self.ledger, store=self.store, journal=self.journal)
+        self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
+        self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
+
+    def publish(self, text: bytes | Path = TEXT, **more) -> Published:
+        return self.publishing.publish(
+            text,
+            custodian=self.hospital,
+            patient=self.patient.address,
+            description=Description(media_type="application/fhir+json"),
+            **more,
+        )
+
+    def ref(self, published: Published) -> RecordRef:
+        return RecordRef(custodian=self.hospital.address, record_id=published.record_id)
+
+    def grant(self, *published: Published, **more) -> Granted:
+        wanted = {
+            "patient": self.patient,
+            "grantee": self.doctor.address,
+            "records": [self.ref(each) for each in published],
+            "purposes": Purpose.TREAT,
+            "expires_at": self.clock.now() + 30 * DAY,
+        }
+        return self.consenting.grant(**{**wanted, **more})
+
+    def open(self, published: Published, reader: Actor | None = None, purpose: Purpose = Purpose.TREAT) -> OpenRecord:
+        return self.retrieving.open(self.ref(published), reader=reader or self.doctor, purpose=purpose)
+
+
+def new_world(folder: Path) -> World:
+    clock = FakeClock(NOW)
+    ledger, chain = in_memory_ledger(clock)
+    actors = {name: new_actor() for name in ("hospital", "patient", "doctor", "stranger")}
+    return World(clock=clock, chain=chain, ledger=ledger, store=MemoryStore(), folder=folder, **actors)
