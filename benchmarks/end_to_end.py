@@ -1,0 +1,269 @@
+"""A whole share, measured: memory and time of a large record, what one more reader costs, latencies on one laptop.
+
+Publishing and fetching run in processes of their own; their memory is the peak above that of the same work on 1 KiB.
+Prints a table and one JSON line. ``--quick`` takes 128 MiB in place of 1 GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from medshare import Session, connect
+from medshare.chain import LocalSigner
+from medshare.content import Cid, references
+from medshare.envelope import Identity
+from medshare.files import private_folder
+from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
+from medshare.model.consent import RecordRef
+from medshare.model.ids import RecordId
+from medshare.model.purpose import Purpose
+from medshare.ports import Actor
+from medshare.services.publishing import Description
+
+KIB, MIB = 1 << 10, 1 << 20
+PASSPHRASE = "a passphrase for a benchmark"  # noqa: S105
+READERS = 12
+DAY = 86_400
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mib", type=int, default=1024, help="size of the large record")
+    parser.add_argument("--quick", action="store_true", help="128 MiB")
+    parser.add_argument("--folder", type=Path, help="where to measure; else the system's folder for temporary files")
+    parser.add_argument("--worker", nargs=3, metavar=("VERB", "HOME", "WHAT"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        print(json.dumps(work(*arguments.worker)))
+        return
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        figures = measure(Path(folder), (128 if arguments.quick else arguments.mib) * MIB)
+    for line in table(figures):
+        print(line)
+    print(json.dumps(figures))
+
+
+def measure(folder: Path, size: int) -> dict[str, Any]:
+    home = private_folder(folder / "home")
+    make_people(home)
+    sources = {"small": folder / "small", "large": folder / "large"}
+    write_random(sources["small"], KIB)
+    write_random(sources["large"], size)
+    copied = seconds(lambda: copy(sources["large"], folder / "copy"))
+    (folder / "copy").unlink()
+
+    published = {name: in_a_process("publish", home, path) for name, path in sources.items()}
+    records = {name: RecordId(bytes.fromhex(done["record"])) for name, done in published.items()}
+    fetched = {name: in_a_process("fetch", home, record.hex()) for name, record in records.items()}
+    return {
+        "bytes": size,
+        "plain_copy_seconds": copied,
+        "publish": large_against_small(published, size),
+        "fetch": large_against_small(fetched, size),
+        "one_more_reader": one_more_reader(home, records),
+        "latency_ms": latencies(home, folder),
+    }
+
+
+def large_against_small(done: dict[str, dict[str, Any]], size: int) -> dict[str, float]:
+    large, small = done["large"], done["small"]
+    return {
+        "seconds": round(large["seconds"], 3),
+        "mib_per_second": round(size / MIB / large["seconds"], 1),
+        "memory_above_small_mib": round((large["peak"] - small["peak"]) / MIB, 1),
+        "peak_mib": round(large["peak"] / MIB, 1),
+    }
+
+
+def one_more_reader(home: Path, records: dict[str, RecordId]) -> dict[str, dict[str, float]]:
+    """Grant each of the two records, alone, to one reader after the other; in turns, so that both see the same load."""
+    found: dict[str, list[tuple[float, int, int]]] = {name: [] for name in records}
+    with connect(home) as session:
+        patient, hospital = unlock(session, "patient"), session.keyring.resolve("hospital")
+        for number in range(READERS):
+            for name, record in records.items():
+                ref = RecordRef(custodian=hospital, record_id=record)
+                begun = time.perf_counter()
+                granted = session.consenting.grant(
+                    patient=patient,
+                    grantee=session.keyring.resolve(f"reader-{number}"),
+                    records=[ref],
+                    purposes=Purpose.TREAT,
+                    expires_at=session.clock.now() + DAY,
+                )
+                took = time.perf_counter() - begun
+                found[name].append((took, bundle_bytes(session, granted.bundle), packet_bytes(session, granted.bundle)))
+    figures = {
+        name: {
+            "milliseconds": round(statistics.median(took for took, _, _ in each) * 1000, 2),
+            "bundle_bytes": statistics.median(size for _, size, _ in each),
+            "packet_bytes": statistics.median(size for _, _, size in each),
+        }
+        for name, each in found.items()
+    }
+    assert {size for _, size, _ in found["small"]} == {size for _, size, _ in found["large"]}
+    return figures
+
+
+def bundle_bytes(session: Session, bundle: Cid) -> int:
+    """Return what a bundle adds to the store: all of its blocks."""
+    return sum(len(session.store.get(part.cid)) for part in references(session.store.get, bundle))
+
+
+def packet_bytes(session: Session, bundle: Cid) -> int:
+    return min(len(session.store.get(part.cid)) for part in references(session.store.get, bundle))
+
+
+def latencies(home: Path, folder: Path) -> dict[str, float]:
+    """Return the median of each verb on the embedded chain, for records of 1 KiB."""
+    times: dict[str, list[float]] = {verb: [] for verb in ("publish", "grant", "fetch", "revoke")}
+
+    def timed(verb: str, begun: float) -> None:
+        times[verb].append(time.perf_counter() - begun)
+
+    with connect(home) as session:
+        hospital, patient, reader = (unlock(session, name) for name in ("hospital", "patient", "reader-0"))
+        for _ in range(READERS):
+            begun = time.perf_counter()
+            published = session.publishing.publish(
+                os.urandom(KIB), custodian=hospital, patient=patient.address, description=Description()
+            )
+            timed("publish", begun)
+            ref = RecordRef(custodian=hospital.address, record_id=published.record_id)
+            begun = time.perf_counter()
+            granted = session.consenting.grant(
+                patient=patient,
+                grantee=reader.address,
+                records=[ref],
+                purposes=Purpose.TREAT,
+                expires_at=session.clock.now() + DAY,
+            )
+            timed("grant", begun)
+            begun = time.perf_counter()
+            session.retrieving.open(ref, reader=reader, purpose=Purpose.TREAT).save(folder / "fetched")
+            timed("fetch", begun)
+            (folder / "fetched").unlink()
+            begun = time.perf_counter()
+            session.consenting.revoke(granted.grant_id, patient=patient)
+            timed("revoke", begun)
+    return {verb: round(statistics.median(each) * 1000, 2) for verb, each in times.items()}
+
+
+# ------------------------------------------------------------------------------------- in its own process
+
+
+def in_a_process(verb: str, home: Path, what: Path | str) -> dict[str, Any]:
+    command: Sequence[str] = [sys.executable, __file__, "--worker", verb, str(home), str(what)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def work(verb: str, home: str, what: str) -> dict[str, Any]:
+    """Publish a file, or fetch a record into one; say how long it took and the most memory there was."""
+    record = what
+    with connect(Path(home)) as session:
+        if verb == "publish":
+            hospital, patient = unlock(session, "hospital"), session.keyring.resolve("patient")
+            begun = time.perf_counter()
+            published = session.publishing.publish(
+                Path(what), custodian=hospital, patient=patient, description=Description()
+            )
+            took = time.perf_counter() - begun
+            record = published.record_id.hex()
+        else:
+            patient_actor = unlock(session, "patient")
+            ref = RecordRef(custodian=session.keyring.resolve("hospital"), record_id=RecordId(bytes.fromhex(what)))
+            target = Path(home).parent / "fetched"
+            begun = time.perf_counter()
+            session.retrieving.open(ref, reader=patient_actor, purpose=Purpose.TREAT).save(target)
+            took = time.perf_counter() - begun
+            target.unlink()
+    return {"record": record, "seconds": took, "peak": peak_memory()}
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has had resident.
+
+    Linux counts the parent's memory into ``ru_maxrss`` of what it starts, so the process's own mark is read there.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * KIB
+    unit = 1 if sys.platform == "darwin" else KIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+# ------------------------------------------------------------------------------------------------ the home
+
+
+def make_people(home: Path) -> None:
+    """Make keys that are quick to unlock, with coins and published."""
+    with connect(home) as session:
+        for name in ("hospital", "patient", *(f"reader-{number}" for number in range(READERS))):
+            signer, identity = LocalSigner.generate(), Identity.generate()
+            folder = private_folder(home / "identities" / name)
+            signer.save_keystore(folder / ACCOUNT_FILE, PASSPHRASE, work=1 << 12)
+            identity.save(folder / SECRET_FILE, PASSPHRASE)
+            identity.recipient.save(folder / PUBLIC_FILE)
+            session.chain.fund(signer.address)
+            session.ledger.directory.set_encryption_key(signer, identity.recipient.key)
+
+
+def unlock(session: Session, name: str) -> Actor:
+    return session.keyring.open(name, lambda _: PASSPHRASE)
+
+
+def write_random(path: Path, size: int) -> None:
+    with path.open("wb") as stream:
+        for start in range(0, size, MIB):
+            stream.write(os.urandom(min(MIB, size - start)))
+
+
+def copy(source: Path, target: Path) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
+        while chunk := read.read(MIB):
+            written.write(chunk)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return round(time.perf_counter() - begun, 3)
+
+
+def table(figures: dict[str, Any]) -> list[str]:
+    size = figures["bytes"] // MIB
+    lines = [f"{size} MiB; a plain copy took {figures['plain_copy_seconds']} s", ""]
+    lines.append(f"{'':<10}{'seconds':>9}{'MiB/s':>9}{'MiB more memory than 1 KiB':>29}{'peak MiB':>11}")
+    for verb in ("publish", "fetch"):
+        row = figures[verb]
+        lines.append(
+            f"{verb:<10}{row['seconds']:>9}{row['mib_per_second']:>9}{row['memory_above_small_mib']:>29}"
+            f"{row['peak_mib']:>11}"
+        )
+    lines += ["", f"{'one more reader of':<20}{'ms':>9}{'bundle bytes':>15}{'packet bytes':>15}"]
+    for name, said in (("small", "1 KiB"), ("large", f"{size} MiB")):
+        row = figures["one_more_reader"][name]
+        lines.append(f"{said:<20}{row['milliseconds']:>9}{row['bundle_bytes']:>15}{row['packet_bytes']:>15}")
+    lines += ["", "1 KiB on the embedded chain, median ms: " + str(figures["latency_ms"]), ""]
+    return lines
+
+
+if __name__ == "__main__":
+    main()
