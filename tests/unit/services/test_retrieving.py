@@ -195,7 +195,8 @@ def test_stream__block_was_changed_in_the_store__nothing_false_comes_out(world: 
     world.grant(published)
     opened = world.open(published)
     cid = max(world.store.blocks, key=lambda each: len(world.store.blocks[each]))
-    world.store.blocks[cid] = world.store.blocks[cid][:-1] + b"\0"
+    block = world.store.blocks[cid]
+    world.store.blocks[cid] = block[:-1] + bytes([block[-1] ^ 1])
     with pytest.raises(BlobMismatchError):
         plaintext(opened)
 
