@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import rlp
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_typing import ChecksumAddress
 from eth_utils.crypto import keccak
@@ -27,21 +29,26 @@ from trie.hexary import HexaryTrie
 from trie.iter import NodeIterator
 from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
-from web3.contract.contract import ContractFunction
+from web3.contract.contract import ContractFunction, ContractFunctions
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "medshare" / "_data" / "contracts"
 SNAPSHOTS = ROOT / "tests" / "snapshots"
-DEPLOYED = ("ConsentRegistry", "Directory", "RecordRegistry")
+DEPLOYED = ("ConsentRegistry", "Directory", "RecordRegistry", "SoleAccreditor", "EmergencyAccess")
 
 # anvil's public accounts: none of the addresses has a zero byte, so calldata costs the same for each.
 MNEMONIC = "test test test test test test test test test test test junk"
 HD_PATH = "m/44'/60'/0'/0"
+PATIENT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"  # the second of them, public too
+PATIENT_ACCOUNT = Account.from_key(PATIENT_KEY)
 KEY, OTHER_KEY = b"\x11" * 32, b"\x12" * 32
 RECORD, NEXT_RECORD, REASON = b"\x21" * 32, b"\x22" * 32, b"\x23" * 32
 TERMS, OTHER_TERMS, BUNDLE = b"\x31" * 32, b"\x32" * 32, b"\x33" * 32
 EXPIRES_AT = 0xEEEEEEEE
 TREAT = 0x0001
+BOTH_VERBS = 0x03
+BATCH = 100
+DEADLINE = 0xDDDDDDDD
 GAS = 2_000_000
 MAX_CODE_SIZE = 24_576  # EIP-170
 
@@ -65,12 +72,27 @@ class Target:
     peer: str = ""
 
 
+STRUCTS: Mapping[str, list[dict[str, str]]] = {
+    name: [dict(zip(("type", "name"), member.split(" "), strict=True)) for member in members.split(",")]
+    for name, members in {
+        "SetEncryptionKey": "address actor,bytes32 key,uint32 version,uint32 deadline",
+        "Register": "address custodian,bytes32 recordId,address patient,uint32 deadline",
+        "Grant": "address patient,address grantee,bytes32 terms,bytes32 bundle,uint16 purposes,uint32 notBefore,"
+        "uint32 expiresAt,uint8 stamp,uint8 epoch,uint8 mandate,uint32 deadline",
+        "Revoke": "address patient,uint256 grantId,uint8 lastEpoch,uint8 mandate,uint32 deadline",
+        "RevokeAll": "address patient,uint8 stamp,uint8 mandate,uint32 deadline",
+    }.items()
+}
+
 TARGETS = {
     "grant, first": Target(46_365, 53_000, "ERC-4907 49,100 without token events; delegate.xyz 180,000; EAS 222,000"),
     "grant, again": Target(29_277, 35_000, "30,504"),
     "revoke": Target(28_839, 32_700, "delegate.xyz 29,885; EAS 61,800"),
     "revokeAll, first": Target(44_500, 47_000, "nobody"),
     "revokeAll, again": Target(27_400, 30_000, "nobody"),
+    "grantSigned, first": Target(50_926, 60_500, "Permit2 57,454; EAS 255,600"),
+    "grantSigned, again": Target(33_862, 41_500, "Permit2 40,378"),
+    "grant, one of 100 in a batch": Target(25_615, 32_000, "Permit2 30,700 at 10; EAS 188,000"),
     "register": Target(47_481, 54_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
 }
 
@@ -98,14 +120,18 @@ def main(argv: list[str] | None = None) -> int:
 def measure() -> dict[str, Cost]:
     """Return what each operation costs, by its name."""
     scene = _Scene()
-    _, patient, custodian, doctor, *_ = list(scene.w3.eth.accounts)
+    return {**_direct(scene), **_signed(_Scene()), **_people(_Scene()), **_batched(_Scene()), **_emergency(_Scene())}
+
+
+def _direct(scene: _Scene) -> dict[str, Cost]:
+    """Verbs by the patient's, custodian's or doctor's own transaction."""
+    patient, custodian, doctor = scene.patient, scene.custodian, scene.doctor
     directory, records, consents = (
-        scene.contracts[name].functions for name in ("Directory", "RecordRegistry", "ConsentRegistry")
+        scene.functions(name) for name in ("Directory", "RecordRegistry", "ConsentRegistry")
     )
-    wanted = int(doctor, 16) << 96 | EXPIRES_AT << 32 | TREAT << 16
+    wanted = scene.wanted(doctor)
     grant_id = consents.grant(TERMS, BUNDLE, wanted).call({"from": patient})
     other_id = consents.grant(OTHER_TERMS, BUNDLE, wanted).call({"from": patient})
-
     steps: list[tuple[str, ChecksumAddress, ContractFunction]] = [
         ("setEncryptionKey, first", doctor, directory.setEncryptionKey(KEY)),
         ("setEncryptionKey, again", doctor, directory.setEncryptionKey(OTHER_KEY)),
@@ -118,9 +144,110 @@ def measure() -> dict[str, Cost]:
         ("revoke, again", patient, consents.revoke(grant_id)),
         ("grant, after revoke", patient, consents.grant(TERMS, BUNDLE, wanted)),
         ("revoke, before grant", patient, consents.revoke(other_id)),
-        ("revokeAll, first", patient, consents.revokeAll()),
-        ("revokeAll, again", patient, consents.revokeAll()),
+        ("revokeAll, first", patient, consents.revokeAll(patient)),
+        ("revokeAll, again", patient, consents.revokeAll(patient)),
         ("grant, after revokeAll", patient, consents.grant(TERMS, BUNDLE, wanted)),
+    ]
+    return {name: scene.cost(function, sender) for name, sender, function in steps}
+
+
+def _signed(scene: _Scene) -> dict[str, Cost]:
+    """Verbs by the signature of a patient without coins, sent by a relayer."""
+    patient, doctor, relayer = scene.patient, scene.doctor, scene.relayer
+    directory, records, consents = (
+        scene.functions(name) for name in ("Directory", "RecordRegistry", "ConsentRegistry")
+    )
+    grant_id = consents.grant(TERMS, BUNDLE, scene.wanted(doctor)).call({"from": patient})
+
+    def granting(epoch: int, stamp: int = 0) -> ContractFunction:
+        wanted = scene.wanted(doctor, stamp=stamp, epoch=epoch)
+        return consents.grantSigned(patient, TERMS, BUNDLE, wanted, *scene.sign_grant(TERMS, wanted))
+
+    key = {"actor": patient, "key": KEY, "version": 1, "deadline": DEADLINE}
+    own = {"custodian": patient, "recordId": RECORD, "patient": patient, "deadline": DEADLINE}
+    revoking = {"patient": patient, "grantId": grant_id, "lastEpoch": 3, "mandate": 0, "deadline": DEADLINE}
+    all_revoking = {"patient": patient, "stamp": 0, "mandate": 0, "deadline": DEADLINE}
+    steps = [
+        (
+            "setEncryptionKeySigned, first",
+            directory.setEncryptionKeySigned(
+                patient, KEY, 1, DEADLINE, scene.signature("Directory", "SetEncryptionKey", key)
+            ),
+        ),
+        (
+            "registerSigned",
+            records.registerSigned(
+                patient, RECORD, patient, DEADLINE, scene.signature("RecordRegistry", "Register", own)
+            ),
+        ),
+        ("grantSigned, first", granting(0)),
+        ("grantSigned, again", granting(1)),
+        ("revokeSigned", consents.revokeSigned(grant_id, 3, *scene.authorize("Revoke", revoking))),
+        ("revokeAllSigned, first", consents.revokeAllSigned(patient, 0, *scene.authorize("RevokeAll", all_revoking))),
+    ]
+    return {name: scene.cost(function, relayer) for name, function in steps}
+
+
+def _people(scene: _Scene) -> dict[str, Cost]:
+    """Delegates and recovery."""
+    patient, doctor, delegate = scene.patient, scene.doctor, scene.custodian
+    consents = scene.functions("ConsentRegistry")
+    delegation = EXPIRES_AT << 40 | TREAT << 24 | BOTH_VERBS << 16
+    wanted = scene.wanted(doctor)
+    grant_id = consents.grant(TERMS, BUNDLE, wanted).call({"from": patient})
+    steps = [
+        ("appoint, first", patient, consents.appoint(patient, delegate, delegation)),
+        ("appoint, again", patient, consents.appoint(patient, delegate, delegation)),
+        ("grantFor, by a delegate", delegate, consents.grantFor(patient, TERMS, BUNDLE, wanted)),
+        ("revoke, by a delegate", delegate, consents.revoke(grant_id)),
+        ("dismiss", patient, consents.dismiss(patient, delegate)),
+        ("nameGuardians, first", patient, consents.nameGuardians(patient, TERMS, 86_400)),
+    ]
+    return {name: scene.cost(function, sender) for name, sender, function in steps}
+
+
+def _batched(scene: _Scene) -> dict[str, Cost]:
+    """A hundred grants, and a hundred revocations of them, in one transaction each: what one of them costs."""
+    patient, doctor = scene.patient, scene.doctor
+    consents = scene.functions("ConsentRegistry")
+    contract = scene.contracts["ConsentRegistry"]
+    terms = [keccak(number.to_bytes(2, "big")) for number in range(BATCH)]
+    wanted = scene.wanted(doctor)
+    ids = [consents.grant(each, BUNDLE, wanted).call({"from": patient}) for each in terms]
+    granting = [contract.encode_abi("grant", [each, BUNDLE, wanted]) for each in terms]
+    signed = []
+    for each in terms:
+        again = scene.wanted(doctor, epoch=1)
+        signed.append(
+            contract.encode_abi("grantSigned", [patient, each, BUNDLE, again, *scene.sign_grant(each, again)])
+        )
+    revoking = [contract.encode_abi("revoke", [each]) for each in ids]
+    steps = [
+        (f"grant, one of {BATCH} in a batch", patient, consents.batch(granting)),
+        (f"grantSigned, again, one of {BATCH} in a batch", scene.relayer, consents.batch(signed)),
+        (f"revoke, one of {BATCH} in a batch", patient, consents.batch(revoking)),
+    ]
+    costs = {}
+    for name, sender, function in steps:
+        whole = scene.cost(function, sender, gas=20_000_000)
+        costs[name] = Cost(gas=round(whole.gas / BATCH), new_slots=round(whole.new_slots / BATCH))
+    return costs
+
+
+def _emergency(scene: _Scene) -> dict[str, Cost]:
+    """Break-glass by a clinician, and its review."""
+    patient, doctor, reviewer = scene.patient, scene.doctor, scene.custodian
+    accreditor, emergency = scene.functions("SoleAccreditor"), scene.functions("EmergencyAccess")
+    scene.cost(accreditor.accredit(doctor, 1, 1 << 39), scene.relayer)
+    scene.cost(accreditor.accredit(reviewer, 2, 1 << 39), scene.relayer)
+    opening = emergency.breakGlass(patient, 1, REASON, 3600)
+    episode = opening.call({"from": doctor})
+    steps = [
+        ("breakGlass, first of a clinician", doctor, opening),
+        ("release", scene.custodian, emergency.release(episode, BUNDLE)),
+        ("end", doctor, emergency.end(episode)),
+        ("review", reviewer, emergency.review(episode, 1, REASON)),
+        ("breakGlass, later", doctor, opening),
     ]
     return {name: scene.cost(function, sender) for name, sender, function in steps}
 
@@ -131,20 +258,70 @@ class _Scene:
     def __init__(self) -> None:
         self._backend = PyEVMBackend.from_mnemonic(MNEMONIC, hd_path=HD_PATH)
         self.w3 = Web3(EthereumTesterProvider(EthereumTester(self._backend)))
-        self.contracts = {name: self._deploy(name) for name in DEPLOYED}
+        self.relayer, self.patient, self.custodian, self.doctor, *_ = list(self.w3.eth.accounts)
+        self.contracts = {name: self._deploy(name) for name in ("ConsentRegistry", "Directory", "RecordRegistry")}
+        self.contracts["SoleAccreditor"] = self._deploy("SoleAccreditor", self.relayer)
+        authority, accreditation = (self.contracts[name].address for name in ("ConsentRegistry", "SoleAccreditor"))
+        self.contracts["EmergencyAccess"] = self._deploy(
+            "EmergencyAccess", authority, accreditation, 14_400, 259_200, 16
+        )
 
-    def _deploy(self, name: str) -> Contract:
+    def functions(self, name: str) -> ContractFunctions:
+        """Return the functions of a contract."""
+        return self.contracts[name].functions
+
+    @staticmethod
+    def wanted(grantee: ChecksumAddress, *, stamp: int = 0, epoch: int = 0) -> int:
+        """Return a grant as the caller sends it."""
+        return int(grantee, 16) << 96 | EXPIRES_AT << 32 | TREAT << 16 | stamp << 8 | epoch
+
+    def sign_grant(self, terms: bytes, wanted: int) -> tuple[int, bytes]:
+        """Return the patient's authorization of a grant and his signature."""
+        message = {
+            "patient": self.patient,
+            "grantee": Web3.to_checksum_address(f"{wanted >> 96:#042x}"),
+            "terms": terms,
+            "bundle": BUNDLE,
+            "purposes": wanted >> 16 & 0xFFFF,
+            "notBefore": wanted >> 64 & 0xFFFFFFFF,
+            "expiresAt": wanted >> 32 & 0xFFFFFFFF,
+            "stamp": wanted >> 8 & 0xFF,
+            "epoch": wanted & 0xFF,
+            "mandate": 0,
+            "deadline": DEADLINE,
+        }
+        return self.authorize("Grant", message)
+
+    def authorize(self, struct: str, message: Json) -> tuple[int, bytes]:
+        """Return an authorization of ConsentRegistry and the patient's signature."""
+        return (DEADLINE << 8, self.signature("ConsentRegistry", struct, message))
+
+    def signature(self, contract: str, struct: str, message: Json) -> bytes:
+        """Return the patient's signature of a struct of one of our contracts."""
+        signable = encode_typed_data(
+            domain_data={
+                "name": f"medshare {contract}",
+                "version": "1",
+                "chainId": self.w3.eth.chain_id,
+                "verifyingContract": self.contracts[contract].address,
+            },
+            message_types={struct: STRUCTS[struct]},
+            message_data=message,
+        )
+        return PATIENT_ACCOUNT.sign_message(signable).signature
+
+    def _deploy(self, name: str, *arguments: str | int) -> Contract:
         artifact = read_artifact(name)
         factory = self.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        sent = factory.constructor().transact({"from": self.w3.eth.accounts[0], "gas": 2 * GAS})
+        sent = factory.constructor(*arguments).transact({"from": self.w3.eth.accounts[0], "gas": 6_000_000})
         address = self.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
         assert address is not None
         return self.w3.eth.contract(address=address, abi=artifact["abi"])
 
-    def cost(self, function: ContractFunction, sender: ChecksumAddress) -> Cost:
+    def cost(self, function: ContractFunction, sender: ChecksumAddress, *, gas: int = GAS) -> Cost:
         """Send a transaction and return what it cost."""
         before = self._slots()
-        sent = function.transact({"from": sender, "gas": GAS})
+        sent = function.transact({"from": sender, "gas": gas})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1, function
         return Cost(gas=receipt["gasUsed"], new_slots=self._slots() - before)

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Authorization} from "../types/Authorization.sol";
 import {Grant} from "../types/Grant.sol";
 import {BundleId, GrantId, TermsDigest} from "../types/Ids.sol";
 import {IAccessToken} from "./IAccessToken.sol";
+import {IAuthority} from "./IAuthority.sol";
 
 /// @title Which rights are live
-/// @notice A patient grants a reader access until a time, for purposes, and takes it back whenever he wants.
+/// @notice A patient grants a reader access until a time, for purposes, and takes it back whenever he wants: himself,
+/// by a signature that anybody sends, or through a delegate.
 /// @dev Revoking never fails for the patient and never waits for anything. It may be repeated: each time it also ends
 /// whatever signature was given for this grant before. All times are Unix seconds; a grant is live from `notBefore`
 /// on, and no longer at `expiresAt`.
-interface IConsentRegistry is IAccessToken {
+interface IConsentRegistry is IAccessToken, IAuthority {
     /// @notice A grant, field by field.
     /// @param grantee who may read
     /// @param notBefore first second in which the grant is live
@@ -40,7 +43,7 @@ interface IConsentRegistry is IAccessToken {
 
     /// @notice A patient revoked a grant.
     /// @custom:privacy Makes public that the patient took this grant back, and when; never why.
-    event AccessRevoked(GrantId indexed id);
+    event AccessRevoked(GrantId indexed id, uint8 epoch);
 
     /// @notice A patient revoked every grant he had given.
     /// @custom:privacy Makes public that the patient took everything back, and when; never why.
@@ -61,10 +64,6 @@ interface IConsentRegistry is IAccessToken {
     /// @notice A grant needs a purpose, and so does a question about one.
     /// @custom:privacy Nothing.
     error ConsentRegistryPurposesEmpty();
-
-    /// @notice Only the patient whom the id names may revoke the grant.
-    /// @custom:privacy Nothing: says what the caller asked.
-    error ConsentRegistryNotThePatient(GrantId id, address caller);
 
     /// @notice Nothing was ever granted or revoked under this id.
     /// @custom:privacy Nothing: says what the caller asked.
@@ -94,14 +93,53 @@ interface IConsentRegistry is IAccessToken {
     /// and for which coarse purposes; never what.
     function grant(TermsDigest terms, BundleId bundle, Grant wanted) external returns (GrantId id);
 
-    /// @notice Take a grant back, from this block on.
+    /// @notice As grant, by somebody who may act for the patient: the key that took over, or a delegate.
+    /// @dev A delegate grants for no other purposes and for no longer than he is appointed.
+    /// @custom:privacy As grant, and that the caller acted for the patient.
+    function grantFor(
+        address patient,
+        TermsDigest terms,
+        BundleId bundle,
+        Grant wanted
+    ) external returns (GrantId id);
+
+    /// @notice As grant, by the signature of the patient, of the key that took over, or of a delegate.
+    /// @dev The signed struct is `Grant(address patient,address grantee,bytes32 terms,bytes32 bundle,uint16 purposes,
+    /// uint32 notBefore,uint32 expiresAt,uint8 stamp,uint8 epoch,uint8 mandate,uint32 deadline)`: stamp and epoch as they
+    /// stand, so that it works once, and never after the patient revoked this or everything. Warning: a signature for
+    /// an epoch yet to come outlives one revocation; clients sign what the chain shows.
+    /// @param wanted as for grant, with stamp and epoch as they were signed
+    /// @custom:privacy As grant.
+    function grantSigned(
+        address patient,
+        TermsDigest terms,
+        BundleId bundle,
+        Grant wanted,
+        Authorization authorization,
+        bytes calldata signature
+    ) external returns (GrantId id);
+
+    /// @notice Take a grant back, from this block on; for the patient, or a delegate who may revoke.
     /// @dev Never refused to the patient, also where nothing was granted yet: it then ends signatures given before.
     /// @custom:privacy Makes public that the patient took this grant back, and when; never why.
     function revoke(GrantId id) external;
 
-    /// @notice Take back everything granted or signed so far, the grants that have not begun included.
+    /// @notice As revoke, by signature.
+    /// @dev The signed struct is `Revoke(address patient,uint256 grantId,uint8 lastEpoch,uint8 mandate,uint32 deadline)`:
+    /// it ends every change of this grant up to `lastEpoch`, so that nobody holds it back by sending a grant first.
+    /// @custom:privacy As revoke.
+    function revokeSigned(GrantId id, uint8 lastEpoch, Authorization authorization, bytes calldata signature) external;
+
+    /// @notice Take back everything granted, delegated or signed so far, the grants that have not begun included.
+    /// @param patient for whom; the caller is the one in control of this patient
     /// @custom:privacy Makes public that the patient took everything back, and when; never why.
-    function revokeAll() external;
+    function revokeAll(address patient) external;
+
+    /// @notice As revokeAll, by the signature of the one in control.
+    /// @dev The signed struct is `RevokeAll(address patient,uint8 stamp,uint8 mandate,uint32 deadline)`, the stamp as it
+    /// stands.
+    /// @custom:privacy As revokeAll.
+    function revokeAllSigned(address patient, uint8 stamp, Authorization authorization, bytes calldata signature) external;
 
     /// @notice Whether a grant is live now for all of `purposes`.
     /// @custom:privacy Nothing new: reads what is public.
@@ -114,8 +152,4 @@ interface IConsentRegistry is IAccessToken {
     /// @notice A grant as it stands, live or not. Reverts where nothing was ever granted or revoked.
     /// @custom:privacy Nothing new: reads what is public.
     function getGrant(GrantId id) external view returns (GrantFields memory);
-
-    /// @notice How often a patient has revoked everything: only grants that carry this stamp can be live.
-    /// @custom:privacy Nothing new: reads what is public.
-    function getStamp(address patient) external view returns (uint8);
 }

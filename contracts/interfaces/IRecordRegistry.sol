@@ -2,13 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {RecordId} from "../types/Ids.sol";
+import {ISigned} from "./ISigned.sol";
 
 /// @title Which records exist
 /// @notice A custodian states: this record of this patient exists; this version took its place; this one is withdrawn.
 /// @dev An entry is the statement of one custodian and lies under (custodian, record id). So nobody can take a record
 /// id before its custodian does, and an entry says nothing in anybody else's name. A record id is the digest of
 /// encrypted bytes: it says nothing about the text, and leads to the CID and back without a table.
-interface IRecordRegistry {
+interface IRecordRegistry is ISigned {
     enum Status {
         Unknown,
         Active,
@@ -79,6 +80,19 @@ interface IRecordRegistry {
     /// @custom:privacy Makes public that the caller holds something of this pseudonym, and when; never what.
     function register(RecordId recordId, address patient) external;
 
+    /// @notice As register, by the custodian's signature: a patient who has no coins registers what he keeps himself.
+    /// @dev The signed struct is `Register(address custodian,bytes32 recordId,address patient,uint32 deadline)`. It works
+    /// once, since an entry is made once.
+    /// @param custodian who signed, and under whom the entry lies
+    /// @custom:privacy As register.
+    function registerSigned(
+        address custodian,
+        RecordId recordId,
+        address patient,
+        uint32 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Put a new version in the place of your active record.
     /// @dev The patient stays the same. Two new versions of one record cannot both pass.
     /// @param recordId the new version
@@ -86,10 +100,32 @@ interface IRecordRegistry {
     /// @custom:privacy As registering, and that the two records are versions of one.
     function supersede(RecordId recordId, RecordId previousId) external;
 
+    /// @notice As supersede, by the custodian's signature.
+    /// @dev The signed struct is `Supersede(address custodian,bytes32 recordId,bytes32 previousId,uint32 deadline)`.
+    /// @custom:privacy As supersede.
+    function supersedeSigned(
+        address custodian,
+        RecordId recordId,
+        RecordId previousId,
+        uint32 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Withdraw your record, active or superseded. A second withdrawal is refused.
     /// @param reason salted digest of the reason
     /// @custom:privacy Makes public that the record was withdrawn, and when.
     function retract(RecordId recordId, bytes32 reason) external;
+
+    /// @notice As retract, by the custodian's signature.
+    /// @dev The signed struct is `Retract(address custodian,bytes32 recordId,bytes32 reason,uint32 deadline)`.
+    /// @custom:privacy As retract.
+    function retractSigned(
+        address custodian,
+        RecordId recordId,
+        bytes32 reason,
+        uint32 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice What `custodian` states about a record. Reverts where he states nothing.
     /// @custom:privacy Nothing new: reads what is public.

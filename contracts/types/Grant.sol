@@ -13,6 +13,7 @@ using {
     purposes,
     stamp,
     epoch,
+    counts,
     startingFrom,
     underCount,
     revoked
@@ -45,6 +46,11 @@ function stamp(Grant self) pure returns (uint8) {
 /// @dev How often the grant was changed.
 function epoch(Grant self) pure returns (uint8) {
     return uint8(Grant.unwrap(self));
+}
+
+/// @dev Stamp and epoch together.
+function counts(Grant self) pure returns (uint256) {
+    return uint16(Grant.unwrap(self));
 }
 
 /// @dev The same grant, beginning at `time` if it would have begun earlier.

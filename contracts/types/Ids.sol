@@ -13,3 +13,5 @@ type TermsDigest is bytes32;
 /// @dev An access token's id: the patient in the upper 160 bits, 96 bits of keccak256(grantee, terms) below.
 type GrantId is uint256;
 
+/// @dev An emergency token's id: the clinician in the upper 160 bits, the number of his episode below.
+type EpisodeId is uint256;
