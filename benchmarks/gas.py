@@ -308,7 +308,7 @@ class _Scene:
             message_types={struct: STRUCTS[struct]},
             message_data=message,
         )
-        return PATIENT_ACCOUNT.sign_message(signable).signature
+        return bytes(PATIENT_ACCOUNT.sign_message(signable).signature)
 
     def _deploy(self, name: str, *arguments: str | int) -> Contract:
         artifact = read_artifact(name)
