@@ -16,6 +16,11 @@
     ├─ StoreError
     │  ├─ BlobNotFoundError · BlobMismatchError · MalformedBlobError · BlobTooLargeError
     │  └─ StoreUnavailableError · StoreFullError
+    ├─ SigningError
+    │  ├─ WrongDomainError · DeadlineTooFarError
+    │  └─ SignerUnavailableError · SigningRefusedError · SignatureMismatchError
+    ├─ RelayError
+    │  └─ NotRelayableError · RateLimitedError
     ├─ LedgerError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
     │  └─ RejectedError             one subclass for each error of each contract
@@ -225,6 +230,74 @@ class StoreFullError(StoreError):
     hint = "free space or choose another store, then repeat: blocks already written are kept"
 
 
+# -------------------------------------------------------------------------------------------- signed messages
+
+
+class SigningError(MedshareError):
+    """A message cannot be signed, or what was signed is not what was asked for."""
+
+
+class WrongDomainError(SigningError):
+    """A message is for another chain or another contract."""
+
+    hint = "nothing was signed or sent: compare network and deployment with the other side's"
+
+    def __init__(self, expected: object, actual: object) -> None:
+        super().__init__(f"a message for {actual}, where {expected} is expected")
+        self.expected = expected
+        self.actual = actual
+
+
+class DeadlineTooFarError(SigningError):
+    """A signature that somebody could keep, and send when nobody remembers it."""
+
+    hint = "sign it anew with a deadline within days"
+
+    def __init__(self, deadline: int, latest: int) -> None:
+        super().__init__(f"the deadline {deadline} (Unix seconds) is later than {latest}")
+        self.deadline = deadline
+        self.latest = latest
+
+
+class SignerUnavailableError(SigningError):
+    """The wallet cannot be reached, did not answer in time, or answered nonsense."""
+
+    hint = "unlock the wallet, check its address, and try again; nothing was sent"
+
+
+class SigningRefusedError(SigningError):
+    """The person at the wallet, or its rules, said no."""
+
+    hint = "nothing was signed; ask again if that was a mistake"
+
+
+class SignatureMismatchError(SigningError):
+    """The wallet signed something else, or with another key."""
+
+    hint = "nothing was sent: check which account is selected in the wallet"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"the signature is not {expected}'s for this message")
+        self.expected = expected
+
+
+class RelayError(MedshareError):
+    """A relayer does not send a message, and pays nothing for it."""
+
+
+class NotRelayableError(RelayError):
+    """A message that is not for a relayer."""
+
+
+class RateLimitedError(RelayError):
+    """So many messages were sent for this patient, or in all, that the next must wait."""
+
+    def __init__(self, subject: str, wait: int) -> None:
+        super().__init__(f"the relayer's limit for {subject} is reached", hint=f"try again in {wait} seconds")
+        self.subject = subject
+        self.wait = wait
+
+
 # -------------------------------------------------------------------------------------------------- ledger
 
 
@@ -273,6 +346,37 @@ class RejectedError(LedgerError):
 
     def _message(self) -> str:
         return self.__class__.__doc__ or self.solidity
+
+
+@dataclass(eq=False)
+class DeadlinePassedError(RejectedError):
+    """The signature comes too late; sign anew."""
+
+    solidity = "SignedDeadlinePassed"
+    deadline: int
+
+    def _message(self) -> str:
+        return f"the signature could be sent until {self.deadline} (Unix seconds), it is too late"
+
+
+@dataclass(eq=False)
+class SignatureInvalidError(RejectedError):
+    """The signature is not the signer's for this meaning, chain, contract and state."""
+
+    solidity = "SignedSignatureInvalid"
+    signer: str
+
+    def _message(self) -> str:
+        return f"the signature is not {self.signer}'s for this message, chain and contract"
+
+
+@dataclass(eq=False)
+class SignedOutdatedError(RejectedError):
+    """What was signed counts from a state that has passed: it was used, or something came in between."""
+
+    solidity = "SignedOutdated"
+    signed: int
+    current: int
 
 
 @dataclass(eq=False)

@@ -99,6 +99,24 @@ class Signer(Protocol):
         ...
 
 
+class TypedDataSigner(Protocol):
+    """Who can sign EIP-712 typed data as one account: a key in memory, or a wallet anywhere."""
+
+    @property
+    def address(self) -> Address:
+        """The account."""
+        ...
+
+    def sign_typed_data(self, typed_data: Mapping[str, Any]) -> bytes:
+        """Return the signature of what ``to_typed_data`` made: 65 bytes for a key, what it likes for a contract wallet.
+
+        Raises:
+            SigningRefusedError: its owner, or its rules, said no.
+            SignerUnavailableError: it cannot be reached.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who acts: one account that signs, and one identity that decrypts. Two separate keys."""

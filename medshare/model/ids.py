@@ -25,6 +25,9 @@ TermsDigest = NewType("TermsDigest", bytes)
 GrantId = NewType("GrantId", int)
 """An access token's id: patient (160 bits) and 96 bits of a hash over grantee and terms."""
 
+EpisodeId = NewType("EpisodeId", int)
+"""An emergency token's id: clinician (160 bits) and the number of his episode."""
+
 ZERO_ADDRESS = Address("0x" + "00" * 20)
 _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HEX_BYTES = re.compile(r"(0x)?([0-9a-fA-F]{2})*")
