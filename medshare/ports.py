@@ -117,6 +117,18 @@ class TypedDataSigner(Protocol):
         ...
 
 
+class ContractWallets(Protocol):
+    """Accounts that are contracts, and say themselves what they have signed (ERC-1271)."""
+
+    def accepts(self, wallet: Address, digest: bytes, signature: bytes) -> bool:
+        """Whether the contract at ``wallet`` takes this as its signature now; False where there is no contract.
+
+        Raises:
+            LedgerUnavailableError: the chain could not be asked.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who acts: one account that signs, and one identity that decrypts. Two separate keys."""

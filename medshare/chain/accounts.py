@@ -108,6 +108,10 @@ class LocalSigner:
         """Return the signed transaction, ready to be sent."""
         return bytes(self._account.sign_transaction(dict(transaction)).raw_transaction)
 
+    def sign_typed_data(self, typed_data: Mapping[str, Any]) -> bytes:
+        """Return the signature of EIP-712 typed data, as ``to_typed_data`` makes it."""
+        return bytes(self._account.sign_typed_data(full_message=dict(typed_data)).signature)
+
     def save_keystore(self, path: Path, passphrase: str, *, work: int = SCRYPT_WORK) -> None:
         """Write the key, encrypted, to a new file that only its owner may read.
 

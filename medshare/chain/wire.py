@@ -121,19 +121,21 @@ logging.getLogger("urllib3.connectionpool").addFilter(_hide_paths)
 
 
 class BoundedHTTPProvider(HTTPProvider):
-    """web3's HTTP provider with limits: no redirects, no repetition, no answer larger than ``MAX_ANSWER_SIZE``.
+    """web3's HTTP provider with limits: no redirects, no repetition, no answer larger than it may be.
 
     Repeating is for who knows whether it is safe; a transaction sent twice is not.
 
     Args:
         url: the node's address; never logged.
         timeout: seconds for one answer, from connecting to its last byte; also the longest silence within it.
+        max_answer: bytes of the largest answer that is read.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(self, url: str, *, timeout: float, max_answer: int = MAX_ANSWER_SIZE) -> None:
         super().__init__(url, exception_retry_configuration=None)
         self._url = url
         self._timeout = timeout
+        self._max_answer = max_answer
         self._local = threading.local()
         self._lines: list[_Line] = []
         path = requests.Request("POST", url).prepare().path_url
@@ -192,8 +194,8 @@ class BoundedHTTPProvider(HTTPProvider):
                 if time.monotonic() > deadline:
                     raise requests.Timeout
                 body += chunk
-                if len(body) > MAX_ANSWER_SIZE:
-                    raise BadAnswerError(f"the node's answer is larger than {MAX_ANSWER_SIZE} bytes")
+                if len(body) > self._max_answer:
+                    raise BadAnswerError(f"the node's answer is larger than {self._max_answer} bytes")
             try:
                 answer = json.loads(body)
             except (ValueError, RecursionError):

@@ -32,7 +32,6 @@ from medshare.model.purpose import Purpose
 
 LONGEST_VALIDITY = 30 * 86_400
 """Seconds until the deadline, at most: what was signed and forgotten does not come back next year."""
-KEY_SIGNATURE_SIZE = 65
 MAX_SIGNATURE_SIZE = 4096
 """A contract wallet of several owners answers for all of their signatures at once."""
 MAX_SIGNED_MESSAGE_SIZE = 16 << 10
@@ -395,6 +394,16 @@ def check_deadline(message: Signable, now: int) -> None:
         raise DeadlineTooFarError(message.deadline, now + LONGEST_VALIDITY)
 
 
+def check_signer(message: Signable, signer: Address) -> None:
+    """Refuse a signer who cannot be the one whose word the message is; raises ``InvalidInputError``."""
+    is_authors = signer == message.subject
+    if isinstance(message, Mandated):
+        if is_authors != (message.mandate == 0):
+            raise InvalidInputError("the mandate is 0 for the patient's own signature, and for nobody else's")
+    elif message.author is not None and not is_authors:
+        raise InvalidInputError(f"only {message.subject} can sign this, not {signer}")
+
+
 # ------------------------------------------------------------------------------------- signed messages
 
 
@@ -413,11 +422,7 @@ class SignedMessage:
         encode_word("address", self.signer, "signer")
         if type(self.signature) is not bytes or not 0 < len(self.signature) <= MAX_SIGNATURE_SIZE:
             raise InvalidInputError(f"a signature has 1 to {MAX_SIGNATURE_SIZE} bytes")
-        if isinstance(self.message, Mandated):
-            if self.is_authors != (self.mandate == 0):
-                raise InvalidInputError("the mandate is 0 for the patient's own signature, and for nobody else's")
-        elif self.message.author is not None and not self.is_authors:
-            raise InvalidInputError(f"only {self.message.subject} can sign this, not {self.signer}")
+        check_signer(self.message, self.signer)
 
     @property
     def digest(self) -> bytes:
