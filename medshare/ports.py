@@ -5,18 +5,20 @@ Reads take the block they are asked at, so that several answers belong together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.envelope import Identity
+from medshare.errors import LedgerError
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.events import BlockRef, LedgerEvent
 from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.typed_data import SignedMessage
 
 
 class Clock(Protocol):
@@ -214,6 +216,59 @@ class ConsentLedger(Protocol):
 
     def is_live(self, grant_id: GrantId, purpose: Purpose, *, block: BlockRef) -> bool:
         """Return the contract's own answer at that block's time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayOutcome:
+    """What became of one signed message."""
+
+    receipt: Receipt | None
+    """The transaction in which it was sent; None where it was refused before anything was sent."""
+    refusal: LedgerError | None
+    """Why the contract did not do it; None where it is done."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is done."""
+        return self.refusal is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What would become of signed messages that were sent now, together and in this order."""
+
+    refusals: tuple[LedgerError | None, ...]
+    """For each of them why the contract would not do it, None where it would."""
+    gas: int
+    """Units of gas that sending those which would be done takes, by the node's estimate; 0 where there are none."""
+
+
+class Relay(Protocol):
+    """Sends what others have signed, and pays for it: one by its signed verb, several of one contract in a batch.
+
+    Recover is not relayed: it needs the signatures of several guardians, and has a verb of its own.
+    """
+
+    def __call__(
+        self, payer: Signer, signed: Sequence[SignedMessage], *, intent: str | None = None
+    ) -> tuple[RelayOutcome, ...]:
+        """Send messages of one contract in one transaction; return what became of each, in their order.
+
+        Raises:
+            RejectedError: there is one message only, and the contract refuses it; nothing was sent.
+            LedgerError: nothing is known of any: as for every transaction; repeat it with the same intent.
+            InvalidInputError: none at all, messages of several contracts, or one that cannot be relayed.
+        """
+        ...
+
+    def rehearse(self, payer: Address, signed: Sequence[SignedMessage]) -> Rehearsal:
+        """Return what would become of messages of one contract that ``payer`` sent now. Nothing is sent.
+
+        Raises:
+            LedgerUnavailableError: the chain could not be asked.
+            InvalidInputError: as above.
+        """
         ...
 
 

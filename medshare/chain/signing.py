@@ -43,9 +43,9 @@ class Dialect(StrEnum):
     STANDARD = "eth_signTypedData_v4"
     """Typed data as text within JSON, as MetaMask has it; most others take it."""
     WEB3SIGNER = "eth_signTypedData"
-    """Typed data as an object: Web3Signer, and nodes that hold keys."""
+    """The same under Web3Signer's name."""
     CLEF = "account_signTypedData"
-    """Typed data as an object, under Clef's name."""
+    """Under Clef's name, and typed data as an object."""
 
 
 class RemoteSigner:
@@ -90,7 +90,7 @@ class RemoteSigner:
             SigningRefusedError: its owner, or its rules, said no.
             SignerUnavailableError: it cannot be reached, is locked, or answered something else than a signature.
         """
-        data = json.dumps(typed_data) if self._dialect is Dialect.STANDARD else dict(typed_data)
+        data = dict(typed_data) if self._dialect is Dialect.CLEF else json.dumps(typed_data)
         method = str(self._dialect)
         try:
             with translated(method):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from medshare.errors import DeadlinePassedError, DeadlineTooFarError, InvalidInputError, WrongDomainError
 from medshare.hashing import keccak256
+from medshare.model.delegation import Verbs
 from medshare.model.documents import Reader, decode_document, encode_document
 from medshare.model.eip712 import (
     DOMAIN_ENCODING,
@@ -215,8 +216,7 @@ class SignableAppoint(Mandated):
 
     patient: Address
     delegate: Address
-    verbs: int
-    """Bits of ``medshare.model.delegation.Verbs``."""
+    verbs: Verbs
     purposes: Purpose
     not_before: int
     expires_at: int
@@ -494,6 +494,7 @@ def _read_message(kind: type[Signable], fields: object) -> Signable:
     if not isinstance(fields, dict) or set(fields) != {name for name, _ in kind.members()}:
         raise InvalidInputError(f"a {kind.struct()} has exactly the members {', '.join(n for n, _ in kind.members())}")
     values = {field_name(name): from_json_value(name, solidity, fields[name]) for name, solidity in kind.members()}
-    if "purposes" in values:
-        values["purposes"] = Purpose(values["purposes"])
+    for name, flags in (("purposes", Purpose), ("verbs", Verbs)):
+        if name in values:
+            values[name] = flags(values[name])
     return kind(**values)
