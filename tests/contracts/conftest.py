@@ -10,6 +10,7 @@ import compile_contracts
 import pytest
 from evm import AnvilChain, Chain, Contracts, EmbeddedChain, Ledger, deploy_all
 from nodes import require
+from people import Authority, Emergencies, deploy_emergencies
 from web3.contract import Contract
 
 HARNESSES = Path(__file__).parent / "solidity"
@@ -48,6 +49,18 @@ def contracts(chain: Chain, shared_contracts: Contracts) -> Contracts:
 def ledger(chain: Chain, contracts: Contracts) -> Ledger:
     """Our verbs on an untouched chain."""
     return Ledger(chain, contracts)
+
+
+@pytest.fixture
+def authority(chain: Chain, contracts: Contracts) -> Authority:
+    """Who may act for whom, on an untouched chain."""
+    return Authority(chain, contracts.consents)
+
+
+@pytest.fixture
+def emergencies(chain: Chain, contracts: Contracts, actors) -> Emergencies:
+    """Break-glass on an untouched chain, where nobody is accredited yet."""
+    return deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer)
 
 
 @pytest.fixture(scope="session")
