@@ -1,4 +1,4 @@
-"""Delegates, guardians, clinicians: their verbs in short, on the chains of ``evm.py``; and the guardians' signatures."""
+"""Delegates, guardians and clinicians: their verbs in short, on the chains of ``evm.py``; guardians' signatures."""
 
 from __future__ import annotations
 
