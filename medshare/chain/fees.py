@@ -45,7 +45,7 @@ def quote_fees(client: ChainClient) -> Fees:
     _check_cap(client, base_fee + tip)
     # Twice the base fee stays enough for six full blocks in a row; what is not needed is not paid.
     most = 2 * base_fee + tip
-    cap = _cap(client)
+    cap = cap_of(client)
     most = most if cap is None else min(most, cap)
     return Fees(fields={"maxFeePerGas": most, "maxPriorityFeePerGas": min(tip, most)}, most=most)
 
@@ -60,13 +60,14 @@ def _tip(client: ChainClient) -> int:
         return _DEFAULT_TIP
 
 
-def _cap(client: ChainClient) -> int | None:
+def cap_of(client: ChainClient) -> int | None:
+    """Return the most wei for one unit of gas that the network's profile allows; None where it sets no limit."""
     cap = client.profile.max_fee_gwei
     return None if cap is None else round(cap * GWEI)
 
 
 def _check_cap(client: ChainClient, price: int) -> None:
-    cap = _cap(client)
+    cap = cap_of(client)
     if cap is not None and price > cap:
         raise ConfigurationError(
             f"gas costs {price / GWEI:g} gwei now, network {client.profile.name!r} allows {cap / GWEI:g}",

@@ -117,10 +117,29 @@ class Outbox:
         with self._transaction() as connection:
             connection.execute("UPDATE transactions SET state = ? WHERE id = ?", (state, entry.number))
 
-    def latest(self, account: Address, intent: str) -> Entry | None:
-        """Return the newest transaction with this intent."""
-        found = self._select("AND account = ? AND intent = ? ORDER BY id DESC LIMIT 1", account, intent)
-        return found[0] if found else None
+    def settle_race(self, winner: Entry, state: EntryState) -> None:
+        """Write down what became of a transaction, and that its rivals for the nonce can never be mined."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE transactions SET state = ? WHERE chain = ? AND account = ? AND nonce = ? AND state = ?",
+                (EntryState.DEAD, self._chain, winner.account, winner.nonce, EntryState.SIGNED),
+            )
+            connection.execute("UPDATE transactions SET state = ? WHERE id = ?", (state, winner.number))
+
+    def race(self, account: Address, intent: str) -> list[Entry]:
+        """Return the transactions that were last made for an intent, oldest first: all of one nonce, each dearer."""
+        found = self._select("AND account = ? AND intent = ? ORDER BY id", account, intent)
+        return [entry for entry in found if entry.nonce == found[-1].nonce]
+
+    def rivals(self, entry: Entry) -> list[Entry]:
+        """Return what was signed for the same nonce and may still be mined, oldest first; the entry is one of them."""
+        return self._select(
+            "AND account = ? AND nonce = ? AND payload = ? AND state = ? ORDER BY id",
+            entry.account,
+            entry.nonce,
+            entry.payload,
+            EntryState.SIGNED,
+        )
 
     def unsettled(self, account: Address) -> list[Entry]:
         """Return the transactions of which nobody knows what became, by nonce."""

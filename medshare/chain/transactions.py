@@ -2,7 +2,8 @@
 
 The order is: look whether it was sent before → estimate (a contract's refusal surfaces here, before anything is signed)
 → quote fees → check the balance → sign → write to the outbox → send → wait. Whatever breaks after signing leaves the
-transaction in the outbox; the same intent, or the account's next transaction, takes it up from there.
+transaction in the outbox; the same intent, or the account's next transaction, takes it up from there. What waits too
+long is outbid by one of the same nonce, and both are watched: exactly one of them is mined.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from medshare.chain.client import ChainClient, MinedReceipt
 from medshare.chain.codec import hex_bytes, hex_int
 from medshare.chain.fees import quote_fees
 from medshare.chain.outbox import Entry, EntryState, Outbox
+from medshare.chain.replacement import most_wei, outbid
 from medshare.chain.wire import NodeError, printable
 from medshare.errors import (
     InsufficientFundsError,
@@ -43,6 +45,7 @@ from medshare.ports import Receipt, Signer
 logger = logging.getLogger(__name__)
 
 _LOCK_WAIT = 60.0
+_STUCK_AFTER = 60.0
 _GAS_MARGIN_PERCENT = 115
 _PLAIN_TRANSFER_GAS = 21_000
 _SEND_ATTEMPTS = 4
@@ -84,6 +87,7 @@ class TransactionSender:
         folder: where outbox and locks lie; the same for every process that sends for these accounts. Two that do not
             share it compete for nonces, and where both sign the very same bytes, one transaction is made for both.
         lock_wait: seconds to wait for another process that is sending as the same account.
+        stuck_after: seconds after which a transaction that is not mined is outbid with a higher fee.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class TransactionSender:
         folder: Path,
         *,
         lock_wait: float = _LOCK_WAIT,
+        stuck_after: float = _STUCK_AFTER,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -99,6 +104,7 @@ class TransactionSender:
         self._locks_folder = private_folder(folder / "locks")
         self._outbox = Outbox(folder / "outbox.sqlite", client.identity)
         self._lock_wait = lock_wait
+        self._stuck_after = stuck_after
         self._sleep = sleep
         self._monotonic = monotonic
         self._mutexes: dict[Address, threading.Lock] = {}
@@ -130,12 +136,12 @@ class TransactionSender:
             WrongChainError: the node changed to another chain; nothing was sent.
             InvalidInputError: the intent was used for a transaction that does something else.
         """
-        return self._receipt(self._await(self._submit(signer, to, data, value, intent)))
+        return self._receipt(self._await(self._submit(signer, to, data, value, intent), signer))
 
     def deploy(self, signer: Signer, creation_code: bytes, *, intent: str | None = None) -> Deployed:
         """Make a contract; arguments and errors as for ``send``."""
         entry = self._submit(signer, None, creation_code, 0, intent)
-        receipt = self._receipt(self._await(entry))
+        receipt = self._receipt(self._await(entry, signer))
         return Deployed(receipt=receipt, address=contract_address(signer.address, entry.nonce))
 
     # ------------------------------------------------------------------------------------------- sending
@@ -167,18 +173,36 @@ class TransactionSender:
 
     def _earlier(self, account: Address, intent: str | None, payload: bytes) -> Entry | None:
         """Return the transaction that was made for this intent, if it is mined or may still be."""
-        entry = None if intent is None else self._outbox.latest(account, intent)
-        if entry is None or entry.state in (EntryState.FAILED, EntryState.DEAD):
+        race = [] if intent is None else self._outbox.race(account, intent)
+        if not race or any(entry.state is EntryState.FAILED for entry in race):
             return None
-        receipt = self._client.receipt(entry.tx_hash)
-        if receipt is not None and not receipt.succeeded:
-            self._outbox.settle(entry, EntryState.FAILED)
+        decided = self._decided(race)
+        alive = [entry for entry in race if entry.state is not EntryState.DEAD]
+        if decided is None and alive:
+            if self._broadcast(alive[-1]):
+                return self._checked(alive[-1], payload)
+            decided = self._decided(race)  # refused, perhaps because one of its rivals was mined meanwhile
+        if decided is None:
             return None
-        if receipt is None and not self._broadcast(entry):
+        entry, receipt = decided
+        if not receipt.succeeded:
+            self._outbox.settle_race(entry, EntryState.FAILED)
             return None
+        return self._checked(entry, payload)
+
+    @staticmethod
+    def _checked(entry: Entry, payload: bytes) -> Entry:
         if entry.payload != payload:
-            raise InvalidInputError(f"the intent {intent!r} was used for a transaction that does something else")
+            raise InvalidInputError(f"the intent {entry.intent!r} was used for a transaction that does something else")
         return entry
+
+    def _decided(self, race: Sequence[Entry]) -> tuple[Entry, MinedReceipt] | None:
+        """Return the one of a race that was mined."""
+        for entry in race:
+            receipt = self._client.receipt(entry.tx_hash)
+            if receipt is not None:
+                return entry, receipt
+        return None
 
     def _rebroadcast(self, account: Address) -> None:
         """Send again what was signed before and did not reach the node: it holds the next nonce."""
@@ -186,7 +210,8 @@ class TransactionSender:
         if not unsettled:
             return
         pending = self._client.nonce(account, pending=True)
-        for entry in unsettled:
+        # The dearest of each nonce: it would be refused for the same price or less.
+        for entry in {entry.nonce: entry for entry in unsettled}.values():
             if entry.nonce >= pending:
                 # Refused for good means dead: that must not hold up what comes after it.
                 with suppress(InsufficientFundsError, TransactionFailedError):
@@ -263,30 +288,36 @@ class TransactionSender:
 
     # ------------------------------------------------------------------------------------------- waiting
 
-    def _await(self, entry: Entry) -> MinedReceipt:
-        """Return the receipt of a transaction that did what it should; raises as ``send`` does."""
-        receipt = self._mined(entry)
+    def _await(self, entry: Entry, signer: Signer) -> MinedReceipt:
+        """Return the receipt of a transaction that did what it should, or of its rival; raises as ``send`` does."""
+        winner, receipt = self._mined(entry, signer)
         if not receipt.succeeded:
-            self._outbox.settle(entry, EntryState.FAILED)
+            self._outbox.settle_race(winner, EntryState.FAILED)
             raise self._why(receipt)
-        if entry.state is not EntryState.MINED:
-            self._outbox.settle(entry, EntryState.MINED)
-        logger.debug("%s mined in block %d", entry.tx_hash.hex(), receipt.block_number)
+        if winner.state is not EntryState.MINED:
+            self._outbox.settle_race(winner, EntryState.MINED)
+        logger.debug("%s mined in block %d", winner.tx_hash.hex(), receipt.block_number)
         return receipt
 
-    def _mined(self, entry: Entry) -> MinedReceipt:
-        """Return the receipt once it is confirmed, patiently."""
+    def _mined(self, entry: Entry, signer: Signer) -> tuple[Entry, MinedReceipt]:
+        """Return which of the transactions for a nonce was mined, once it is confirmed, patiently."""
+        race = self._outbox.rivals(entry) or [entry]
         deadline = self._monotonic() + self._client.profile.receipt_timeout
+        stuck_at = self._monotonic() + self._stuck_after
         pause, failures, looks = _FIRST_PAUSE, 0, 0
         while True:
             try:
-                receipt = self._confirmed(entry)
+                for rival in race:
+                    receipt = self._confirmed(rival)
+                    if receipt is not None:
+                        return rival, receipt
                 failures = 0
-                if receipt is not None:
-                    return receipt
                 looks += 1
                 if looks % _NUDGE_EVERY == 0:
-                    self._nudge(entry)
+                    self._nudge(race)
+                if self._monotonic() > stuck_at:
+                    stuck_at = self._monotonic() + self._stuck_after
+                    race = [*race, *self._outbid(race, signer)]
             except LedgerUnavailableError:
                 failures += 1
                 if failures >= _PATIENCE:
@@ -299,6 +330,34 @@ class TransactionSender:
             self._sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
+    def _outbid(self, race: Sequence[Entry], signer: Signer) -> list[Entry]:
+        """Sign and send a transaction that pays more for the same; none where that cannot be, or helps no more."""
+        last = race[-1]
+        if self._decided(race) is not None:
+            return []
+        fields = outbid(self._client, last.raw)
+        if fields is None or self._client.balance(last.account) < most_wei(fields):
+            logger.info("0x%s waits, and a higher fee is not allowed or cannot be paid", last.tx_hash.hex())
+            return []
+        with self._sending_as(last.account):
+            raw = signer.sign_transaction(fields)
+            rival = self._outbox.add(
+                account=last.account,
+                nonce=last.nonce,
+                tx_hash=keccak256(raw),
+                raw=raw,
+                payload=last.payload,
+                intent=last.intent,
+            )
+            try:
+                sent = self._broadcast(rival, fresh=True)
+            except (InsufficientFundsError, TransactionFailedError):
+                return []
+            except LedgerUnavailableError:
+                return [rival]
+        logger.info("0x%s waits: outbid by 0x%s", last.tx_hash.hex(), rival.tx_hash.hex())
+        return [rival] if sent else []
+
     def _confirmed(self, entry: Entry) -> MinedReceipt | None:
         receipt = self._client.receipt(entry.tx_hash)
         depth = self._client.profile.confirmations
@@ -309,9 +368,10 @@ class TransactionSender:
         # The chain may have been reorganised between the two answers.
         return receipt if self._client.block(receipt.block_number).hash == receipt.block_hash else None
 
-    def _nudge(self, entry: Entry) -> None:
+    def _nudge(self, race: Sequence[Entry]) -> None:
         """Send a transaction again that the node has lost; notice that it can never be mined."""
-        if self._is_known(entry, looks=1) or self._broadcast(entry):
+        entry = race[-1]
+        if self._is_known(entry, looks=1) or self._broadcast(entry) or self._decided(race[:-1]):
             return
         raise TransactionFailedError(
             "0x" + entry.tx_hash.hex(), "another transaction of the account took its place; repeat the operation"

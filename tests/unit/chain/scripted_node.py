@@ -31,6 +31,7 @@ class ScriptedNode(JSONBaseProvider):
         self.balance = 10 * ETHER
         self.base_fee: int | None = 10
         self.sent: list[bytes] = []
+        self.fees: dict[bytes, tuple[int, int]] = {}
         self.pool: dict[bytes, tuple[str, int]] = {}
         self.mined: dict[bytes, dict[str, Any]] = {}
         self.reverting = False
@@ -91,8 +92,11 @@ class ScriptedNode(JSONBaseProvider):
         sender, nonce = Account.recover_transaction(raw), transaction_fields(data)["nonce"]
         if nonce < int(self.eth_getTransactionCount(sender, "latest"), 16):
             raise RefusedError("nonce too low")
-        if any(one == (sender, nonce) for one in self.pool.values()):
-            raise RefusedError("replacement transaction underpriced")
+        for other in [one for one, place in self.pool.items() if place == (sender, nonce)]:
+            if any(10 * fee < 11 * before for fee, before in zip(_fees(data), self.fees[other], strict=True)):
+                raise RefusedError("replacement transaction underpriced")
+            del self.pool[other]
+        self.fees[tx_hash] = _fees(data)
         self.pool[tx_hash] = (sender, nonce)
         if self.mining:
             self.mine()
@@ -162,6 +166,14 @@ class RefusedError(Exception):
 def block_hash(number: int) -> str:
     """Return a block's hash."""
     return "0x" + keccak256(number.to_bytes(8, "big")).hex()
+
+
+def _fees(raw: bytes) -> tuple[int, int]:
+    if raw[0] >= 0xC0:
+        price = int.from_bytes(rlp.decode(raw)[1], "big")
+        return price, price
+    fields = transaction_fields(raw)
+    return fields["maxFeePerGas"], fields["maxPriorityFeePerGas"]
 
 
 def transaction_fields(raw: bytes) -> dict[str, Any]:
