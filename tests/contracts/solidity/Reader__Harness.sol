@@ -25,7 +25,7 @@ contract Reader__Harness {
         live[2] = registry.isLive(id, purposes);
         registry.grant(terms, bundle, wanted);
         live[3] = registry.isLive(id, purposes);
-        registry.revokeAll();
+        registry.revokeAll(address(this));
         live[4] = registry.isLive(id, purposes);
         emit Asked(live[0], live[1], live[2], live[3], live[4]);
     }
