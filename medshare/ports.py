@@ -202,8 +202,8 @@ class ConsentLedger(Protocol):
         """Take a grant back."""
         ...
 
-    def revoke_all(self, signer: Signer) -> Receipt:
-        """Take everything back."""
+    def revoke_all(self, signer: Signer, patient: Address) -> Receipt:
+        """Take everything back, as the one in control of the patient."""
         ...
 
     def get_grant(self, grant_id: GrantId, *, block: BlockRef) -> Grant:
@@ -266,6 +266,7 @@ class Relay(Protocol):
         """Return what would become of messages of one contract that ``payer`` sent now. Nothing is sent.
 
         Raises:
+            TransactionFailedError: one of several fails without saying why, and with it the whole.
             LedgerUnavailableError: the chain could not be asked.
             InvalidInputError: as above.
         """
