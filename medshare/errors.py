@@ -4,6 +4,7 @@
 
     MedshareError
     ├─ ConfigurationError
+    │  ├─ HomeNotFoundError
     │  ├─ UnknownNetworkError · WrongChainError · DeploymentNotFoundError · DeploymentMismatchError
     │  └─ UnknownIdentityError · IdentityExistsError
     ├─ InvalidInputError            (also ValueError)
@@ -65,6 +66,16 @@ def _remade(kind: type[MedshareError], arguments: tuple[object, ...], state: dic
 
 class ConfigurationError(MedshareError):
     """The settings, files or deployment do not fit what was asked."""
+
+
+class HomeNotFoundError(ConfigurationError):
+    """The folder is no place that medshare works in; only what is asked to make one makes it."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"no medshare home in {folder}", hint="check --home and MEDSHARE_HOME, or make a home here: medshare init"
+        )
+        self.folder = folder
 
 
 class UnknownNetworkError(ConfigurationError):
@@ -353,6 +364,7 @@ class DeadlinePassedError(RejectedError):
     """The signature comes too late; sign anew."""
 
     solidity = "SignedDeadlinePassed"
+    hint = "sign anew, with a later deadline"
     deadline: int
 
     def _message(self) -> str:
@@ -364,6 +376,7 @@ class SignatureInvalidError(RejectedError):
     """The signature is not the signer's for this meaning, chain, contract and state."""
 
     solidity = "SignedSignatureInvalid"
+    hint = "check who signed, and that network and deployment are the same on both sides"
     signer: str
 
     def _message(self) -> str:
@@ -375,6 +388,7 @@ class SignedOutdatedError(RejectedError):
     """What was signed counts from a state that has passed: it was used, or something came in between."""
 
     solidity = "SignedOutdated"
+    hint = "look what the chain shows now; if it is not done yet, sign anew"
     signed: int
     current: int
 
@@ -503,18 +517,6 @@ class PurposesEmptyError(RejectedError):
 
 
 @dataclass(eq=False)
-class NotThePatientError(RejectedError):
-    """Only the patient whom the grant names may do this."""
-
-    solidity = "ConsentRegistryNotThePatient"
-    grant_id: int
-    caller: str
-
-    def _message(self) -> str:
-        return f"{self.caller} is not the patient of grant {self.grant_id:#x}"
-
-
-@dataclass(eq=False)
 class UnknownGrantError(RejectedError):
     """No access was ever granted under this id."""
 
@@ -564,6 +566,266 @@ class TokenLengthMismatchError(RejectedError):
     solidity = "AccessTokenLengthMismatch"
     accounts: int
     ids: int
+
+
+@dataclass(eq=False)
+class NotAllowedToActError(RejectedError):
+    """This address may not do this for this patient."""
+
+    solidity = "AuthorityNotAllowed"
+    hint = "only the patient, the key that took over, or a delegate in force may; compare address and patient"
+    patient: str
+    actor: str
+
+    def _message(self) -> str:
+        return f"{self.actor} may not do this for patient {self.patient}"
+
+
+@dataclass(eq=False)
+class BeyondDelegationError(RejectedError):
+    """A delegate may grant neither for other purposes nor for longer than he is appointed."""
+
+    solidity = "AuthorityBeyondDelegation"
+    hint = "grant within the delegation's purposes and dates, or ask the patient to appoint anew"
+    patient: str
+    delegate: str
+
+
+@dataclass(eq=False)
+class MandateEndedError(RejectedError):
+    """The signature is by a mandate that has ended, or that is not the signer's."""
+
+    solidity = "AuthorityMandateEnded"
+    hint = "sign anew, with the mandate that the chain shows now"
+    patient: str
+    signer: str
+    mandate: int
+
+
+@dataclass(eq=False)
+class DelegateInvalidError(RejectedError):
+    """Nobody can be his own delegate, and neither can the zero address."""
+
+    solidity = "AuthorityDelegateInvalid"
+    delegate: str
+
+
+@dataclass(eq=False)
+class DelegationScopeError(RejectedError):
+    """A delegation needs a verb that can be delegated, and purposes exactly where it allows granting."""
+
+    solidity = "AuthorityScopeInvalid"
+    verbs: int
+    purposes: int
+
+
+@dataclass(eq=False)
+class DelegationPeriodEmptyError(RejectedError):
+    """The delegation would end before it begins, or has ended already."""
+
+    solidity = "AuthorityPeriodEmpty"
+    not_before: int
+    expires_at: int
+
+    def _message(self) -> str:
+        return f"a delegation from {self.not_before} until {self.expires_at} (Unix seconds) would never be in force"
+
+
+@dataclass(eq=False)
+class AuthorityExhaustedError(RejectedError):
+    """A counter has come to its end: this delegate, or this patient, can have no more of these."""
+
+    solidity = "AuthorityExhausted"
+    hint = "appoint another address; or use a new address for the patient"
+    patient: str
+
+
+@dataclass(eq=False)
+class DelayOutOfRangeError(RejectedError):
+    """The delay of a recovery must be between one and ninety days."""
+
+    solidity = "AuthorityDelayOutOfRange"
+    delay: int
+
+
+@dataclass(eq=False)
+class CircleInvalidError(RejectedError):
+    """These are not the patient's guardians in force, or not in ascending order, or the threshold cannot be met."""
+
+    solidity = "AuthorityCircleInvalid"
+    hint = "use the circle as the patient named it last, once its time has come"
+    patient: str
+
+
+@dataclass(eq=False)
+class GuardiansTooFewError(RejectedError):
+    """Too few of the guardians signed."""
+
+    solidity = "AuthorityGuardiansTooFew"
+    signed: int
+    threshold: int
+
+    def _message(self) -> str:
+        return f"{self.signed} of the guardians signed, {self.threshold} are needed"
+
+
+@dataclass(eq=False)
+class ControllerInvalidError(RejectedError):
+    """The key that shall take over is zero, the patient's own lost one, or the one in control already."""
+
+    solidity = "AuthorityControllerInvalid"
+    controller: str
+
+
+@dataclass(eq=False)
+class NoRecoveryError(RejectedError):
+    """No recovery is proposed for this patient."""
+
+    solidity = "AuthorityNoRecovery"
+    patient: str
+
+
+@dataclass(eq=False)
+class RecoveryTooEarlyError(RejectedError):
+    """The patient can still object: the recovery is not ready."""
+
+    solidity = "AuthorityTooEarly"
+    ready_at: int
+
+    def _message(self) -> str:
+        return f"the patient can object to the recovery until {self.ready_at} (Unix seconds)"
+
+
+@dataclass(eq=False)
+class NotAccreditedError(RejectedError):
+    """Only an accredited clinician can break the glass, and only an accredited reviewer review."""
+
+    solidity = "EmergencyAccessNotAccredited"
+    hint = "ask the accreditor of this deployment"
+    actor: str
+
+
+@dataclass(eq=False)
+class BreakGlassBarredError(RejectedError):
+    """The patient has barred break-glass."""
+
+    solidity = "EmergencyAccessBarred"
+    patient: str
+
+
+@dataclass(eq=False)
+class EpisodePatientInvalidError(RejectedError):
+    """An emergency episode needs a patient other than the clinician."""
+
+    solidity = "EmergencyAccessPatientInvalid"
+    patient: str
+
+
+@dataclass(eq=False)
+class EmergencyReasonUnknownError(RejectedError):
+    """The reason of an emergency is none of the codes."""
+
+    solidity = "EmergencyAccessReasonUnknown"
+    reason: int
+
+
+@dataclass(eq=False)
+class EpisodeDurationError(RejectedError):
+    """An emergency episode lasts a minute at least, and no longer than the limit."""
+
+    solidity = "EmergencyAccessDurationOutOfRange"
+    duration: int
+    limit: int
+
+    def _message(self) -> str:
+        return f"an emergency episode lasts 60 to {self.limit} seconds, not {self.duration}"
+
+
+@dataclass(eq=False)
+class EpisodeOpenError(RejectedError):
+    """The clinician has an emergency episode open for this patient already."""
+
+    solidity = "EmergencyAccessEpisodeOpen"
+    hint = "use the episode that is open, or end it first"
+    episode_id: int
+
+
+@dataclass(eq=False)
+class ReviewOverdueError(RejectedError):
+    """An earlier episode was not reviewed in time: the clinician opens no other until it is."""
+
+    solidity = "EmergencyAccessReviewOverdue"
+    hint = "have the earlier episode reviewed: a late review lifts the suspension"
+    episode_id: int
+
+
+@dataclass(eq=False)
+class TooManyUnreviewedError(RejectedError):
+    """Too many of the clinician's episodes wait for review."""
+
+    solidity = "EmergencyAccessTooManyUnreviewed"
+    hint = "have the earlier episodes reviewed"
+    clinician: str
+    limit: int
+
+
+@dataclass(eq=False)
+class UnknownEpisodeError(RejectedError):
+    """There is no such emergency episode."""
+
+    solidity = "EmergencyAccessEpisodeUnknown"
+    episode_id: int
+
+    def _message(self) -> str:
+        return f"there is no emergency episode {self.episode_id:#x}"
+
+
+@dataclass(eq=False)
+class EpisodeOverError(RejectedError):
+    """The emergency episode is over, or its clinician is no longer accredited."""
+
+    solidity = "EmergencyAccessEpisodeOver"
+    episode_id: int
+
+
+@dataclass(eq=False)
+class EpisodeNotAllowedError(RejectedError):
+    """This address may not do this to this emergency episode, or for this patient."""
+
+    solidity = "EmergencyAccessNotAllowed"
+    actor: str
+
+
+@dataclass(eq=False)
+class AlreadyReviewedError(RejectedError):
+    """The emergency episode was reviewed before."""
+
+    solidity = "EmergencyAccessReviewed"
+    episode_id: int
+
+
+@dataclass(eq=False)
+class VerdictMissingError(RejectedError):
+    """A review says whether the emergency was justified."""
+
+    solidity = "EmergencyAccessVerdictMissing"
+
+
+@dataclass(eq=False)
+class NotTheAccreditorError(RejectedError):
+    """Only the accreditor accredits."""
+
+    solidity = "SoleAccreditorNotAllowed"
+    caller: str
+
+
+@dataclass(eq=False)
+class AccreditationInvalidError(RejectedError):
+    """Nobody can be accredited as nothing, and the zero address as nothing at all."""
+
+    solidity = "SoleAccreditorInvalid"
+    actor: str
+    kind: int
 
 
 # ----------------------------------------------------------------------------------------------- decisions

@@ -9,7 +9,7 @@ hospital = new_actor()
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -151,14 +151,14 @@ class InMemoryChain:
             model.apply(event)
         return model
 
-    def mine(self, act: Callable[[EventPlace], LedgerEvent] | None = None) -> Receipt:
+    def mine(self, act: Callable[[EventPlace], Sequence[LedgerEvent]] | None = None) -> Receipt:
         """Mine a block in which ``act`` runs."""
         ref = self._next_ref(len(self.mined))
         mined = _Mined(ref)
         tx_hash = keccak256(b"tx" + ref.hash)
         self.sent += 1
         if act is not None:
-            mined.events.append(act(EventPlace(block=ref, log_index=0, tx_hash=tx_hash)))
+            mined.events.extend(act(EventPlace(block=ref, log_index=0, tx_hash=tx_hash)))
         self.mined.append(mined)
         return Receipt(tx_hash=tx_hash, block=ref, gas_used=0)
 
@@ -233,8 +233,8 @@ class _Consents:
     def revoke(self, signer: Signer, grant_id: GrantId) -> Receipt:
         return self.chain.mine(lambda place: self.chain.model.revoke(signer.address, grant_id, place))
 
-    def revoke_all(self, signer: Signer) -> Receipt:
-        return self.chain.mine(lambda place: self.chain.model.revoke_all(signer.address, place))
+    def revoke_all(self, signer: Signer, patient: Address) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.revoke_all(signer.address, patient, place))
 
     def get_grant(self, grant_id: GrantId, *, block: BlockRef) -> Grant:
         return self.chain.state_at(block).get_grant(grant_id)

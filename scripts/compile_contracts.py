@@ -51,6 +51,7 @@ SETTINGS: dict[str, Any] = {
                 "abi",
                 "devdoc",
                 "evm.bytecode.object",
+                "evm.deployedBytecode.immutableReferences",
                 "evm.deployedBytecode.object",
                 "evm.methodIdentifiers",
                 "metadata",
@@ -210,10 +211,16 @@ def _artifact(name: str, output: Json) -> Json:
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + compiled["evm"]["deployedBytecode"]["object"],
+        "immutables": _immutables(compiled["evm"]["deployedBytecode"]["immutableReferences"]),
         "metadata": compiled["metadata"],
         "methodIdentifiers": compiled["evm"]["methodIdentifiers"],
         "storageLayout": layout_without_ast(layout),
     }
+
+
+def _immutables(references: Json) -> list[list[int]]:
+    """Return, for each immutable, where its words begin in the code: by place, for syntax tree numbers change."""
+    return sorted(sorted(int(word["start"]) for word in words) for words in references.values())
 
 
 def layout_without_ast(layout: Json) -> Json:

@@ -345,8 +345,9 @@ class Ledger:
     def revoke(self, caller: str, grant_id: int, **when: int) -> Receipt:
         return self.chain.send(self.contracts.consents.functions.revoke(grant_id), sender=caller, **when)
 
-    def revoke_all(self, patient: str, **when: int) -> Receipt:
-        return self.chain.send(self.contracts.consents.functions.revokeAll(), sender=patient, **when)
+    def revoke_all(self, patient: str, *, sender: str | None = None, **when: int) -> Receipt:
+        function = self.contracts.consents.functions.revokeAll(patient)
+        return self.chain.send(function, sender=sender or patient, **when)
 
     def get_grant(self, grant_id: int) -> GrantView:
         return GrantView(*self.chain.call(self.contracts.consents.functions.getGrant(grant_id)))
@@ -365,7 +366,7 @@ class Ledger:
         self.chain.store(self.contracts.consents.address, slot, grant.word)
 
     def store_stamp(self, patient: str, stamp: int) -> None:
-        slot = _mapping_slot(_slot("ConsentRegistry", "_patients"), patient)
+        slot = _mapping_slot(_slot("ConsentRegistry", "_controls"), patient)
         self.chain.store(self.contracts.consents.address, slot, stamp)
 
 

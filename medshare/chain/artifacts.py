@@ -11,8 +11,11 @@ from typing import Any
 
 from medshare.hashing import keccak256
 
-CONTRACTS = ("Directory", "RecordRegistry", "ConsentRegistry")
-"""The contracts of a deployment, in the order in which they are deployed."""
+CONTRACTS = ("Directory", "RecordRegistry", "ConsentRegistry", "SoleAccreditor", "EmergencyAccess")
+"""The contracts of a deployment, in the order in which they are deployed: the last one asks the two before it."""
+
+
+_WORD = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,9 @@ class Artifact:
     abi: tuple[Mapping[str, Any], ...] = field(repr=False)
     creation_code: bytes = field(repr=False)
     runtime_code: bytes = field(repr=False)
+    """With zeros where the constructor writes immutables."""
+    immutables: tuple[tuple[int, ...], ...] = field(repr=False)
+    """For each immutable, where its words begin in the code."""
     selectors: Mapping[str, bytes] = field(repr=False)
     """Four bytes by signature, such as ``getStamp(address)``."""
     compiler: str
@@ -35,8 +41,32 @@ class Artifact:
 
     @property
     def runtime_hash(self) -> bytes:
-        """Keccak-256 of the code at the contract's address."""
+        """Keccak-256 of the code at the contract's address, its immutables left zero."""
         return keccak256(self.runtime_code)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the contract takes signed messages, and so holds an EIP-712 domain."""
+        return "eip712Domain()" in self.selectors
+
+    def dissected(self, code: bytes) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """Return code with its immutables made zero, and the immutables; None where it is not shaped like this one's.
+
+        Args:
+            code: what lies at the contract's address.
+        """
+        if len(code) != len(self.runtime_code):
+            return None
+        bare = bytearray(code)
+        values: list[bytes] = []
+        for places in self.immutables:
+            found = {bytes(code[at : at + _WORD]) for at in places}
+            if len(found) != 1:
+                return None
+            values += found
+            for at in places:
+                bare[at : at + _WORD] = bytes(_WORD)
+        return bytes(bare), tuple(values)
 
     def entries(self, kind: str) -> tuple[Mapping[str, Any], ...]:
         """Return the ABI's entries of one kind: ``function``, ``event`` or ``error``."""
@@ -53,6 +83,7 @@ def load_artifact(name: str) -> Artifact:
         abi=tuple(document["abi"]),
         creation_code=bytes.fromhex(document["bytecode"].removeprefix("0x")),
         runtime_code=bytes.fromhex(document["deployedBytecode"].removeprefix("0x")),
+        immutables=tuple(map(tuple, document["immutables"])),
         selectors={signature: bytes.fromhex(four) for signature, four in document["methodIdentifiers"].items()},
         compiler=document["compiler"],
         settings=document["settings"],
@@ -60,8 +91,8 @@ def load_artifact(name: str) -> Artifact:
 
 
 def signature(entry: Mapping[str, Any]) -> str:
-    """Return an ABI entry's canonical signature, such as ``AccessRevoked(uint256)``.
+    """Return an ABI entry's canonical signature, such as ``AccessRevoked(uint256,uint8)``.
 
-    All parameters of our events and errors are single words, so their types need no expansion.
+    No parameter of our events and errors is a struct, so their types need no expansion.
     """
     return f"{entry['name']}({','.join(parameter['type'] for parameter in entry['inputs'])})"

@@ -5,31 +5,25 @@ Words that cannot be what they should be raise ``BadAnswerError``: a node that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from enum import IntEnum
 from functools import cache
+from typing import TypeVar
 
 from eth_utils.address import to_checksum_address
 
-from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
+from medshare.chain.artifacts import load_artifact
 from medshare.chain.wire import BadAnswerError
 from medshare.errors import InvalidInputError
-from medshare.hashing import keccak256
 from medshare.model.consent import MAX_TIME, Grant, GrantRequest
-from medshare.model.events import (
-    AccessGranted,
-    AccessRevoked,
-    AllAccessRevoked,
-    EncryptionKeySet,
-    EventPlace,
-    LedgerEvent,
-    RecordRegistered,
-    RecordRetracted,
-    RecordSuperseded,
-)
-from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest
+from medshare.model.delegation import Control, Delegation, DelegationRequest, Guardianship, Verbs
+from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
+
+Choice = TypeVar("Choice", bound=IntEnum)
 
 WORD = 32
 _U8, _U16, _U32, _U160 = (1 << 8) - 1, (1 << 16) - 1, (1 << 32) - 1, (1 << 160) - 1
@@ -81,6 +75,14 @@ def bounded(raw: bytes, limit: int) -> int:
     return value
 
 
+def choice(kind: type[Choice], raw: bytes) -> Choice:
+    """Return a word as one of an enum's members."""
+    number = int.from_bytes(raw, "big")
+    if number not in list(kind):
+        raise BadAnswerError("a number in the contract's answer is none of its enum")
+    return kind(number)
+
+
 @cache
 def selector(contract: str, function: str) -> bytes:
     """Return the first four bytes of a call, by the function's signature."""
@@ -90,21 +92,28 @@ def selector(contract: str, function: str) -> bytes:
 # ----------------------------------------------------------------------------------------------- structs
 
 
-def pack_request(request: GrantRequest) -> bytes:
-    """Return the word ``Grant wanted`` of a request; stamp and epoch stay empty, the registry fills them in.
+def pack_request(request: GrantRequest, *, stamp: int = 0, epoch: int = 0) -> bytes:
+    """Return the word ``Grant wanted`` of a request; raises ``InvalidInputError``.
 
-    Raises:
-        InvalidInputError: a time that 32 bits do not hold.
+    Args:
+        request: grantee, dates and purposes.
+        stamp: as it was signed; empty where nothing is signed, the registry fills it in.
+        epoch: likewise.
     """
-    for time in (request.not_before, request.expires_at):
-        if not 0 <= time <= MAX_TIME:
-            raise InvalidInputError(f"a grant's times lie between 0 and {MAX_TIME} (Unix seconds)")
+    _check_times(request.not_before, request.expires_at)
     return word(
         int(request.grantee, 16) << 96
         | request.not_before << 64
         | request.expires_at << 32
         | int(request.purposes) << 16
+        | stamp << 8
+        | epoch
     )
+
+
+def _check_times(*times: int) -> None:
+    if not all(0 <= time <= MAX_TIME for time in times):
+        raise InvalidInputError(f"times on chain lie between 0 and {MAX_TIME} (Unix seconds)")
 
 
 def unpack_grant(grant_id: GrantId, packed: int) -> Grant:
@@ -144,6 +153,100 @@ def decode_grant(grant_id: GrantId, answer: bytes) -> Grant:
         stamp=bounded(stamp, _U8),
         epoch=bounded(epoch, _U8),
     )
+
+
+def pack_delegation_request(request: DelegationRequest, *, stamp: int = 0, epoch: int = 0) -> bytes:
+    """Return the word ``Delegation wanted`` of a request; raises ``InvalidInputError``.
+
+    Args:
+        request: dates, purposes and verbs.
+        stamp: as it was signed; empty where nothing is signed, the registry fills it in.
+        epoch: likewise.
+    """
+    _check_times(request.not_before, request.expires_at)
+    return word(
+        request.not_before << 72
+        | request.expires_at << 40
+        | int(request.purposes) << 24
+        | int(request.verbs) << 16
+        | stamp << 8
+        | epoch
+    )
+
+
+def unpack_delegation(patient: Address, delegate: Address, packed: int) -> Delegation:
+    """Return the delegation that one word holds (``contracts/types/Delegation.sol``)."""
+    return Delegation(
+        patient=patient,
+        delegate=delegate,
+        not_before=packed >> 72 & _U32,
+        expires_at=packed >> 40 & _U32,
+        purposes=_PURPOSES[packed >> 24 & _U16],
+        verbs=Verbs(packed >> 16 & _U8),
+        stamp=packed >> 8 & _U8,
+        epoch=packed & _U8,
+    )
+
+
+def decode_delegation(patient: Address, delegate: Address, answer: bytes) -> Delegation:
+    """Return ``IAuthority.DelegationFields``."""
+    not_before, expires_at, purposes, verbs, stamp, epoch = words(answer, 6)
+    return Delegation(
+        patient=patient,
+        delegate=delegate,
+        not_before=bounded(not_before, _U32),
+        expires_at=bounded(expires_at, _U32),
+        purposes=Purpose(bounded(purposes, _U16)),
+        verbs=Verbs(bounded(verbs, _U8)),
+        stamp=bounded(stamp, _U8),
+        epoch=bounded(epoch, _U8),
+    )
+
+
+def decode_control(answer: bytes) -> Control:
+    """Return what ``controllerOf`` answers."""
+    controller, tenure = words(answer, 2)
+    return Control(controller=to_address(controller), tenure=bounded(tenure, _U8))
+
+
+def decode_guardianship(answer: bytes) -> Guardianship:
+    """Return ``IAuthority.Guardianship``."""
+    circle, next_circle, delay, next_delay, next_from, proposed, ready_at, attempt = words(answer, 8)
+    return Guardianship(
+        circle=circle,
+        next_circle=next_circle,
+        delay=bounded(delay, _U32),
+        next_delay=bounded(next_delay, _U32),
+        next_from=bounded(next_from, _U32),
+        proposed=to_address(proposed),
+        ready_at=bounded(ready_at, _U32),
+        attempt=bounded(attempt, _U32),
+    )
+
+
+def decode_episode(episode_id: EpisodeId, answer: bytes) -> Episode:
+    """Return ``IEmergencyAccess.Episode``."""
+    patient, opened_at, ends_at, reason, verdict = words(answer, 5)
+    return Episode(
+        episode_id=episode_id,
+        patient=to_address(patient),
+        opened_at=bounded(opened_at, _U32),
+        ends_at=bounded(ends_at, _U32),
+        reason=choice(EmergencyReason, reason),
+        verdict=choice(Verdict, verdict),
+    )
+
+
+def decode_standing(answer: bytes) -> Standing:
+    """Return ``IEmergencyAccess.Standing``."""
+    episodes, reviewed = words(answer, 2)
+    return Standing(episodes=bounded(episodes, _U32), reviewed=bounded(reviewed, _U32))
+
+
+def decode_bar(answer: bytes) -> Bar:
+    """Return what ``getBar`` answers."""
+    barred, count = words(answer, 2)
+    return Bar(barred=decode_bool(barred), count=bounded(count, _U32))
 
 
 def decode_record(custodian: Address, record_id: RecordId, answer: bytes) -> RecordEntry:
@@ -198,99 +301,7 @@ class _Purposes(dict[int, Purpose]):
 
 _PURPOSES = _Purposes()
 
-# ------------------------------------------------------------------------------------------------ events
-
-_Decoder = Callable[[EventPlace, Sequence[bytes], bytes], LedgerEvent]
-
-
-def _key_set(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    key, version = words(data, 2)
-    return EncryptionKeySet(place=place, actor=to_address(topics[0]), key=key, version=bounded(version, _U32))
-
-
-def _registered(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    words(data, 0)
-    return RecordRegistered(
-        place=place,
-        custodian=to_address(topics[0]),
-        patient=to_address(topics[1]),
-        record_id=RecordId(topics[2]),
-    )
-
-
-def _superseded(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (previous,) = words(data, 1)
-    return RecordSuperseded(
-        place=place,
-        custodian=to_address(topics[0]),
-        patient=to_address(topics[1]),
-        record_id=RecordId(topics[2]),
-        previous_id=RecordId(previous),
-    )
-
-
-def _retracted(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (reason,) = words(data, 1)
-    return RecordRetracted(place=place, custodian=to_address(topics[0]), record_id=RecordId(topics[1]), reason=reason)
-
-
-def _granted(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    terms, bundle, packed = words(data, 3)
-    return AccessGranted(
-        place=place,
-        terms=TermsDigest(terms),
-        bundle=BundleId(bundle),
-        grant=unpack_grant(GrantId(int.from_bytes(topics[0], "big")), int.from_bytes(packed, "big")),
-    )
-
-
-def _revoked(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    words(data, 0)
-    return AccessRevoked(place=place, grant_id=GrantId(int.from_bytes(topics[0], "big")))
-
-
-def _all_revoked(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (stamp,) = words(data, 1)
-    return AllAccessRevoked(place=place, patient=to_address(topics[0]), stamp=bounded(stamp, _U8))
-
-
-_DECODERS: Mapping[str, tuple[_Decoder, int]] = {
-    "EncryptionKeySet": (_key_set, 1),
-    "RecordRegistered": (_registered, 3),
-    "RecordSuperseded": (_superseded, 3),
-    "RecordRetracted": (_retracted, 2),
-    "AccessGranted": (_granted, 1),
-    "AccessRevoked": (_revoked, 1),
-    "AllAccessRevoked": (_all_revoked, 1),
-}
-IGNORED_EVENTS = frozenset({"TransferSingle", "TransferBatch", "ApprovalForAll", "URI"})
-"""ERC-1155's own: they repeat what ours say, or never happen."""
-
-
-@cache
-def _event_decoders() -> Mapping[bytes, tuple[_Decoder, int]]:
-    return {
-        keccak256(signature(entry).encode()): _DECODERS[entry["name"]]
-        for contract in CONTRACTS
-        for entry in load_artifact(contract).entries("event")
-        if entry["name"] not in IGNORED_EVENTS
-    }
-
-
-def event_topics() -> tuple[bytes, ...]:
-    """Return the first topics of our events, for a log query."""
-    return tuple(_event_decoders())
-
-
-def decode_event(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    """Return the event that a log holds; raises ``BadAnswerError`` where it is none of ours."""
-    found = _event_decoders().get(topics[0]) if topics else None
-    if found is None:
-        raise BadAnswerError("a log is none of our events")
-    decoder, indexed = found
-    if len(topics) != indexed + 1:
-        raise BadAnswerError("a log has another number of topics than its event")
-    return decoder(place, topics[1:], data)
+# -------------------------------------------------------------------------------------------------- hex
 
 
 def hex_bytes(value: object, length: int | None = None) -> bytes:

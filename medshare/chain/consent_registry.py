@@ -60,12 +60,13 @@ class ConsentRegistryAdapter:
         return self._sender.send(signer, to=self.address, data=data, intent=intent)
 
     def revoke(self, signer: Signer, grant_id: GrantId) -> Receipt:
-        """Take a grant back; raises ``NotThePatientError``."""
+        """Take a grant back, as the patient or somebody who may revoke for him; raises ``NotAllowedToActError``."""
         return self._sender.send(signer, to=self.address, data=selector(CONTRACT, "revoke(uint256)") + word(grant_id))
 
-    def revoke_all(self, signer: Signer) -> Receipt:
-        """Take everything back."""
-        return self._sender.send(signer, to=self.address, data=selector(CONTRACT, "revokeAll()"))
+    def revoke_all(self, signer: Signer, patient: Address) -> Receipt:
+        """Take everything back, as the one in control of the patient; raises ``NotAllowedToActError``."""
+        data = selector(CONTRACT, "revokeAll(address)") + address_word(patient)
+        return self._sender.send(signer, to=self.address, data=data)
 
     def get_grant(self, grant_id: GrantId, *, block: BlockRef) -> Grant:
         """Return a grant as it stands; raises ``UnknownGrantError``."""

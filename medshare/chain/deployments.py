@@ -15,8 +15,9 @@ from typing import Any, Self
 
 from medshare.chain.artifacts import CONTRACTS, Artifact, load_artifact
 from medshare.chain.client import ChainClient
+from medshare.chain.codec import WORD, address_word, word
 from medshare.chain.fees import quote_fees
-from medshare.chain.transactions import TransactionSender
+from medshare.chain.transactions import TransactionSender, contract_address
 from medshare.errors import (
     ConfigurationError,
     DeploymentMismatchError,
@@ -27,11 +28,14 @@ from medshare.errors import (
 from medshare.files import private_folder, write_whole
 from medshare.hashing import keccak256, sha256
 from medshare.model.documents import Reader, decode_document
+from medshare.model.eip712 import Domain
 from medshare.model.ids import Address
 from medshare.ports import Signer
 
 logger = logging.getLogger(__name__)
 
+EMERGENCY_LINKS = ("ConsentRegistry", "SoleAccreditor")
+"""Whom EmergencyAccess asks, as its constructor takes them."""
 SCHEMA_VERSION = 1
 MAX_FILE_SIZE = 1 << 20
 _MAX_NUMBER = (1 << 64) - 1
@@ -54,7 +58,7 @@ class ContractDeployment:
     creation_hash: bytes
     """Keccak-256 of the creation code that was sent, arguments left out."""
     runtime_hash: bytes
-    """Keccak-256 of the code that lies at the address."""
+    """Keccak-256 of the code that lies at the address, its immutables made zero."""
     compiler: str
     compiler_settings: Mapping[str, Any]
 
@@ -206,6 +210,9 @@ def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
         LedgerUnavailableError, ConfigurationError: the node fails, or gas is dearer than the profile allows.
     """
     fees = quote_fees(client)
+    first = client.nonce(deployer, pending=True)
+    # Where they will lie, unless a deployment that broke off is taken up again.
+    addresses = {name: contract_address(deployer, first + number) for number, name in enumerate(CONTRACTS)}
     return Plan(
         network=client.profile.name,
         chain_id=client.chain_id,
@@ -213,14 +220,40 @@ def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
         balance=client.balance(deployer),
         price=fees.most,
         contracts=tuple(
-            PlannedContract(
-                name=artifact.name,
-                gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code),
-                creation_hash=artifact.creation_hash,
-            )
+            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client, deployer, addresses))
             for artifact in _artifacts()
         ),
     )
+
+
+def _planned(client: ChainClient, deployer: Address, artifact: Artifact, arguments: bytes) -> PlannedContract:
+    return PlannedContract(
+        name=artifact.name,
+        gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code + arguments),
+        creation_hash=artifact.creation_hash,
+        constructor_arguments=arguments,
+    )
+
+
+def constructor_arguments(name: str, client: ChainClient, deployer: Address, addresses: Mapping[str, Address]) -> bytes:
+    """Return what the constructor of a contract is told, as it stands behind the creation code.
+
+    Args:
+        name: the contract.
+        client: the chain, whose profile holds what was chosen.
+        deployer: who deploys, and accredits where nobody else was chosen.
+        addresses: where the contracts before this one lie.
+    """
+    chosen = client.profile.deployment
+    match name:
+        case "SoleAccreditor":
+            return address_word(chosen.accreditor or deployer)
+        case "EmergencyAccess":
+            links = b"".join(address_word(addresses[linked]) for linked in EMERGENCY_LINKS)
+            limits = (chosen.longest_episode, chosen.review_period, chosen.most_unreviewed)
+            return links + b"".join(map(word, limits))
+        case _:
+            return b""
 
 
 def deploy_all(
@@ -233,7 +266,7 @@ def deploy_all(
     Args:
         client: the chain.
         sender: who sends, and remembers.
-        signer: who pays; it gets no rights over the contracts.
+        signer: who pays. It accredits, unless the network's profile names somebody else; it gets no other right.
         replacing: the id of an earlier deployment that this one takes the place of.
 
     Raises:
@@ -241,9 +274,13 @@ def deploy_all(
         MedshareError: as ``TransactionSender.send``; run it again to go on.
     """
     contracts = []
+    addresses: dict[str, Address] = {}
     for artifact in _artifacts():
-        intent = f"deploy/{replacing or 'first'}/{artifact.name}/{artifact.creation_hash.hex()[:16]}"
-        deployed = sender.deploy(signer, artifact.creation_code, intent=intent)
+        arguments = constructor_arguments(artifact.name, client, signer.address, addresses)
+        creation = artifact.creation_code + arguments
+        intent = f"deploy/{replacing or 'first'}/{artifact.name}/{keccak256(creation).hex()[:16]}"
+        deployed = sender.deploy(signer, creation, intent=intent)
+        addresses[artifact.name] = deployed.address
         logger.info("%s deployed at %s, block %d", artifact.name, deployed.address, deployed.receipt.block.number)
         contracts.append(
             ContractDeployment(
@@ -253,7 +290,7 @@ def deploy_all(
                 tx_hash=deployed.receipt.tx_hash,
                 block_number=deployed.receipt.block.number,
                 gas_used=deployed.receipt.gas_used,
-                constructor_arguments=b"",
+                constructor_arguments=arguments,
                 creation_hash=artifact.creation_hash,
                 runtime_hash=artifact.runtime_hash,
                 compiler=artifact.compiler,
@@ -266,11 +303,11 @@ def deploy_all(
 
 
 def check_deployment(client: ChainClient, deployment: Deployment) -> None:
-    """Compare the code at every address with the packaged contracts.
+    """Compare the code at every address with the packaged contracts, and what its constructor wrote with the file.
 
     Raises:
         WrongChainError: the deployment is on another chain.
-        DeploymentMismatchError: no code, other code, or code of another version of medshare.
+        DeploymentMismatchError: no code, other code, code of another version of medshare, or of another deployment.
     """
     if deployment.chain_id != client.chain_id:
         raise WrongChainError(deployment.chain_id, client.chain_id)
@@ -279,11 +316,29 @@ def check_deployment(client: ChainClient, deployment: Deployment) -> None:
         if contract.runtime_hash != artifact.runtime_hash:
             reason = "was deployed from another version of medshare"
             raise DeploymentMismatchError(contract.name, contract.address, reason)
-        code = client.code(contract.address)
-        if not code:
-            raise DeploymentMismatchError(contract.name, contract.address, "there is no code at this address")
-        if keccak256(code) != artifact.runtime_hash:
-            raise DeploymentMismatchError(contract.name, contract.address, "the code there is another")
+        _check_code(client, contract, artifact)
+    emergency = deployment.contract("EmergencyAccess")
+    links = b"".join(address_word(deployment.contract(linked).address) for linked in EMERGENCY_LINKS)
+    if not emergency.constructor_arguments.startswith(links):
+        raise DeploymentMismatchError(emergency.name, emergency.address, "it asks contracts of another deployment")
+
+
+def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Artifact) -> None:
+    code = client.code(contract.address)
+    if not code:
+        raise DeploymentMismatchError(contract.name, contract.address, "there is no code at this address")
+    dissected = artifact.dissected(code)
+    if dissected is None or keccak256(dissected[0]) != artifact.runtime_hash:
+        raise DeploymentMismatchError(contract.name, contract.address, "the code there is another")
+    arguments = contract.constructor_arguments
+    expected = [arguments[at : at + WORD] for at in range(0, len(arguments), WORD)]
+    if artifact.is_signed:
+        domain = Domain.of(contract.name, client.chain_id, contract.address)
+        expected += [word(client.chain_id), domain.separator]
+    # In any order: the compiler gives immutables places, not names.
+    if sorted(dissected[1]) != sorted(expected):
+        reason = "it was made with other constructor arguments, or for another chain"
+        raise DeploymentMismatchError(contract.name, contract.address, reason)
 
 
 def verify_deployment(client: ChainClient, deployment: Deployment) -> tuple[str, ...]:
@@ -309,6 +364,7 @@ def verify_deployment(client: ChainClient, deployment: Deployment) -> tuple[str,
         lines.append(
             f"{contract.name} {contract.address}: code 0x{contract.runtime_hash.hex()[:16]}…,"
             f" block {contract.block_number}, by {contract.deployer}"
+            + (f", made with 0x{contract.constructor_arguments.hex()}" if contract.constructor_arguments else "")
         )
     return tuple(lines)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from medshare.chain.client import ChainClient
-from medshare.chain.codec import decode_event, event_topics, hex_bytes, hex_int
+from medshare.chain.codec import hex_bytes, hex_int
+from medshare.chain.logs import decode_event, event_topics
 from medshare.chain.wire import BadAnswerError, translated
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from medshare.errors import ConfigurationError, UnknownNetworkError
+from medshare.errors import ConfigurationError, InvalidInputError, UnknownNetworkError
+from medshare.model.delegation import DAY
+from medshare.model.emergency import SHORTEST_EPISODE, EmergencyLimits
+from medshare.model.ids import Address, address
 
 TomlValue: TypeAlias = Any
 MAX_FILE_SIZE = 1 << 20
@@ -52,6 +55,45 @@ class Faucet(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentChoices:
+    """What whoever deploys chooses, once and for all: the contracts cannot be changed afterwards."""
+
+    accreditor: Address | None = None
+    """Who says who is a clinician and who reviews emergencies; None for the account that deploys."""
+    longest_episode: int = EmergencyLimits().longest_episode
+    """Seconds that an emergency episode lasts at most."""
+    review_period: int = EmergencyLimits().review_period
+    """Seconds from the opening of an episode to the deadline of its review."""
+    most_unreviewed: int = EmergencyLimits().most_unreviewed
+    """Episodes of one clinician that may wait for review."""
+
+    @property
+    def limits(self) -> EmergencyLimits:
+        """The three limits together."""
+        return EmergencyLimits(
+            longest_episode=self.longest_episode,
+            review_period=self.review_period,
+            most_unreviewed=self.most_unreviewed,
+        )
+
+    @classmethod
+    def from_table(cls, network: str, table: Mapping[str, Any]) -> Self:
+        """Return the choices that a network's table ``deployment`` makes; raises ``ConfigurationError``."""
+        bounds = {
+            "longest_episode": (SHORTEST_EPISODE, DAY),
+            "review_period": (SHORTEST_EPISODE, 90 * DAY),
+            "most_unreviewed": (1, 256),
+        }
+        for key, value in table.items():
+            if key == "accreditor":
+                continue
+            low, high = bounds.get(key) or _refuse(network, f"deployment.{key}", "left out, it is unknown")
+            if type(value) is not int or not low <= value <= high:
+                _refuse(network, f"deployment.{key}", f"a whole number between {low} and {high}")
+        return cls(**{**table, "accreditor": _account(network, table.get("accreditor"))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkProfile:
     """A network as its users configure it."""
 
@@ -76,6 +118,8 @@ class NetworkProfile:
     log_range: int = 10_000
     """Blocks in one question for logs; halved where the node finds it too many."""
     faucet: Faucet = Faucet.NONE
+    deployment: DeploymentChoices = DeploymentChoices()
+    """What the contracts are deployed with, where they are not deployed yet."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -199,6 +243,9 @@ def _typed(network: str, key: str, value: TomlValue) -> TomlValue:
         return choice(str(value))
     if key == "url":
         return value if isinstance(value, str) else _refuse(network, key, "text")
+    if key == "deployment":
+        table = value if isinstance(value, dict) else _refuse(network, key, "a table")
+        return DeploymentChoices.from_table(network, table)
     if key == "poa":
         return value if isinstance(value, bool) else _refuse(network, key, "true or false")
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -206,6 +253,15 @@ def _typed(network: str, key: str, value: TomlValue) -> TomlValue:
     if key in ("chain_id", "confirmations", "log_range") and not isinstance(value, int):
         _refuse(network, key, "a whole number")
     return value
+
+
+def _account(network: str, value: TomlValue) -> Address | None:
+    if value is None:
+        return None
+    try:
+        return address(value)
+    except (InvalidInputError, TypeError):
+        _refuse(network, "deployment.accreditor", "an address")
 
 
 def _check_url(network: str, url: str) -> None:

@@ -7,16 +7,33 @@ import click
 from medshare.cli.access import standing_row
 from medshare.cli.console import App, Group, moment
 from medshare.cli.values import parse_moment
+from medshare.model.delegation import Verbs
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
+    Accredited,
+    ActedFor,
     AllAccessRevoked,
+    AuthorityEvent,
+    BarSet,
+    ControlMoved,
+    DelegateAppointed,
+    DelegateDismissed,
     EncryptionKeySet,
+    EpisodeEnded,
+    EpisodeEvent,
+    EpisodeReviewed,
+    GlassBroken,
+    GuardiansNamed,
+    KeysReleased,
     LedgerEvent,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RecoveryObjected,
+    RecoveryProposed,
 )
+from medshare.services.acts import Act, acts
 
 
 @click.group(cls=Group)
@@ -41,11 +58,11 @@ def may_read(app: App, patient: str, when: str | None) -> None:
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
 @click.pass_obj
 def trail(app: App, patient: str) -> None:
-    """Show everything the chain tells about a patient, in order."""
+    """Show everything the chain tells about a patient, in order: who acted, and whom it concerns."""
     account = app.keyring.resolve(patient)
     with app.session() as session:
         events = session.auditing.trail(account)
-    app.show_all([trail_row(event) for event in events], nothing="the chain tells nothing about this patient")
+    app.show_all([trail_row(act) for act in acts(events)], nothing="the chain tells nothing about this patient")
 
 
 @audit.command("rebuild")
@@ -57,28 +74,18 @@ def rebuild(app: App) -> None:
     app.show({"block": block.number, "block_hash": "0x" + block.hash.hex()}, title="rebuilt")
 
 
-def trail_row(event: LedgerEvent) -> dict[str, object]:
-    """Return what a script or a person reads of an event."""
+def trail_row(act: Act) -> dict[str, object]:
+    """Return what a script or a person reads of an act: who acted, and whom it concerns."""
+    place = act.event.place
     return {
-        "block": event.place.block.number,
-        "at": moment(event.place.block.time),
-        "event": type(event).__name__,
-        "who": _who(event),
-        "what": _what(event),
-        "transaction": "0x" + event.place.tx_hash.hex(),
+        "block": place.block.number,
+        "at": moment(place.block.time),
+        "event": type(act.event).__name__,
+        "who": act.by,
+        "concerns": act.concerns,
+        "what": _what(act.event),
+        "transaction": "0x" + place.tx_hash.hex(),
     }
-
-
-def _who(event: LedgerEvent) -> str:
-    match event:
-        case EncryptionKeySet():
-            return event.actor
-        case RecordRegistered() | RecordSuperseded() | RecordRetracted():
-            return event.custodian
-        case AccessGranted():
-            return event.grant.grantee
-        case AccessRevoked() | AllAccessRevoked():
-            return "the patient"
 
 
 def _what(event: LedgerEvent) -> str:
@@ -96,3 +103,42 @@ def _what(event: LedgerEvent) -> str:
             return f"grant {event.grant_id:#x}"
         case AllAccessRevoked():
             return "every grant"
+        case GlassBroken() | EpisodeEnded() | KeysReleased() | EpisodeReviewed():
+            return _what_in_an_emergency(event)
+        case _:
+            return _what_of_authority(event)
+
+
+def _what_in_an_emergency(event: EpisodeEvent) -> str:
+    episode = f"episode {event.episode_id:#x}"
+    match event:
+        case GlassBroken():
+            return f"{episode}: {event.reason.name.lower()}, until {moment(event.ends_at)}"
+        case KeysReleased():
+            return f"{episode}: bundle {event.bundle.hex()}"
+        case EpisodeReviewed():
+            return f"{episode}: {event.verdict.name.lower()}"
+        case EpisodeEnded():
+            return episode
+
+
+def _what_of_authority(event: AuthorityEvent | Accredited | BarSet) -> str:
+    match event:
+        case DelegateAppointed(delegation=delegation):
+            verbs = ",".join(verb.name.lower() for verb in Verbs if verb in delegation.verbs and verb.name)
+            codes = f" for {','.join(delegation.purposes.codes)}" if delegation.purposes else ""
+            return f"may {verbs}{codes} until {moment(delegation.expires_at)}"
+        case GuardiansNamed():
+            return f"guardians {event.circle.hex()} from {moment(event.begins_at)}" if any(event.circle) else "nobody"
+        case RecoveryProposed():
+            return f"attempt {event.attempt}, ready at {moment(event.ready_at)}"
+        case RecoveryObjected():
+            return f"attempt {event.attempt}"
+        case ControlMoved():
+            return f"tenure {event.tenure}"
+        case BarSet():
+            return "barred" if event.barred else "allowed"
+        case Accredited():
+            return f"{event.kind.name.lower()} until {moment(event.valid_until)}"
+        case DelegateDismissed() | ActedFor():
+            return ""

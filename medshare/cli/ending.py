@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
 # The first class that fits counts.
 _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.AccessDeniedError, ExitCode.DENIED),
-    (errors.NotThePatientError, ExitCode.DENIED),
+    (errors.NotAllowedToActError, ExitCode.DENIED),
     (errors.NotARecipientError, ExitCode.DENIED),
     (errors.WrongPassphraseError, ExitCode.DENIED),
     (errors.InvalidInputError, ExitCode.USAGE),

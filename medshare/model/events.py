@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from medshare.model.consent import Grant
-from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest
+from medshare.model.delegation import Delegation
+from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class AccessRevoked:
 
     place: EventPlace
     grant_id: GrantId
+    epoch: int
+    """The grant's epoch from now on: signatures for an earlier one are dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +100,155 @@ class AllAccessRevoked:
     stamp: int
 
 
-LedgerEvent: TypeAlias = (
-    EncryptionKeySet
-    | RecordRegistered
-    | RecordSuperseded
-    | RecordRetracted
-    | AccessGranted
-    | AccessRevoked
-    | AllAccessRevoked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateAppointed:
+    """A patient appointed a delegate, or changed what he may do."""
+
+    place: EventPlace
+    delegation: Delegation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateDismissed:
+    """A patient dismissed a delegate, or the delegate resigned."""
+
+    place: EventPlace
+    patient: Address
+    delegate: Address
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActedFor:
+    """The next event was done for the patient by somebody who may act for him."""
+
+    place: EventPlace
+    patient: Address
+    actor: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardiansNamed:
+    """A patient named the guardians of his key, or changed or dismissed them."""
+
+    place: EventPlace
+    patient: Address
+    circle: bytes
+    """Salted digest, zeros for none."""
+    delay: int
+    begins_at: int
+    """First second in which this holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryProposed:
+    """Enough guardians want to give a patient a new key; he can object until ``ready_at``."""
+
+    place: EventPlace
+    patient: Address
+    controller: Address
+    attempt: int
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryObjected:
+    """A patient objected to the recovery that was proposed."""
+
+    place: EventPlace
+    patient: Address
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlMoved:
+    """From now on this key acts for the patient."""
+
+    place: EventPlace
+    patient: Address
+    controller: Address
+    tenure: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accredited:
+    """An actor was accredited until a time, or suspended (0)."""
+
+    place: EventPlace
+    actor: Address
+    kind: AccreditationKind
+    valid_until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlassBroken:
+    """A clinician broke the glass for a patient."""
+
+    place: EventPlace
+    patient: Address
+    clinician: Address
+    episode_id: EpisodeId
+    reason: EmergencyReason
+    details: bytes
+    """Salted digest of what happened."""
+    ends_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeEnded:
+    """An episode was ended before its time."""
+
+    place: EventPlace
+    episode_id: EpisodeId
+    by: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysReleased:
+    """A custodian states that he released keys to the clinician of an episode."""
+
+    place: EventPlace
+    episode_id: EpisodeId
+    custodian: Address
+    bundle: BundleId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeReviewed:
+    """Somebody else reviewed an episode."""
+
+    place: EventPlace
+    episode_id: EpisodeId
+    reviewer: Address
+    verdict: Verdict
+    note: bytes
+    """Salted digest of the review."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarSet:
+    """A patient barred break-glass for himself, or allowed it again."""
+
+    place: EventPlace
+    patient: Address
+    barred: bool
+    count: int
+
+
+ConsentEvent: TypeAlias = AccessGranted | AccessRevoked | AllAccessRevoked
+AuthorityEvent: TypeAlias = (
+    DelegateAppointed
+    | DelegateDismissed
+    | ActedFor
+    | GuardiansNamed
+    | RecoveryProposed
+    | RecoveryObjected
+    | ControlMoved
 )
-"""Any event of ours. ERC-1155's TransferSingle is not among them: it repeats what these say."""
+EpisodeEvent: TypeAlias = GlassBroken | EpisodeEnded | KeysReleased | EpisodeReviewed
+EmergencyEvent: TypeAlias = EpisodeEvent | Accredited | BarSet
+RecordEvent: TypeAlias = RecordRegistered | RecordSuperseded | RecordRetracted
+LedgerEvent: TypeAlias = EncryptionKeySet | RecordEvent | ConsentEvent | AuthorityEvent | EmergencyEvent
+"""Any event of ours. ERC-1155's TransferSingle is not among them: it repeats what these say; and neither is
+``CallRefused``, which tells the sender of a batch what became of it, and changes nothing.
+"""

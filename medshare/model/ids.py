@@ -32,7 +32,7 @@ ZERO_ADDRESS = Address("0x" + "00" * 20)
 _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HEX_BYTES = re.compile(r"(0x)?([0-9a-fA-F]{2})*")
 _HEX_NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
-_DIGEST_BITS = 96
+_LOWER_BITS = 96
 _MAX_UINT256 = (1 << 256) - 1
 
 
@@ -73,12 +73,7 @@ def record_id(text: str | bytes) -> RecordId:
 
 def grant_id(text: str | int) -> GrantId:
     """Return ``text`` (hex with 0x, or an integer) as a grant id; raises ``InvalidInputError``."""
-    if isinstance(text, str) and not _HEX_NUMBER.fullmatch(text):
-        raise InvalidInputError(f"not a grant id (0x and at most 64 hex digits): {text[:80]!r}")
-    value = int(text, 16) if isinstance(text, str) else text
-    if not 0 < value <= _MAX_UINT256:
-        raise InvalidInputError("a grant id is a positive number of at most 256 bits")
-    return GrantId(value)
+    return GrantId(_token_id(text, "grant id"))
 
 
 def derive_grant_id(patient: Address, grantee: Address, terms: TermsDigest) -> GrantId:
@@ -88,10 +83,43 @@ def derive_grant_id(patient: Address, grantee: Address, terms: TermsDigest) -> G
     ``GrantIds`` computes it on chain.
     """
     encoded = bytes(12) + bytes.fromhex(grantee[2:]) + digest32(terms, "terms digest")
-    low = int.from_bytes(keccak256(encoded), "big") & ((1 << _DIGEST_BITS) - 1)
-    return GrantId(int(patient, 16) << _DIGEST_BITS | low)
+    low = int.from_bytes(keccak256(encoded), "big") & ((1 << _LOWER_BITS) - 1)
+    return GrantId(int(patient, 16) << _LOWER_BITS | low)
 
 
 def patient_of(grant: GrantId) -> Address:
     """Return the patient whom a grant id names."""
-    return Address(str(to_checksum_address((grant >> _DIGEST_BITS).to_bytes(20, "big"))))
+    return _upper_address(grant)
+
+
+def episode_id(text: str | int) -> EpisodeId:
+    """Return ``text`` (hex with 0x, or an integer) as an episode id; raises ``InvalidInputError``."""
+    return EpisodeId(_token_id(text, "episode id"))
+
+
+def derive_episode_id(clinician: Address, number: int) -> EpisodeId:
+    """Return the id of a clinician's episode: ``uint160(clinician) << 96 | number``, his first one is number 1."""
+    return EpisodeId(int(clinician, 16) << _LOWER_BITS | number)
+
+
+def clinician_of(episode: EpisodeId) -> Address:
+    """Return the clinician whom an episode id names."""
+    return _upper_address(episode)
+
+
+def number_of(episode: EpisodeId) -> int:
+    """Return which of the clinician's episodes an id names."""
+    return episode & ((1 << _LOWER_BITS) - 1)
+
+
+def _token_id(text: str | int, what: str) -> int:
+    if isinstance(text, str) and not _HEX_NUMBER.fullmatch(text):
+        raise InvalidInputError(f"not a {what} (0x and at most 64 hex digits): {text[:80]!r}")
+    value = int(text, 16) if isinstance(text, str) else text
+    if not 0 < value <= _MAX_UINT256:
+        raise InvalidInputError(f"the {what} is no positive number of at most 256 bits")
+    return value
+
+
+def _upper_address(token_id: int) -> Address:
+    return Address(str(to_checksum_address((token_id >> _LOWER_BITS).to_bytes(20, "big"))))

@@ -17,6 +17,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     BlockRef,
     EncryptionKeySet,
+    GlassBroken,
     LedgerEvent,
     RecordRegistered,
     RecordRetracted,
@@ -124,16 +125,23 @@ class Auditing:
         return list(dict.fromkeys(event.bundle for event in events if isinstance(event, AccessGranted)))
 
     def trail(self, patient: Address) -> list[LedgerEvent]:
-        """Return everything the chain tells about a patient, in order: records, their ends, grants, revocations."""
+        """Return everything the chain tells about a patient, in order.
+
+        Records and their ends, grants and revocations, delegates and recoveries, emergencies with their ends, releases
+        and reviews. ``acts`` says who did each.
+        """
         self._index.sync()
         events = self._index.events(patient=patient)
-        stated = [event for event in events if isinstance(event, RecordRegistered | RecordSuperseded)]
-        for event in stated:
-            events += [
-                other
-                for other in self._index.events(actor=event.custodian, record_id=event.record_id)
-                if isinstance(other, RecordRetracted)
-            ]
+        for event in list(events):
+            match event:
+                case RecordRegistered() | RecordSuperseded():
+                    about = self._index.events(actor=event.custodian, record_id=event.record_id)
+                    events += [other for other in about if isinstance(other, RecordRetracted)]
+                case GlassBroken():
+                    about = self._index.events(episode_id=event.episode_id)
+                    events += [other for other in about if other != event]
+                case _:
+                    continue
         return sorted(events, key=_chain_order)
 
     def records(self, patient: Address) -> list[RecordEntry]:

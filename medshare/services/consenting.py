@@ -34,7 +34,7 @@ from medshare.errors import (
     IntegrityError,
     InvalidInputError,
     LedgerError,
-    NotThePatientError,
+    NotAllowedToActError,
     PeriodEmptyError,
     PurposesEmptyError,
     RecordNotActiveError,
@@ -181,17 +181,17 @@ class Consenting:
         answer was lost may be on its way, and ends with this.
 
         Raises:
-            NotThePatientError: the grant is another patient's.
+            NotAllowedToActError: the grant is another patient's.
             LedgerError: the chain failed; repeat.
         """
         if patient_of(grant_id) != patient.address:
-            raise NotThePatientError(grant_id, patient.address)
+            raise NotAllowedToActError(patient_of(grant_id), patient.address)
         receipt = self._ledger.consents.revoke(patient.signer, grant_id)
         return self._revoked(receipt, self._auditing.bundles(patient.address, grant_id))
 
     def revoke_all(self, *, patient: Actor) -> Revoked:
         """Take back everything granted so far, future-dated grants included. Raises ``LedgerError``."""
-        receipt = self._ledger.consents.revoke_all(patient.signer)
+        receipt = self._ledger.consents.revoke_all(patient.signer, patient.address)
         return self._revoked(receipt, self._auditing.bundles(patient.address))
 
     def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId]) -> Revoked:

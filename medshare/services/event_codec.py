@@ -4,114 +4,192 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
 from medshare.model.consent import Grant
+from medshare.model.delegation import Delegation, Verbs
+from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
+    Accredited,
+    ActedFor,
     AllAccessRevoked,
+    BarSet,
+    ConsentEvent,
+    ControlMoved,
+    DelegateAppointed,
+    DelegateDismissed,
     EncryptionKeySet,
+    EpisodeEnded,
+    EpisodeEvent,
+    EpisodeReviewed,
     EventPlace,
+    GlassBroken,
+    GuardiansNamed,
+    KeysReleased,
     LedgerEvent,
+    RecordEvent,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RecoveryObjected,
+    RecoveryProposed,
 )
-from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.purpose import Purpose
 
 Subject: TypeAlias = Mapping[str, str | None]
-"""What an event is searched by: patient, actor (grantee, custodian or whose key), record and grant."""
+"""What an event is searched by: patient, actor (who did it, or to whom), record, grant and episode."""
 
-_BYTES = frozenset({"key", "record_id", "previous_id", "reason", "terms", "bundle"})
-_KINDS: dict[str, type[LedgerEvent]] = {
-    kind.__name__: kind
-    for kind in (
-        EncryptionKeySet,
-        RecordRegistered,
-        RecordSuperseded,
-        RecordRetracted,
-        AccessGranted,
-        AccessRevoked,
-        AllAccessRevoked,
-    )
-}
+_KINDS: Mapping[str, type[LedgerEvent]] = {kind.__name__: kind for kind in get_args(LedgerEvent)}
 
 
 def subject(event: LedgerEvent) -> Subject:
     """Return what ``event`` is searched by."""
     match event:
-        case EncryptionKeySet():
+        case EncryptionKeySet() | Accredited():
             return {"actor": event.actor}
-        case RecordRegistered() | RecordSuperseded():
-            return {"patient": event.patient, "actor": event.custodian, "record": event.record_id.hex()}
-        case RecordRetracted():
-            return {"actor": event.custodian, "record": event.record_id.hex()}
-        case AccessGranted():
-            return {
-                "patient": event.grant.patient,
-                "actor": event.grant.grantee,
-                "grant_id": grant_text(event.grant.grant_id),
-            }
+        case RecordRegistered() | RecordSuperseded() | RecordRetracted():
+            return _of_record(event)
+        case AccessGranted() | AccessRevoked() | AllAccessRevoked():
+            return _of_consent(event)
+        case GlassBroken() | EpisodeEnded() | KeysReleased() | EpisodeReviewed():
+            return _of_episode(event)
+        case DelegateAppointed():
+            return {"patient": event.delegation.patient, "actor": event.delegation.delegate}
+        case DelegateDismissed():
+            return {"patient": event.patient, "actor": event.delegate}
+        case ActedFor():
+            return {"patient": event.patient, "actor": event.actor}
+        case RecoveryProposed() | ControlMoved():
+            return {"patient": event.patient, "actor": event.controller}
+        case GuardiansNamed() | RecoveryObjected() | BarSet():
+            return {"patient": event.patient}
+
+
+def _of_record(event: RecordEvent) -> Subject:
+    about = {"actor": event.custodian, "record": event.record_id.hex()}
+    return about if isinstance(event, RecordRetracted) else {**about, "patient": event.patient}
+
+
+def _of_consent(event: ConsentEvent) -> Subject:
+    match event:
+        case AccessGranted(grant=grant):
+            return {"patient": grant.patient, "actor": grant.grantee, "grant_id": token_text(grant.grant_id)}
         case AccessRevoked():
-            return {"patient": patient_of(event.grant_id), "grant_id": grant_text(event.grant_id)}
+            return {"patient": patient_of(event.grant_id), "grant_id": token_text(event.grant_id)}
         case AllAccessRevoked():
             return {"patient": event.patient}
 
 
-def grant_text(grant_id: GrantId) -> str:
-    """Return a grant id as text of one length (SQLite has no 256-bit integers)."""
-    return f"{grant_id:064x}"
+def _of_episode(event: EpisodeEvent) -> Subject:
+    episode = token_text(event.episode_id)
+    match event:
+        case GlassBroken():
+            return {"patient": event.patient, "actor": event.clinician, "episode": episode}
+        case EpisodeEnded():
+            return {"actor": event.by, "episode": episode}
+        case KeysReleased():
+            return {"actor": event.custodian, "episode": episode}
+        case EpisodeReviewed():
+            return {"actor": event.reviewer, "episode": episode}
+
+
+def token_text(token_id: GrantId | EpisodeId) -> str:
+    """Return an id as text of one length (SQLite has no 256-bit integers)."""
+    return f"{token_id:064x}"
 
 
 def encode(event: LedgerEvent) -> tuple[str, str]:
     """Return the kind of ``event`` and its fields as JSON."""
-    body = {name: _encode(name, getattr(event, name)) for name in event.__dataclass_fields__ if name != "place"}
+    body = {name: codec.write(getattr(event, name)) for name, codec in _fields(type(event).__name__).items()}
     return type(event).__name__, json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
 def decode(kind: str, body: str, place: EventPlace) -> LedgerEvent:
     """Return the event that ``encode`` wrote."""
-    fields = {name: _decode(name, value) for name, value in json.loads(body).items()}
     make: Callable[..., LedgerEvent] = _KINDS[kind]
-    return make(place=place, **fields)
+    codecs = _fields(kind)
+    return make(place=place, **{name: codecs[name].read(value) for name, value in json.loads(body).items()})
 
 
-def _encode(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON values
-    match value:
-        case bytes():
-            return value.hex()
-        case Grant():
-            return [
-                grant_text(value.grant_id),
-                value.grantee,
-                value.not_before,
-                value.expires_at,
-                int(value.purposes),
-                value.stamp,
-                value.epoch,
-            ]
-        case _:
-            return grant_text(value) if name == "grant_id" else value
+class _Codec(NamedTuple):
+    """How values of one type are written as JSON and read again."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
 
 
-def _decode(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON values
-    if name in _BYTES:
-        return {"record_id": RecordId, "previous_id": RecordId, "terms": TermsDigest, "bundle": BundleId}.get(
-            name, bytes
-        )(bytes.fromhex(value))
-    if name == "grant_id":
-        return GrantId(int(value, 16))
-    if name == "grant":
-        grant, grantee, not_before, expires_at, purposes, stamp, epoch = value
-        return Grant(
-            grant_id=GrantId(int(grant, 16)),
-            grantee=Address(grantee),
-            not_before=not_before,
-            expires_at=expires_at,
-            purposes=Purpose(purposes),
-            stamp=stamp,
-            epoch=epoch,
-        )
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a JSON value
     return value
+
+
+def _write_grant(grant: Grant) -> list[Any]:
+    return [
+        token_text(grant.grant_id),
+        grant.grantee,
+        grant.not_before,
+        grant.expires_at,
+        int(grant.purposes),
+        grant.stamp,
+        grant.epoch,
+    ]
+
+
+def _read_grant(value: list[Any]) -> Grant:
+    grant_id, grantee, not_before, expires_at, purposes, stamp, epoch = value
+    return Grant(
+        grant_id=GrantId(int(grant_id, 16)),
+        grantee=Address(grantee),
+        not_before=not_before,
+        expires_at=expires_at,
+        purposes=Purpose(purposes),
+        stamp=stamp,
+        epoch=epoch,
+    )
+
+
+def _write_delegation(delegation: Delegation) -> list[Any]:
+    return [
+        delegation.patient,
+        delegation.delegate,
+        int(delegation.verbs),
+        int(delegation.purposes),
+        delegation.not_before,
+        delegation.expires_at,
+        delegation.stamp,
+        delegation.epoch,
+    ]
+
+
+def _read_delegation(value: list[Any]) -> Delegation:
+    patient, delegate, verbs, purposes, not_before, expires_at, stamp, epoch = value
+    return Delegation(
+        patient=Address(patient),
+        delegate=Address(delegate),
+        verbs=Verbs(verbs),
+        purposes=Purpose(purposes),
+        not_before=not_before,
+        expires_at=expires_at,
+        stamp=stamp,
+        epoch=epoch,
+    )
+
+
+_TOKEN = _Codec(token_text, lambda text: int(text, 16))
+_BYTES = _Codec(bytes.hex, bytes.fromhex)
+_CODECS: Mapping[Any, _Codec] = {
+    **dict.fromkeys((bytes, RecordId, TermsDigest, BundleId), _BYTES),
+    **dict.fromkeys((GrantId, EpisodeId), _TOKEN),
+    **dict.fromkeys((Address, int, bool), _Codec(_plain, _plain)),
+    **{kind: _Codec(int, kind) for kind in (AccreditationKind, EmergencyReason, Verdict)},
+    Grant: _Codec(_write_grant, _read_grant),
+    Delegation: _Codec(_write_delegation, _read_delegation),
+}
+
+
+@cache
+def _fields(kind: str) -> Mapping[str, _Codec]:
+    return {name: _CODECS[of] for name, of in get_type_hints(_KINDS[kind]).items() if name != "place"}

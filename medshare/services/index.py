@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 from medshare.errors import ConfigurationError, LedgerBusyError, LedgerUnavailableError
 from medshare.files import PRIVATE_FILE
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
-from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.ports import EventSource
 from medshare.services import event_codec
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _WHAT = "the index"
 _HINT = "it is only a copy of the chain: rebuild it with: medshare audit rebuild"
 _MAX_ATTEMPTS = 5
@@ -33,13 +33,14 @@ CREATE TABLE IF NOT EXISTS checkpoints (number INTEGER PRIMARY KEY, hash BLOB NO
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER NOT NULL, log_index INTEGER NOT NULL, hash BLOB NOT NULL, time INTEGER NOT NULL,
     tx_hash BLOB NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
-    patient TEXT, actor TEXT, record TEXT, grant_id TEXT,
+    patient TEXT, actor TEXT, record TEXT, grant_id TEXT, episode TEXT,
     PRIMARY KEY (number, log_index)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS events_patient ON events (patient, number, log_index);
 CREATE INDEX IF NOT EXISTS events_actor ON events (actor, kind, number, log_index);
 CREATE INDEX IF NOT EXISTS events_record ON events (record, number, log_index);
 CREATE INDEX IF NOT EXISTS events_grant ON events (grant_id, number, log_index);
+CREATE INDEX IF NOT EXISTS events_episode ON events (episode, number, log_index);
 """
 
 
@@ -110,6 +111,7 @@ class LedgerIndex:
         actor: Address | None = None,
         record_id: RecordId | None = None,
         grant_id: GrantId | None = None,
+        episode_id: EpisodeId | None = None,
         kind: type[LedgerEvent] | None = None,
         until: int | None = None,
         up_to_block: int | None = None,
@@ -117,10 +119,11 @@ class LedgerIndex:
         """Return events in chain order that match everything that is given.
 
         Args:
-            patient: whose records or grants.
-            actor: grantee, custodian, or owner of an encryption key.
+            patient: whose records, grants, delegates or emergencies.
+            actor: grantee, custodian, delegate, clinician, reviewer, or owner of an encryption key.
             record_id: which record.
             grant_id: which grant.
+            episode_id: which emergency episode.
             kind: events of this class only.
             until: only those in blocks of this time (Unix seconds) or before.
             up_to_block: only those in blocks of this number or before.
@@ -136,7 +139,9 @@ class LedgerIndex:
         if record_id is not None:
             wanted.append(("record = ?", record_id.hex()))
         if grant_id is not None:
-            wanted.append(("grant_id = ?", event_codec.grant_text(grant_id)))
+            wanted.append(("grant_id = ?", event_codec.token_text(grant_id)))
+        if episode_id is not None:
+            wanted.append(("episode = ?", event_codec.token_text(episode_id)))
         if kind is not None:
             wanted.append(("kind = ?", kind.__name__))
         if until is not None:
@@ -211,7 +216,7 @@ class LedgerIndex:
             [(block.number, block.hash, block.time) for block in blocks.values()],
         )
         database.executemany(
-            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_row(event) for event in events],
         )
 
@@ -290,4 +295,5 @@ def _row(event: LedgerEvent) -> tuple[int | str | bytes | None, ...]:
         about.get("actor"),
         about.get("record"),
         about.get("grant_id"),
+        about.get("episode"),
     )

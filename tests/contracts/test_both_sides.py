@@ -145,7 +145,7 @@ def test_revoke__contract_called_by_the_patient__is_refused(ledger, actors, depl
             sender=actors.patient,
         )
 
-    assert refused.value.args == ("ConsentRegistryNotThePatient", grant_id, contract.address)
+    assert refused.value.args == ("AuthorityNotAllowed", actors.patient, contract.address)
     assert ledger.is_live(grant_id)
 
 

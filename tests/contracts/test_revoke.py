@@ -26,6 +26,8 @@ from evm import (
     grant_id_of,
 )
 
+from medshare.model.ids import patient_of
+
 pytestmark = pytest.mark.contracts
 
 
@@ -34,8 +36,8 @@ def grant_id(actors):
     return grant_id_of(actors.patient, actors.doctor)
 
 
-def revoked_event(ledger, grant_id):
-    return Event("AccessRevoked", {"id": grant_id}, ledger.contracts.consents.address)
+def revoked_event(ledger, grant_id, epoch):
+    return Event("AccessRevoked", {"id": grant_id, "epoch": epoch}, ledger.contracts.consents.address)
 
 
 def burned_event(ledger, patient, grantee, grant_id):
@@ -53,7 +55,7 @@ def test_revoke__live_grant__is_dead_from_this_block_on(ledger, actors, grant_id
     assert ledger.balance(actors.doctor, grant_id) == 0
     assert ledger.get_grant(grant_id) == GrantView(actors.doctor, granted.time, NEVER, 0, stamp=1, epoch=2)
     assert sent.events == (
-        revoked_event(ledger, grant_id),
+        revoked_event(ledger, grant_id, 2),
         burned_event(ledger, actors.patient, actors.doctor, grant_id),
     )
 
@@ -78,7 +80,7 @@ def test_revoke__caller_is_not_the_patient__is_refused(ledger, actors, grant_id,
     with pytest.raises(RefusedError) as refused:
         ledger.revoke(getattr(actors, caller), grant_id)
 
-    assert refused.value.args == ("ConsentRegistryNotThePatient", grant_id, getattr(actors, caller))
+    assert refused.value.args == ("AuthorityNotAllowed", actors.patient, getattr(actors, caller))
     assert ledger.get_grant(grant_id) == before
     assert ledger.is_live(grant_id)
 
@@ -89,7 +91,7 @@ def test_revoke__id_names_almost_the_patient__is_refused(ledger, actors, grant_i
     with pytest.raises(RefusedError) as refused:
         ledger.revoke(actors.patient, neighbour)
 
-    assert refused.value.args == ("ConsentRegistryNotThePatient", neighbour, actors.patient)
+    assert refused.value.args == ("AuthorityNotAllowed", patient_of(neighbour), actors.patient)
 
 
 def test_revoke__twice__is_told_twice_and_no_second_token_moves(ledger, actors, grant_id):
@@ -99,7 +101,7 @@ def test_revoke__twice__is_told_twice_and_no_second_token_moves(ledger, actors, 
     sent = ledger.revoke(actors.patient, grant_id)
 
     assert ledger.get_grant(grant_id).epoch == 3
-    assert sent.events == (revoked_event(ledger, grant_id),)
+    assert sent.events == (revoked_event(ledger, grant_id, 3),)
 
 
 def test_revoke__nothing_was_granted__counts_and_moves_no_token(ledger, actors, grant_id):
@@ -108,7 +110,7 @@ def test_revoke__nothing_was_granted__counts_and_moves_no_token(ledger, actors, 
     assert ledger.get_grant(grant_id) == GrantView(ZERO_ADDRESS, 0, 0, 0, stamp=0, epoch=1)
     assert not ledger.is_live(grant_id)
     assert ledger.balance(ZERO_ADDRESS, grant_id) == 0
-    assert sent.events == (revoked_event(ledger, grant_id),)
+    assert sent.events == (revoked_event(ledger, grant_id, 1),)
 
 
 def test_revoke__expired_grant__is_told_and_stays_dead(ledger, actors, grant_id):
@@ -118,7 +120,7 @@ def test_revoke__expired_grant__is_told_and_stays_dead(ledger, actors, grant_id)
 
     assert ledger.get_grant(grant_id).purposes == 0
     assert sent.events == (
-        revoked_event(ledger, grant_id),
+        revoked_event(ledger, grant_id, 2),
         burned_event(ledger, actors.patient, actors.doctor, grant_id),
     )
 
@@ -149,7 +151,9 @@ def test_revoke__near_the_last_count__is_never_refused(ledger, actors, grant_id,
     before = GrantView(actors.doctor, ledger.chain.now, NEVER, purposes, stamp=0, epoch=epoch)
     ledger.store_grant(grant_id, before)
 
-    ledger.revoke(actors.patient, grant_id)
+    sent = ledger.revoke(actors.patient, grant_id)
+
+    assert sent.events[0] == revoked_event(ledger, grant_id, then)
 
     assert ledger.get_grant(grant_id) == GrantView(actors.doctor, before.not_before, NEVER, 0, stamp=0, epoch=then)
     assert not ledger.is_live(grant_id)

@@ -4,7 +4,7 @@ given a patient's grants, live, dated into the future, or granted again
     when he revokes all: none is live from this block on, nor ever by time; the event names the stamp
     other patients' grants are untouched
     grants made from then on are live
-    when a stranger revokes all: only his own
+    when a stranger revokes all: only his own; in the patient's name: refused
 given the last stamp
     revoking all is never refused, and the stamp stays
 """
@@ -80,6 +80,17 @@ def test_revoke_all__new_grant_afterwards__is_live(ledger, actors, grant_id):
 
     ledger.grant(actors.patient, actors.doctor)
 
+    assert ledger.is_live(grant_id)
+
+
+@pytest.mark.parametrize("caller", ["stranger", "doctor", "other_patient", "deployer"])
+def test_revoke_all__for_a_patient_who_is_not_the_caller__is_refused(ledger, actors, grant_id, caller):
+    ledger.grant(actors.patient, actors.doctor)
+
+    with pytest.raises(RefusedError) as refused:
+        ledger.revoke_all(actors.patient, sender=getattr(actors, caller))
+
+    assert refused.value.args == ("AuthorityNotAllowed", actors.patient, getattr(actors, caller))
     assert ledger.is_live(grant_id)
 
 

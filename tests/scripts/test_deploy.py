@@ -23,6 +23,7 @@ import verify_deployment
 from nodes import AnvilNode
 
 from medshare.chain import LocalSigner, load_network, open_chain
+from medshare.chain.artifacts import CONTRACTS
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +38,7 @@ def _embedded(home: Path) -> list[str]:
 def test_deploy__dry_run__prints_the_plan_and_sends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.main([*_embedded(tmp_path), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in plan["contracts"]] == ["Directory", "RecordRegistry", "ConsentRegistry"]
+    assert [one["name"] for one in plan["contracts"]] == list(CONTRACTS)
     assert plan["chain_id"] == load_network("embedded").chain_id
     assert not (tmp_path / "deployments").exists()
 
@@ -59,7 +60,7 @@ def test_deploy_and_verify__all_well__then_refuses_a_second(tmp_path: Path, caps
     assert verify_deployment.main([*_embedded(tmp_path), "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)
     assert verified["verified"]
-    assert len(verified["findings"]) == 3
+    assert len(verified["findings"]) == len(CONTRACTS)
 
     assert deploy.main([*_embedded(tmp_path), "--yes"]) == 1
     assert verified["deployment_id"] in capsys.readouterr().err

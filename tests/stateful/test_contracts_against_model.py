@@ -72,6 +72,8 @@ class World:
         self.evm = BareEvm()
         self.addresses = {name: self.evm.deploy(bytes.fromhex(artifact(name)["bytecode"][2:])) for name in DEPLOYED}
         self.errors = {name: artifact(name)["abi"] for name in DEPLOYED}
+        layout = artifact("ConsentRegistry")["storageLayout"]["storage"]
+        self.slots = {entry["label"]: int(entry["slot"]) for entry in layout}
         self.selectors = {
             signature: (name, bytes.fromhex(selector))
             for name in DEPLOYED
@@ -139,8 +141,9 @@ def decode_log(log: Log, place: EventPlace):
         terms, bundle, word = decode(["bytes32", "bytes32", "uint256"], log.data)
         grant = unpack_grant(int.from_bytes(topics[1], "big"), word)
         return AccessGranted(place=place, terms=terms, bundle=bundle, grant=grant)
-    if topics[0] == topic("AccessRevoked(uint256)"):
-        return AccessRevoked(place=place, grant_id=GrantId(int.from_bytes(topics[1], "big")))
+    if topics[0] == topic("AccessRevoked(uint256,uint8)"):
+        epoch = int.from_bytes(log.data, "big")
+        return AccessRevoked(place=place, grant_id=GrantId(int.from_bytes(topics[1], "big")), epoch=epoch)
     if topics[0] == topic("AllAccessRevoked(address,uint8)"):
         return AllAccessRevoked(place=place, patient=actor(1), stamp=int.from_bytes(log.data, "big"))
     raise AssertionError(f"unknown log {log}")
@@ -152,6 +155,7 @@ class ContractsAgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = world()
+        self.slots = self.world.slots
         self.evm = self.world.evm
         self.mark = self.evm.snapshot()
         self.model = LedgerModel()
@@ -178,7 +182,9 @@ class ContractsAgainstModel(RuleBasedStateMachine):
         note(f"begin at stamp {stamp}, epoch {epoch}, version {version}")
         if stamp:
             self.model.stamps[PATIENT] = stamp
-            self.evm.store(self.world.addresses["ConsentRegistry"], self._mapping(1, raw(PATIENT)), stamp)
+            self.evm.store(
+                self.world.addresses["ConsentRegistry"], self._mapping(self.slots["_controls"], raw(PATIENT)), stamp
+            )
         if epoch:
             grant_id = derive_grant_id(PATIENT, READER, TERMS[0])
             word = pack_grant(READER, START, START + 5_000, Purpose.TREAT, stamp, epoch)
@@ -275,7 +281,7 @@ class ContractsAgainstModel(RuleBasedStateMachine):
     @rule(caller=actors)
     def revoke_all(self, caller):
         live_before = [grant_id for grant_id in self.model.grants if patient_of(grant_id) == caller]
-        passed = self._both("revokeAll()", [], caller, LedgerModel.revoke_all)
+        passed = self._both("revokeAll(address)", [caller], caller, LedgerModel.revoke_all, caller)
         assert passed, "I2: revokeAll is never refused"
         self._assert_dead(live_before)
 
@@ -374,7 +380,9 @@ class ContractsAgainstModel(RuleBasedStateMachine):
     def _stamps_and_grants_agree(self):
         registry = self.world.addresses["ConsentRegistry"]
         for actor in ACTORS:
-            assert self.evm.load(registry, self._mapping(1, raw(actor))) == self.model.stamp(actor)
+            assert self.evm.load(registry, self._mapping(self.slots["_controls"], raw(actor))) == self.model.stamp(
+                actor
+            )
             if actor in self.touched:
                 assert self._ask("getStamp(address)", [actor], ["uint8"]) == (self.model.stamp(actor),)
         for grant_id in ALL_IDS:
@@ -444,7 +452,7 @@ class ContractsAgainstModel(RuleBasedStateMachine):
         before = self._words()
         purposes_before = {grant_id: grant.purposes for grant_id, grant in self.model.grants.items()}
         try:
-            event = verb(self.model, caller, *model_arguments, place)
+            (event,) = verb(self.model, caller, *model_arguments, place)
         except RejectedError as error:
             expected = (error.solidity, *(getattr(error, field.name) for field in dataclasses.fields(error)))
             with pytest.raises(RevertedError) as reverted:
@@ -539,7 +547,7 @@ class ContractsAgainstModel(RuleBasedStateMachine):
         return int.from_bytes(keccak(key.rjust(32, b"\x00") + base.to_bytes(32, "big")), "big")
 
     def _grant_slot(self, grant_id):
-        return self._mapping(0, grant_id.to_bytes(32, "big"))
+        return self._mapping(self.slots["_grants"], grant_id.to_bytes(32, "big"))
 
     def _record_slot(self, custodian, record_id):
         return self._mapping(self._mapping(0, raw(custodian)), record_id)

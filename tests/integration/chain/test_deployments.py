@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from chain_world import World
+from eth_abi import decode
 
 from medshare.chain import (
     Deployment,
@@ -31,6 +32,7 @@ from medshare.chain import (
     verify_deployment,
 )
 from medshare.chain.artifacts import CONTRACTS, load_artifact
+from medshare.chain.deployments import ContractDeployment
 from medshare.chain.opening import genesis_signer
 from medshare.errors import (
     ConfigurationError,
@@ -40,6 +42,7 @@ from medshare.errors import (
     WrongChainError,
 )
 from medshare.hashing import keccak256
+from medshare.model.eip712 import Domain
 
 pytestmark = pytest.mark.integration
 
@@ -60,9 +63,89 @@ def test_deploy__both_chains__every_fact_is_true(world: World) -> None:
     assert len(verify_deployment(world.chain.client, deployment)) == len(CONTRACTS)
     for contract in deployment.contracts:
         artifact = load_artifact(contract.name)
-        assert contract.runtime_hash == keccak256(world.chain.client.code(contract.address)) == artifact.runtime_hash
+        bare, _ = artifact.dissected(world.chain.client.code(contract.address))
+        assert contract.runtime_hash == keccak256(bare) == artifact.runtime_hash
         assert contract.compiler_settings == artifact.settings
     assert Deployment.load(world.chain.deployment_file, deployment.network) == deployment
+
+
+def test_deploy__nothing_chosen__the_deployer_accredits_and_the_limits_are_the_usual(embedded: OpenChain) -> None:
+    deployer, deployment = genesis_signer().address, embedded.deployment
+    accreditor, emergency = deployment.contract("SoleAccreditor"), deployment.contract("EmergencyAccess")
+    assert decode(["address"], accreditor.constructor_arguments) == (deployer.lower(),)
+    assert decode(["address", "address", "uint32", "uint32", "uint32"], emergency.constructor_arguments) == (
+        deployment.contract("ConsentRegistry").address.lower(),
+        accreditor.address.lower(),
+        4 * 3600,
+        72 * 3600,
+        16,
+    )
+    for contract in deployment.contracts:
+        assert contract.constructor_arguments or contract.name in ("Directory", "RecordRegistry", "ConsentRegistry")
+
+
+def test_deploy__chosen_in_the_profile__is_what_the_contracts_answer(tmp_path: Path) -> None:
+    networks = tmp_path / "networks.toml"
+    choices = {"accreditor": '"0x' + "11" * 20 + '"', "longest_episode": 60, "most_unreviewed": 3}
+    lines = [f"{key} = {value}" for key, value in choices.items()]
+    networks.write_text("\n".join(["[networks.embedded.deployment]", *lines]))
+    with open_chain(load_network("embedded", networks), tmp_path) as chain:
+        deployment = chain.ensure_deployed()
+        accreditor, emergency = deployment.contract("SoleAccreditor"), deployment.contract("EmergencyAccess")
+
+        def ask(contract: ContractDeployment, view: str) -> int:
+            data = load_artifact(contract.name).selectors[view]
+            return int.from_bytes(chain.client.call(contract.address, data), "big")
+
+        assert ask(accreditor, "accreditor()") == int("11" * 20, 16)
+        assert ask(emergency, "longestEpisode()") == 60
+        assert ask(emergency, "reviewPeriod()") == 72 * 3600
+        assert ask(emergency, "mostUnreviewed()") == 3
+
+
+@pytest.mark.parametrize("name", ["SoleAccreditor", "EmergencyAccess"])
+def test_verify__other_constructor_arguments_than_the_file_says__is_noticed(embedded: OpenChain, name: str) -> None:
+    deployment = embedded.deployment
+    for place in range(0, len(deployment.contract(name).constructor_arguments), 32):
+        contracts = tuple(
+            replace(each, constructor_arguments=_flipped(each.constructor_arguments, place + 31))
+            if each.name == name
+            else each
+            for each in deployment.contracts
+        )
+        with pytest.raises(DeploymentMismatchError, match="constructor arguments"):
+            check_deployment(embedded.client, replace(deployment, contracts=contracts))
+
+
+def test_verify__emergency_asks_another_deployment_s_registry__is_noticed(embedded: OpenChain) -> None:
+    first = embedded.deployment
+    second = embedded.deploy(genesis_signer(), replacing=first.deployment_id)
+    mixed = tuple(
+        first.contract("EmergencyAccess") if one.name == "EmergencyAccess" else one for one in second.contracts
+    )
+    with pytest.raises(DeploymentMismatchError, match="another deployment"):
+        check_deployment(embedded.client, replace(second, contracts=mixed))
+
+
+def test_verify__directory_of_another_deployment__is_told_apart_by_its_domain(embedded: OpenChain) -> None:
+    first = embedded.deployment
+    artifact = load_artifact("Directory")
+    found = artifact.dissected(embedded.client.code(first.contract("Directory").address))
+    domain = Domain.of("Directory", embedded.client.chain_id, first.contract("Directory").address)
+    assert found is not None
+    assert sorted(found[1]) == sorted([embedded.client.chain_id.to_bytes(32, "big"), domain.separator])
+
+
+def test_dissected__one_word_of_an_immutable_differs__is_none() -> None:
+    artifact = load_artifact("EmergencyAccess")
+    (places, *_) = [places for places in artifact.immutables if len(places) > 1]
+    assert artifact.dissected(artifact.runtime_code) is not None
+    assert artifact.dissected(_flipped(artifact.runtime_code, places[1])) is None
+    assert artifact.dissected(artifact.runtime_code[:-1]) is None
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
 def test_plan__dry_run__changes_nothing_and_is_about_right(bare: OpenChain) -> None:
@@ -71,6 +154,8 @@ def test_plan__dry_run__changes_nothing_and_is_about_right(bare: OpenChain) -> N
     with pytest.raises(DeploymentNotFoundError):
         _ = bare.deployment
     deployment = bare.deploy(genesis_signer())
+    planned = {one.name: one.constructor_arguments for one in plan.contracts}
+    assert planned == {one.name: one.constructor_arguments for one in deployment.contracts}
     used = sum(contract.gas_used for contract in deployment.contracts)
     assert used <= plan.gas <= used * 1.01
     assert plan.cost == plan.gas * plan.price > 0

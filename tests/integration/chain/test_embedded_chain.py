@@ -31,6 +31,7 @@ import pytest
 from eth_account import Account
 
 from medshare.chain import ChainClient, LocalSigner, OpenChain, load_network, open_chain
+from medshare.chain.artifacts import CONTRACTS
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode, faucet_key
 from medshare.chain.embedded.node import RpcRefusalError
 from medshare.chain.opening import genesis_signer
@@ -103,7 +104,7 @@ with open_chain(load_network("embedded"), Path(sys.argv[1])) as chain:
         text=True,
         check=True,
     ).stdout.splitlines()
-    assert answer == [f"{receipt.block.hash.hex()} {'01' * 32} 4", repr(events)]
+    assert answer == [f"{receipt.block.hash.hex()} {'01' * 32} {len(CONTRACTS) + 1}", repr(events)]
 
 
 def test_reopen__after_kill_9_while_mining__is_whole_and_goes_on(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_reopen__after_kill_9_while_mining__is_whole_and_goes_on(tmp_path: Path)
             blocks = [chain.client.block(one) for one in range(chain.client.head().number + 1)]
             assert [block.number for block in blocks] == list(range(len(blocks)))
             events = list(chain.ledger.chain.events(0, len(blocks)))
-            assert len(events) == chain.client.nonce(genesis_signer().address, pending=True) - 3
+            assert len(events) == chain.client.nonce(genesis_signer().address, pending=True) - len(CONTRACTS)
             key_before = chain.ledger.directory.encryption_key(genesis_signer().address, block=chain.client.head())
             # The next round writes 1, 2, 3 … again: not the same key twice in a row.
             assert key_before.key != (1).to_bytes(32, "big")
@@ -186,7 +187,9 @@ def test_head__time_passes__is_never_older_than_the_clock(tmp_path: Path) -> Non
 def test_time__many_transactions_in_a_second__does_not_run_ahead(tmp_path: Path) -> None:
     with open_chain(load_network("embedded"), tmp_path, clock=lambda: 1_900_000_000.0) as chain:
         chain.ensure_deployed()
-        times = {chain.ledger.consents.revoke_all(genesis_signer()).block.time for _ in range(20)}
+        times = {
+            chain.ledger.consents.revoke_all(genesis_signer(), genesis_signer().address).block.time for _ in range(20)
+        }
         assert times == {1_900_000_000}
 
 
@@ -195,7 +198,7 @@ def test_clock__goes_back__time_does_not(tmp_path: Path) -> None:
     with open_chain(load_network("embedded"), tmp_path, clock=lambda: now[0]) as chain:
         chain.ensure_deployed()
         now[0] -= 86_400
-        assert chain.ledger.consents.revoke_all(genesis_signer()).block.time == 1_900_000_000
+        assert chain.ledger.consents.revoke_all(genesis_signer(), genesis_signer().address).block.time == 1_900_000_000
 
 
 def test_logs__900_of_them__are_read_quickly_and_in_proportion(embedded: OpenChain) -> None:
@@ -256,9 +259,9 @@ def test_mine__disk_fails_in_the_middle__chain_is_as_before(
 
     monkeypatch.setattr(node._database, "commit", full)
     with pytest.raises(LedgerUnavailableError):
-        embedded.ledger.consents.revoke_all(genesis_signer())
+        embedded.ledger.consents.revoke_all(genesis_signer(), genesis_signer().address)
     monkeypatch.undo()
-    receipt = embedded.ledger.consents.revoke_all(genesis_signer())
+    receipt = embedded.ledger.consents.revoke_all(genesis_signer(), genesis_signer().address)
     assert embedded.ledger.consents.stamp(genesis_signer().address, block=receipt.block) >= 1
     assert receipt.block.number > before.number
 

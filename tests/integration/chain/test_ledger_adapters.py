@@ -32,7 +32,7 @@ from medshare.errors import (
     GranteeIsZeroError,
     InvalidInputError,
     LedgerUnavailableError,
-    NotThePatientError,
+    NotAllowedToActError,
     PatientIsZeroError,
     PeriodEmptyError,
     PurposesEmptyError,
@@ -158,7 +158,7 @@ def test_revoke_all__ends_every_grant(world: World) -> None:
     request = _request(doctor.address)
     grant_id = derive_grant_id(patient.address, doctor.address, request.terms)
     granted = consents.grant(patient, request)
-    ended = consents.revoke_all(patient)
+    ended = consents.revoke_all(patient, patient.address)
     assert consents.stamp(patient.address, block=granted.block) == 0
     assert consents.stamp(patient.address, block=ended.block) == 1
     assert not consents.is_live(grant_id, Purpose.TREAT, block=ended.block)
@@ -177,9 +177,9 @@ def test_grant__refusals__are_typed(world: World) -> None:
     head = world.ledger.chain.head()
     with pytest.raises(UnknownGrantError):
         consents.get_grant(GrantId(5), block=head)
-    with pytest.raises(NotThePatientError) as caught:
+    with pytest.raises(NotAllowedToActError) as caught:
         consents.revoke(patient, GrantId(5))
-    assert (caught.value.grant_id, caught.value.caller) == (5, patient.address)
+    assert (caught.value.patient, caught.value.actor) == (ZERO_ADDRESS, patient.address)
     with pytest.raises(PurposesEmptyError):
         consents.is_live(GrantId(5), Purpose(0), block=head)
 
@@ -214,7 +214,7 @@ def test_events__every_change__is_there_once_in_order_with_its_place(world: Worl
         ledger.records.retract(custodian, R2, sha256(b"reason")),
         ledger.consents.grant(patient, request),
         ledger.consents.revoke(patient, grant_id),
-        ledger.consents.revoke_all(patient),
+        ledger.consents.revoke_all(patient, patient.address),
     ]
     found = list(ledger.chain.events(receipts[0].block.number, receipts[-1].block.number))
     assert [event.place.tx_hash for event in found] == [receipt.tx_hash for receipt in receipts]
@@ -233,7 +233,7 @@ def test_events__every_change__is_there_once_in_order_with_its_place(world: Worl
     )
     granted = ledger.consents.get_grant(grant_id, block=receipts[4].block)
     assert found[4] == events.AccessGranted(place=places[4], terms=request.terms, bundle=request.bundle, grant=granted)
-    assert found[5] == events.AccessRevoked(place=places[5], grant_id=grant_id)
+    assert found[5] == events.AccessRevoked(place=places[5], grant_id=grant_id, epoch=2)
     assert found[6] == events.AllAccessRevoked(place=places[6], patient=patient.address, stamp=1)
 
 

@@ -120,7 +120,7 @@ def test_grant__to_an_address__is_as_to_a_name(cli: CommandLine) -> None:
 @pytest.mark.parametrize("thief", ["doctor", "hospital", "neighbour"])
 def test_revoke__anothers_grant__is_denied_and_it_stays_live(granted: CommandLine, thief: str) -> None:
     answer = granted("--json", "access", "revoke", granted.home.grant, "--as", thief)
-    assert (answer.code, answer.error["error"]) == (3, "NotThePatientError")
+    assert (answer.code, answer.error["error"]) == (3, "NotAllowedToActError")
     assert check(granted, granted.home.scan, "doctor") == "permitted"
 
 

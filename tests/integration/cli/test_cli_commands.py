@@ -20,6 +20,7 @@ import click
 import pytest
 from homes import ADDRESS_OF_NOBODY, Answer, CommandLine, Home, make_identity
 
+from medshare.chain.artifacts import CONTRACTS
 from medshare.cli import cli as root
 from medshare.cli import main
 
@@ -75,7 +76,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["--patient", "patient"],
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
     ),
-    "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "what", "transaction"}),
+    "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
     "audit rebuild": ([], {"block", "block_hash"}),
     "storage pins": ([], {"cid"}),
     "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks"}),
@@ -83,7 +84,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "storage import": (["{car}"], {"roots"}),
     "storage unpack": (["{scan}", "--to", "{new}"], {"folder", "files"}),
     "network list": ([], {"name", "kind", "chain_id", "node", "in_use"}),
-    "network show": ([], {"network", "chain_id", "block", "Directory", "RecordRegistry", "ConsentRegistry"}),
+    "network show": ([], {"network", "chain_id", "block", *CONTRACTS}),
 }
 ELSEWHERE = {"demo"}  # takes seconds: test_demo.py
 

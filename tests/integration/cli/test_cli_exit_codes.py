@@ -181,7 +181,7 @@ def test_every_error__has_a_code_that_is_not_done() -> None:
     codes = {kind.__name__: exit_code(kind.__new__(kind)) for kind in kinds(errors.MedshareError)}
     assert ExitCode.DONE not in codes.values()
     assert {codes[name] for name in ("GranteeIsZeroError", "GranteeIsPatientError", "PeriodEmptyError")} == {2}
-    assert {codes[name] for name in ("AccessDeniedError", "NotThePatientError", "NotARecipientError")} == {3}
+    assert {codes[name] for name in ("AccessDeniedError", "NotAllowedToActError", "NotARecipientError")} == {3}
     assert {codes[name] for name in ("BlobNotFoundError", "UnknownGrantError", "UnknownNetworkError")} == {4}
     assert {codes[name] for name in ("AuthenticationError", "KeyCommitmentError", "MalformedBlobError")} == {5}
     assert {codes[name] for name in ("StoreFullError", "StoreUnavailableError", "LedgerBusyError")} == {6}

@@ -19,7 +19,7 @@ from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medshare.chain import codec
+from medshare.chain import codec, logs
 from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
 from medshare.chain.reverts import field_name
 from medshare.chain.wire import BadAnswerError
@@ -27,8 +27,10 @@ from medshare.errors import InvalidInputError, MedshareError
 from medshare.hashing import keccak256
 from medshare.model import events
 from medshare.model.consent import Grant, GrantRequest
-from medshare.model.events import AccessGranted, BlockRef, EventPlace
-from medshare.model.ids import GrantId
+from medshare.model.delegation import Delegation, DelegationRequest, Guardianship, Verbs
+from medshare.model.emergency import AccreditationKind, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.events import AccessGranted, BlockRef, DelegateAppointed, EventPlace
+from medshare.model.ids import EpisodeId, GrantId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
@@ -48,6 +50,10 @@ STRUCTS: dict[str, tuple[type, set[str], dict[str, str]]] = {
         {"status": "enum IRecordRegistry.Status"},
     ),
     "struct IDirectory.EncryptionKey": (EncryptionKey, set(), {}),
+    "struct IAuthority.DelegationFields": (Delegation, {"patient", "delegate"}, {}),
+    "struct IAuthority.Guardianship": (Guardianship, set(), {}),
+    "struct IEmergencyAccess.Episode": (Episode, {"episode_id"}, {"verdict": "enum IEmergencyAccess.Verdict"}),
+    "struct IEmergencyAccess.Standing": (Standing, set(), {}),
 }
 WIDTHS = {"address": "address", "bytes32": "bytes32"}
 
@@ -67,7 +73,7 @@ def _our_events() -> dict[str, dict[str, Any]]:
         entry["name"]: entry
         for name in CONTRACTS
         for entry in load_artifact(name).entries("event")
-        if entry["name"] not in codec.IGNORED_EVENTS
+        if entry["name"] not in logs.IGNORED_EVENTS
     }
 
 
@@ -86,8 +92,18 @@ def test_struct__of_an_abi__has_the_dataclass_s_fields(struct: str) -> None:
         assert component["internalType"] == expected
 
 
-def test_status__numbers__are_the_contract_s() -> None:
-    assert [(one.name, one.value) for one in RecordStatus] == [("ACTIVE", 1), ("SUPERSEDED", 2), ("RETRACTED", 3)]
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (RecordStatus, {"ACTIVE": 1, "SUPERSEDED": 2, "RETRACTED": 3}),
+        (Verdict, {"NONE": 0, "JUSTIFIED": 1, "UNJUSTIFIED": 2}),
+        (AccreditationKind, {"CLINICIAN": 1, "REVIEWER": 2}),
+        (EmergencyReason, {"UNCONSCIOUS": 1, "INCAPABLE": 2, "THREAT_TO_LIFE": 3, "THREAT_TO_OTHERS": 4}),
+        (Verbs, {"GRANT": 1, "REVOKE": 2}),
+    ],
+)
+def test_enum__names_and_numbers__are_the_contract_s(kind: type, names: dict[str, int]) -> None:
+    assert {one.name: one.value for one in kind} == names
 
 
 @pytest.mark.parametrize("name", sorted(_our_events()))
@@ -96,23 +112,39 @@ def test_event__of_an_abi__has_the_class_s_fields(name: str) -> None:
     names = {field_name(one) for one in _our_events()[name]["inputs"]}
     if name == "AccessGranted":
         names = names - {"grant_id", "granted"} | {"grant"}  # the id and the word make one Grant
+    if name == "DelegateAppointed":
+        names = {"delegation"}  # as above
+    if name == "GuardiansNamed":
+        names = names - {"from"} | {"begins_at"}  # a word that Python keeps for itself
     assert names == {one.name for one in fields(model)} - {"place"}
 
 
 @pytest.mark.parametrize("name", sorted(_our_events()))
 def test_decode_event__what_the_abi_encodes__comes_back(name: str) -> None:
     entry = _our_events()[name]
-    samples = {"address": PATIENT, "bytes32": keccak256(name.encode()), "uint8": 7, "uint32": 9, "uint256": 1 << 200}
+    samples = {
+        "address": PATIENT,
+        "bool": True,
+        "bytes32": keccak256(name.encode()),
+        "uint8": 2,
+        "uint32": 9,
+        "uint40": 10,
+        "uint256": 1 << 200,
+    }
     topics = [keccak256(signature(entry).encode())]
     topics += [encode([one["type"]], [samples[one["type"]]]) for one in entry["inputs"] if one["indexed"]]
     plain = [one["type"] for one in entry["inputs"] if not one["indexed"]]
-    event = codec.decode_event(PLACE, topics, encode(plain, [samples[one] for one in plain]))
+    event = logs.decode_event(PLACE, topics, encode(plain, [samples[one] for one in plain]))
     assert type(event).__name__ == name
     if isinstance(event, AccessGranted):
         assert event.grant.grant_id == 1 << 200
         return
+    if isinstance(event, DelegateAppointed):
+        assert (event.delegation.patient, event.delegation.delegate) == (PATIENT, PATIENT)
+        return
     for parameter in entry["inputs"]:
-        assert getattr(event, field_name(parameter)) == samples[parameter["type"]]
+        field = "begins_at" if parameter["name"] == "from" else field_name(parameter)
+        assert getattr(event, field) == samples[parameter["type"]]
 
 
 grants = st.builds(
@@ -137,6 +169,36 @@ def test_decode_grant__struct_words__is_the_same(grant: Grant) -> None:
     kinds = ["address", "uint32", "uint32", "uint16", "uint8", "uint8"]
     values = [grant.grantee, grant.not_before, grant.expires_at, int(grant.purposes), grant.stamp, grant.epoch]
     assert codec.decode_grant(GrantId(1), encode(kinds, values)) == grant
+
+
+delegations = st.builds(
+    Delegation,
+    patient=st.just(PATIENT),
+    delegate=st.just(DOCTOR),
+    verbs=st.integers(0, 255).map(Verbs),
+    purposes=st.integers(0, 255).map(Purpose),
+    not_before=st.integers(0, 2**32 - 1),
+    expires_at=st.integers(0, 2**32 - 1),
+    stamp=st.integers(0, 255),
+    epoch=st.integers(0, 255),
+)
+
+
+@given(delegations)
+def test_delegation__as_a_word_or_a_struct__is_the_same(delegation: Delegation) -> None:
+    request = DelegationRequest(
+        delegate=DOCTOR,
+        verbs=delegation.verbs,
+        purposes=delegation.purposes,
+        not_before=delegation.not_before,
+        expires_at=delegation.expires_at,
+    )
+    packed = codec.pack_delegation_request(request, stamp=delegation.stamp, epoch=delegation.epoch)
+    assert codec.unpack_delegation(PATIENT, DOCTOR, int.from_bytes(packed, "big")) == delegation
+    kinds = ["uint32", "uint32", "uint16", "uint8", "uint8", "uint8"]
+    values = [delegation.not_before, delegation.expires_at, int(delegation.purposes), int(delegation.verbs)]
+    answer = encode(kinds, [*values, delegation.stamp, delegation.epoch])
+    assert codec.decode_delegation(PATIENT, DOCTOR, answer) == delegation
 
 
 def test_pack_request__fields__lie_where_the_contract_reads_them() -> None:
@@ -174,10 +236,17 @@ def test_decoders__any_bytes__give_a_value_or_a_typed_error(answer: bytes) -> No
         lambda: codec.decode_record(PATIENT, bytes(32), answer),
         lambda: codec.decode_encryption_key(answer),
         lambda: codec.decode_bools(answer, 3),
-        lambda: codec.decode_event(PLACE, [answer[:32].ljust(32)], answer),
+        lambda: codec.decode_delegation(PATIENT, DOCTOR, answer),
+        lambda: codec.decode_control(answer),
+        lambda: codec.decode_guardianship(answer),
+        lambda: codec.decode_episode(EpisodeId(1), answer),
+        lambda: codec.decode_standing(answer),
+        lambda: codec.decode_bar(answer),
+        lambda: logs.decode_event(PLACE, [answer[:32].ljust(32)], answer),
         *(
-            lambda topic=topic: codec.decode_event(PLACE, [topic, answer[:32].ljust(32)], answer)
-            for topic in codec.event_topics()
+            lambda topic=topic, count=count: logs.decode_event(PLACE, [topic, *[answer[:32].ljust(32)] * count], answer)
+            for topic in logs.event_topics()
+            for count in range(4)
         ),
     )
     for decode in decoders:

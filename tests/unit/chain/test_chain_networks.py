@@ -4,6 +4,7 @@ given no file
 └── embedded and anvil should be known
 given a file
 ├── it should add networks and override keys of the built-in ones
+├── what a deployment is made with should be read, or be the usual
 └── unknown keys, wrong types, wrong ranges, and nonsense should be refused by name
 given a URL with a secret
 └── the secret should appear in no repr, endpoint or error
@@ -19,9 +20,11 @@ import pytest
 
 from medshare.chain.networks import Faucet, NetworkKind, load_network, load_networks
 from medshare.errors import ConfigurationError, UnknownNetworkError
+from medshare.model.emergency import EmergencyLimits
 
 pytestmark = pytest.mark.unit
 
+ACCREDITOR = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 SECRET = "canary-5a1e"
 
 
@@ -87,11 +90,27 @@ def test_load_networks__file__adds_and_overrides(tmp_path: Path) -> None:
         ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfees = "generous"', "fees"),
         ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfaucet = "genesis"', "faucet"),
         ('kind = "smoke"\nchain_id = 5', "kind"),
+        ('kind = "embedded"\nchain_id = 5\ndeployment = 5', "deployment"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\ncolour = 5', "deployment.colour"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nlongest_episode = 59', "longest_episode"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nlongest_episode = true', "longest_episode"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nreview_period = 0', "review_period"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmost_unreviewed = 257', "most_unreviewed"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\naccreditor = "me"', "accreditor"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\naccreditor = 5', "accreditor"),
     ],
 )
 def test_load_networks__field_that_cannot_be__is_named(tmp_path: Path, lines: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         load_networks(_file(tmp_path, f"[networks.mine]\n{lines}\n"))
+
+
+def test_load_networks__what_a_deployment_is_made_with__is_read_or_the_usual(tmp_path: Path) -> None:
+    lines = f'[networks.anvil.deployment]\naccreditor = "{ACCREDITOR.lower()}"\nreview_period = 7200\n'
+    chosen = load_networks(_file(tmp_path, lines))["anvil"].deployment
+    assert (chosen.accreditor, chosen.longest_episode, chosen.review_period) == (ACCREDITOR, 4 * 3600, 7200)
+    assert chosen.limits == EmergencyLimits(longest_episode=4 * 3600, review_period=7200, most_unreviewed=16)
+    assert load_network("anvil").deployment.accreditor is None
 
 
 @pytest.mark.parametrize("text", ["[networks", "[servers.a]\nx = 1", "networks = 5", "[networks]\nmine = 5", "\udc80"])

@@ -25,7 +25,7 @@ from medshare.chain.wire import NodeError
 from medshare.errors import (
     LedgerBusyError,
     MedshareError,
-    NotThePatientError,
+    NotAllowedToActError,
     PeriodEmptyError,
     TransactionFailedError,
     UnknownRecordError,
@@ -35,12 +35,14 @@ from medshare.hashing import keccak256
 pytestmark = pytest.mark.unit
 
 PATIENT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+ACTOR = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 ERRORS = {entry["name"]: entry for name in CONTRACTS for entry in load_artifact(name).entries("error")}
-NOT_THE_PATIENT = (
-    keccak256(b"ConsentRegistryNotThePatient(uint256,address)")[:4]
-    + (5).to_bytes(32, "big")
+NOT_ALLOWED = (
+    keccak256(b"AuthorityNotAllowed(address,address)")[:4]
     + bytes(12)
     + bytes.fromhex(PATIENT[2:])
+    + bytes(12)
+    + bytes.fromhex(ACTOR[2:])
 )
 
 
@@ -55,30 +57,31 @@ def test_exceptions__all__stand_for_an_error_of_a_contract() -> None:
     assert {shape.exception.solidity for shape in error_shapes().values()} == set(ERRORS)
 
 
-def test_field_name__grant_id__is_not_just_id() -> None:
+def test_field_name__id_of_a_token__is_not_just_id() -> None:
     assert field_name({"name": "id", "internalType": "GrantId"}) == "grant_id"
+    assert field_name({"name": "id", "internalType": "EpisodeId"}) == "episode_id"
     assert field_name({"name": "notBefore", "internalType": "uint32"}) == "not_before"
 
 
 @pytest.mark.parametrize(
     "dressed",
     [
-        NOT_THE_PATIENT,
-        NodeError(3, "execution reverted", "0x" + NOT_THE_PATIENT.hex()),
-        NodeError(3, "execution reverted", {"data": "0x" + NOT_THE_PATIENT.hex(), "message": "x"}),
-        NodeError(-32000, "VM Exception: revert 0x" + NOT_THE_PATIENT.hex()),
-        ContractCustomError("0x" + NOT_THE_PATIENT.hex(), data="0x" + NOT_THE_PATIENT.hex()),
-        ContractLogicError("execution reverted", data="0x" + NOT_THE_PATIENT.hex()),
-        Web3RPCError("x", rpc_response={"error": {"code": 3, "message": "m", "data": "0x" + NOT_THE_PATIENT.hex()}}),
-        TransactionFailed(repr(NOT_THE_PATIENT)),
-        TransactionFailed(f"execution reverted: {NOT_THE_PATIENT!r}"),
+        NOT_ALLOWED,
+        NodeError(3, "execution reverted", "0x" + NOT_ALLOWED.hex()),
+        NodeError(3, "execution reverted", {"data": "0x" + NOT_ALLOWED.hex(), "message": "x"}),
+        NodeError(-32000, "VM Exception: revert 0x" + NOT_ALLOWED.hex()),
+        ContractCustomError("0x" + NOT_ALLOWED.hex(), data="0x" + NOT_ALLOWED.hex()),
+        ContractLogicError("execution reverted", data="0x" + NOT_ALLOWED.hex()),
+        Web3RPCError("x", rpc_response={"error": {"code": 3, "message": "m", "data": "0x" + NOT_ALLOWED.hex()}}),
+        TransactionFailed(repr(NOT_ALLOWED)),
+        TransactionFailed(f"execution reverted: {NOT_ALLOWED!r}"),
     ],
     ids=lambda dressed: type(dressed).__name__,
 )
 def test_decode_revert__in_any_dress__is_the_contract_s_exception(dressed: BaseException | bytes) -> None:
     error = decode_revert(dressed)
-    assert isinstance(error, NotThePatientError)
-    assert (error.grant_id, error.caller) == (5, PATIENT)
+    assert isinstance(error, NotAllowedToActError)
+    assert (error.patient, error.actor) == (PATIENT, ACTOR)
 
 
 def test_decode_revert__bytes_and_small_numbers__have_their_types() -> None:
@@ -106,7 +109,7 @@ def test_decode_revert__error_string_and_panic__keep_the_reason() -> None:
     [
         (b"", "without a reason"),
         (b"\x01\x02\x03\x04", "not of these contracts"),
-        (NOT_THE_PATIENT[:40], "not of these contracts"),
+        (NOT_ALLOWED[:40], "not of these contracts"),
         (NodeError(-32000, "out of gas"), "out of gas"),
         (NodeError(-32000, "gas required exceeds allowance (30000000)"), "out of gas"),
         (TransactionFailed("Out of gas"), "out of gas"),

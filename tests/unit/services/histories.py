@@ -64,7 +64,7 @@ def take(chain: InMemoryChain, clock: FakeClock, step: Step) -> None:
                 grant_id = derive_grant_id(patient, grantee, TermsDigest(terms))
                 chain.mine(lambda place: ledger_model.revoke(caller, grant_id, place))
             case "revoke_all", [caller]:
-                chain.mine(lambda place: ledger_model.revoke_all(caller, place))
+                chain.mine(lambda place: ledger_model.revoke_all(caller, caller, place))
             case _:
                 raise AssertionError(step)
     except RejectedError:

@@ -38,7 +38,7 @@ from medshare.errors import (
     KeyCommitmentError,
     LedgerUnavailableError,
     MedshareError,
-    NotThePatientError,
+    NotAllowedToActError,
     PatientExhaustedError,
     PeriodEmptyError,
     PurposesEmptyError,
@@ -386,9 +386,9 @@ def test_grant__process_dies_at_any_call__repeating_leaves_one_grant(tmp_path, a
 def test_revoke__grant_of_another_patient__is_refused(world: World) -> None:
     granted = world.grant(world.publish())
     for other in (world.stranger, world.doctor, world.hospital):
-        with pytest.raises(NotThePatientError) as caught:
+        with pytest.raises(NotAllowedToActError) as caught:
             world.consenting.revoke(granted.grant_id, patient=other)
-        assert caught.value.caller == other.address
+        assert (caught.value.patient, caught.value.actor) == (world.patient.address, other.address)
     assert [each.live for each in world.auditing.grants(patient=world.patient.address)] == [True]
 
 

@@ -27,18 +27,33 @@ from hypothesis import strategies as st
 from medshare.errors import ConfigurationError, LedgerBusyError, LedgerUnavailableError, MedshareError, StoreFullError
 from medshare.hashing import keccak256
 from medshare.model.consent import Grant
+from medshare.model.delegation import Delegation, Verbs
+from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
+    Accredited,
+    ActedFor,
     AllAccessRevoked,
+    BarSet,
     BlockRef,
+    ControlMoved,
+    DelegateAppointed,
+    DelegateDismissed,
     EncryptionKeySet,
+    EpisodeEnded,
+    EpisodeReviewed,
     EventPlace,
+    GlassBroken,
+    GuardiansNamed,
+    KeysReleased,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RecoveryObjected,
+    RecoveryProposed,
 )
-from medshare.model.ids import BundleId, GrantId, RecordId, TermsDigest, address
+from medshare.model.ids import BundleId, EpisodeId, GrantId, RecordId, TermsDigest, address
 from medshare.model.purpose import Purpose
 from medshare.services import event_codec, index
 from medshare.services.index import LedgerIndex
@@ -129,6 +144,19 @@ grants = st.builds(
     stamp=st.integers(0, 255),
     epoch=st.integers(0, 255),
 )
+counts = st.integers(0, 255)
+episode_ids = st.integers(1, (1 << 256) - 1).map(EpisodeId)
+delegations = st.builds(
+    Delegation,
+    patient=accounts,
+    delegate=accounts,
+    verbs=st.integers(0, 3).map(Verbs),
+    purposes=st.integers(0, (1 << 16) - 1).map(Purpose),
+    not_before=times,
+    expires_at=times,
+    stamp=counts,
+    epoch=counts,
+)
 records = words.map(RecordId)
 KINDS = {
     EncryptionKeySet: st.builds(
@@ -144,8 +172,45 @@ KINDS = {
     AccessGranted: st.builds(
         AccessGranted, place=places, terms=words.map(TermsDigest), bundle=words.map(BundleId), grant=grants
     ),
-    AccessRevoked: st.builds(AccessRevoked, place=places, grant_id=grant_ids),
-    AllAccessRevoked: st.builds(AllAccessRevoked, place=places, patient=accounts, stamp=st.integers(0, 255)),
+    AccessRevoked: st.builds(AccessRevoked, place=places, grant_id=grant_ids, epoch=counts),
+    AllAccessRevoked: st.builds(AllAccessRevoked, place=places, patient=accounts, stamp=counts),
+    DelegateAppointed: st.builds(DelegateAppointed, place=places, delegation=delegations),
+    DelegateDismissed: st.builds(DelegateDismissed, place=places, patient=accounts, delegate=accounts, epoch=counts),
+    ActedFor: st.builds(ActedFor, place=places, patient=accounts, actor=accounts),
+    GuardiansNamed: st.builds(
+        GuardiansNamed, place=places, patient=accounts, circle=words, delay=times, begins_at=times
+    ),
+    RecoveryProposed: st.builds(
+        RecoveryProposed, place=places, patient=accounts, controller=accounts, attempt=times, ready_at=times
+    ),
+    RecoveryObjected: st.builds(RecoveryObjected, place=places, patient=accounts, attempt=times),
+    ControlMoved: st.builds(ControlMoved, place=places, patient=accounts, controller=accounts, tenure=counts),
+    Accredited: st.builds(
+        Accredited, place=places, actor=accounts, kind=st.sampled_from(AccreditationKind), valid_until=times
+    ),
+    GlassBroken: st.builds(
+        GlassBroken,
+        place=places,
+        patient=accounts,
+        clinician=accounts,
+        episode_id=episode_ids,
+        reason=st.sampled_from(EmergencyReason),
+        details=words,
+        ends_at=times,
+    ),
+    EpisodeEnded: st.builds(EpisodeEnded, place=places, episode_id=episode_ids, by=accounts),
+    KeysReleased: st.builds(
+        KeysReleased, place=places, episode_id=episode_ids, custodian=accounts, bundle=words.map(BundleId)
+    ),
+    EpisodeReviewed: st.builds(
+        EpisodeReviewed,
+        place=places,
+        episode_id=episode_ids,
+        reviewer=accounts,
+        verdict=st.sampled_from(Verdict),
+        note=words,
+    ),
+    BarSet: st.builds(BarSet, place=places, patient=accounts, barred=st.booleans(), count=times),
 }
 
 
@@ -430,7 +495,7 @@ def test_sync__disk_is_full__is_a_typed_error_and_nothing_is_lost(path: Path, ch
         return database
 
     for _ in range(40):
-        chain.mine(lambda place: chain.model.revoke_all(ACTORS[0], place))
+        chain.mine(lambda place: chain.model.revoke_all(ACTORS[0], ACTORS[0], place))
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "connect", connect_to_a_full_disk)
         with pytest.raises(StoreFullError):

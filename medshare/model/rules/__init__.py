@@ -1,0 +1,1 @@
+"""The contracts' rules, one class for each contract or part of one; ``medshare.model.ledger`` puts them together."""

@@ -1,0 +1,128 @@
+"""RecordRegistry: which records exist, by whose word, in which version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from medshare.errors import (
+    PatientIsZeroError,
+    RecordExistsError,
+    RecordIdIsZeroError,
+    RecordNotActiveError,
+    UnknownRecordError,
+    VersionsExhaustedError,
+)
+from medshare.hashing import DIGEST_SIZE
+from medshare.model.events import EventPlace, RecordEvent, RecordRegistered, RecordRetracted, RecordSuperseded
+from medshare.model.ids import ZERO_ADDRESS, Address, RecordId
+from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.rules.signatures import require_signature
+from medshare.model.typed_data import SignableRegister, SignableRetract, SignableSupersede
+
+LAST_VERSION = (1 << 16) - 1
+_ZERO_ID = bytes(DIGEST_SIZE)
+
+
+@dataclass
+class RecordRules:
+    """State and verbs of RecordRegistry."""
+
+    records: dict[tuple[Address, RecordId], RecordEntry] = field(default_factory=dict)
+
+    def register(
+        self, caller: Address, record_id: RecordId, patient: Address, place: EventPlace
+    ) -> tuple[RecordRegistered]:
+        """Register a first version, as custodian."""
+        if patient == ZERO_ADDRESS:
+            raise PatientIsZeroError
+        self._check_new(caller, record_id)
+        event = RecordRegistered(place=place, custodian=caller, patient=patient, record_id=record_id)
+        self._apply_record(event)
+        return (event,)
+
+    def supersede(
+        self, caller: Address, record_id: RecordId, previous_id: RecordId, place: EventPlace
+    ) -> tuple[RecordSuperseded]:
+        """Put a new version in the place of the caller's active record."""
+        previous = self.record(caller, previous_id)
+        if previous.status is not RecordStatus.ACTIVE:
+            raise RecordNotActiveError(caller, previous_id, previous.status)
+        if previous.version == LAST_VERSION:
+            raise VersionsExhaustedError(caller, previous_id)
+        self._check_new(caller, record_id)
+        event = RecordSuperseded(
+            place=place,
+            custodian=caller,
+            patient=previous.patient,
+            record_id=record_id,
+            previous_id=previous_id,
+        )
+        self._apply_record(event)
+        return (event,)
+
+    def retract(self, caller: Address, record_id: RecordId, reason: bytes, place: EventPlace) -> tuple[RecordRetracted]:
+        """Withdraw the caller's record, once."""
+        entry = self.record(caller, record_id)
+        if entry.status is RecordStatus.RETRACTED:
+            raise RecordNotActiveError(caller, record_id, entry.status)
+        event = RecordRetracted(place=place, custodian=caller, record_id=record_id, reason=reason)
+        self._apply_record(event)
+        return (event,)
+
+    def record(self, custodian: Address, record_id: RecordId) -> RecordEntry:
+        """Return what a custodian states of a record; raises ``UnknownRecordError``."""
+        if (custodian, record_id) not in self.records:
+            raise UnknownRecordError(custodian, record_id)
+        return self.records[custodian, record_id]
+
+    def _custodians_word(
+        self,
+        message: SignableRegister | SignableSupersede | SignableRetract,
+        signer: Address,
+        place: EventPlace,
+        *,
+        valid: bool,
+    ) -> tuple[RecordEvent]:
+        custodian = message.custodian
+        is_custodians = valid and signer == custodian
+        require_signature(custodian, deadline=message.deadline, now=place.block.time, valid=is_custodians)
+        match message:
+            case SignableRegister():
+                return self.register(custodian, message.record_id, message.patient, place)
+            case SignableSupersede():
+                return self.supersede(custodian, message.record_id, message.previous_id, place)
+            case SignableRetract():
+                return self.retract(custodian, message.record_id, message.reason, place)
+
+    def _apply_record(self, event: RecordEvent) -> None:
+        at = event.place.block.time
+        match event:
+            case RecordRegistered():
+                self._enter(event.custodian, event.record_id, event.patient, 1, at)
+            case RecordSuperseded():
+                previous = self.records[event.custodian, event.previous_id]
+                self._enter(event.custodian, event.record_id, event.patient, previous.version + 1, at)
+                self._end(previous, RecordStatus.SUPERSEDED, at)
+            case RecordRetracted():
+                self._end(self.records[event.custodian, event.record_id], RecordStatus.RETRACTED, at)
+
+    def _check_new(self, custodian: Address, record_id: RecordId) -> None:
+        if record_id == _ZERO_ID:
+            raise RecordIdIsZeroError
+        if (custodian, record_id) in self.records:
+            raise RecordExistsError(custodian, record_id)
+
+    def _enter(self, custodian: Address, record_id: RecordId, patient: Address, version: int, at: int) -> None:
+        self.records[custodian, record_id] = RecordEntry(
+            record_id=record_id,
+            custodian=custodian,
+            patient=patient,
+            registered_at=at,
+            ended_at=0,
+            version=version,
+            status=RecordStatus.ACTIVE,
+        )
+
+    def _end(self, entry: RecordEntry, status: RecordStatus, at: int) -> None:
+        ended = replace(entry, status=status, ended_at=entry.ended_at or at)
+        self.records[entry.custodian, entry.record_id] = ended
