@@ -30,6 +30,8 @@ from medshare.model.ids import RecordId
 from medshare.model.purpose import Purpose
 from medshare.ports import Actor
 from medshare.services.publishing import Description
+from medshare.session import make_home
+from medshare.settings import Settings
 
 KIB, MIB = 1 << 10, 1 << 20
 PASSPHRASE = "a passphrase for a benchmark"  # noqa: S105
@@ -212,6 +214,7 @@ def peak_memory() -> int:
 
 def make_people(home: Path) -> None:
     """Make keys that are quick to unlock, with coins and published."""
+    make_home(Settings(home=home))
     with connect(home) as session:
         for name in ("hospital", "patient", *(f"reader-{number}" for number in range(READERS))):
             signer, identity = LocalSigner.generate(), Identity.generate()

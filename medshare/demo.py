@@ -26,7 +26,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description, Published
-from medshare.session import Session, connect
+from medshare.session import Session, connect, make_home
 from medshare.settings import Settings
 from medshare.standards import fhir
 
@@ -280,8 +280,9 @@ def _prepare(home: Path) -> str:
     if not (home / MARK_FILE).exists():
         if home.exists() and any(home.iterdir()):
             raise ConfigurationError("the demo's folder holds something else", hint="name a new folder with --home")
-        Settings(home=home).save()
+        private_folder(home)
         write_whole(home / MARK_FILE, _MARK, replace=False)
+    make_home(Settings.begin(home))
     path = home / PASSPHRASE_FILE
     if not path.exists():
         write_whole(path, secrets.token_urlsafe(18).encode() + b"\n", replace=False)

@@ -4,6 +4,7 @@
 
     MedshareError
     ├─ ConfigurationError
+    │  ├─ HomeNotFoundError
     │  ├─ UnknownNetworkError · WrongChainError · DeploymentNotFoundError · DeploymentMismatchError
     │  └─ UnknownIdentityError · IdentityExistsError
     ├─ InvalidInputError            (also ValueError)
@@ -62,6 +63,16 @@ class ConfigurationError(MedshareError):
     """The settings, files or deployment do not fit what was asked."""
 
 
+class HomeNotFoundError(ConfigurationError):
+    """The folder is no place that medshare works in; only what is asked to make one makes it."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"no medshare home in {folder}", hint="check --home and MEDSHARE_HOME, or make a home here: medshare init"
+        )
+        self.folder = folder
+
+
 class UnknownNetworkError(ConfigurationError):
     """No network profile has this name."""
 
@@ -87,7 +98,8 @@ class DeploymentNotFoundError(ConfigurationError):
     def __init__(self, network: str) -> None:
         super().__init__(
             f"no deployment of the contracts is on file for network {network!r}",
-            hint=f"deploy them with scripts/deploy.py --network {network}, or copy the deployment file here",
+            hint=f"deploy them with scripts/deploy.py --network {network}, or copy the deployment file here; "
+            "on the embedded chain: medshare init",
         )
         self.network = network
 

@@ -20,8 +20,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from medshare.chain import OpenChain, load_network, open_chain
-from medshare.errors import ConfigurationError
+from medshare.chain import OpenChain, deployment_file, load_network, open_chain
+from medshare.chain.networks import NetworkKind
+from medshare.errors import ConfigurationError, DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.keyring import Keyring
 from medshare.ports import BlobStore, Clock, Ledger
@@ -63,24 +64,28 @@ class Session:
 
 @contextmanager
 def connect(home: Path | None = None, *, network: str | None = None) -> Iterator[Session]:
-    """Open a session; it ends with the block.
+    """Open a session in a home that is there; it ends with the block.
 
     Args:
-        home: the folder with settings, keys, and, on the embedded default, chain and store; default: the environment
-            variable MEDSHARE_HOME, else the user's data folder.
+        home: the folder with settings, keys, and, on the embedded default, chain and store, as ``medshare init`` or
+            ``make_home`` makes it; default: the environment variable MEDSHARE_HOME, else the user's data folder.
         network: a network's name, in place of the one in the settings.
 
     Raises:
+        HomeNotFoundError: the folder is no home. Nothing is made there.
+        DeploymentNotFoundError: no deployment on this network is on file.
         ConfigurationError: settings, network profile or deployment do not fit.
         LedgerBusyError: another process has the embedded chain open.
         LedgerUnavailableError: the node cannot be reached.
     """
     settings = Settings.load(home).on(network)
     profile = load_network(settings.network, settings.networks_file)
-    home = private_folder(settings.home)
+    home = settings.home
+    if profile.kind is NetworkKind.EMBEDDED and not deployment_file(home, profile.name).exists():
+        # Said before it is opened: to open the embedded chain is to make it.
+        raise DeploymentNotFoundError(profile.name)
     with ExitStack() as resources:
         chain = resources.enter_context(open_chain(profile, home))
-        chain.ensure_deployed()
         ledger = chain.ledger
         store = open_store(settings)
         if isinstance(store, KuboBlobStore):
@@ -102,6 +107,26 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             auditing=auditing,
             examining=Examining(ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal),
         )
+
+
+def make_home(settings: Settings) -> None:
+    """Make the home that these settings describe; on the embedded chain, which is nobody else's, deploy the contracts.
+
+    The settings are written last: what fails leaves them as they were. In a home that is there already nothing is
+    deployed again.
+
+    Raises:
+        ConfigurationError: settings, network profile or deployment do not fit.
+        DeploymentNotFoundError: the network is shared, and no deployment on it is on file.
+        LedgerBusyError: another process has the embedded chain open.
+        LedgerUnavailableError: the node cannot be reached.
+        StoreError: the store does not answer.
+    """
+    profile = load_network(settings.network, settings.networks_file)
+    open_store(settings).pins()
+    with open_chain(profile, settings.home) as chain:
+        chain.ensure_deployed()
+    settings.save()
 
 
 def open_keyring(settings: Settings) -> Keyring:

@@ -22,12 +22,15 @@ from typing import Any, Self
 
 from platformdirs import user_data_path
 
-from medshare.errors import ConfigurationError
+from medshare.errors import ConfigurationError, HomeNotFoundError
 from medshare.files import private_folder, write_whole
 
 HOME_VARIABLE = "MEDSHARE_HOME"
 SETTINGS_FILE = "medshare.toml"
 NETWORKS_FILE = "networks.toml"
+DEPLOYMENTS_FOLDER = "deployments"
+HOME_MARKS = (SETTINGS_FILE, NETWORKS_FILE, DEPLOYMENTS_FOLDER)
+"""What somebody has put into a folder on purpose. A mistyped folder has none of it, and nothing is made there."""
 _MAX_SIZE = 1 << 16
 
 
@@ -59,10 +62,23 @@ class Settings:
 
     @classmethod
     def load(cls, home: Path | None = None) -> Self:
-        """Return the settings in ``home``; where no file is, the defaults.
+        """Return the settings of the home in a folder, which must be one: see ``HOME_MARKS``.
 
         Args:
             home: the folder; default: the environment variable MEDSHARE_HOME, else the user's data folder.
+
+        Raises:
+            HomeNotFoundError: the folder is missing, or holds nothing that makes it a home.
+            ConfigurationError: the file is malformed, or says what it cannot.
+        """
+        folder = home or default_home()
+        if not any((folder / mark).exists() for mark in HOME_MARKS):
+            raise HomeNotFoundError(str(folder))
+        return cls.begin(folder)
+
+    @classmethod
+    def begin(cls, home: Path | None = None) -> Self:
+        """Return the settings to make a home with: those in the folder; where no file is, the defaults.
 
         Raises:
             ConfigurationError: the file is malformed, or says what it cannot.

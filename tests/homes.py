@@ -27,6 +27,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
+from medshare.session import make_home
 from medshare.settings import Settings
 
 PASSPHRASE = "a passphrase for tests"
@@ -168,7 +169,7 @@ def _templates(base: Path) -> Path:
 @functools.cache
 def _people(templates: Path) -> Home:
     folder = private_folder(templates / "people")
-    Settings(home=folder).save()
+    make_home(Settings(home=folder))
     write_whole(folder / "passphrase", PASSPHRASE.encode() + b"\n", replace=False)
     addresses = {}
     with connect(folder) as session:

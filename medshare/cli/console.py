@@ -62,9 +62,14 @@ class App:
     verbose: bool
 
     @property
+    def folder(self) -> Path | None:
+        """The folder named in the options, or None for the default."""
+        return Path(self.home) if self.home else None
+
+    @property
     def settings(self) -> Settings:
-        """The settings these options lead to."""
-        return Settings.load(Path(self.home) if self.home else None).on(self.network)
+        """The settings of the home these options lead to; raises ``HomeNotFoundError``."""
+        return Settings.load(self.folder).on(self.network)
 
     @property
     def keyring(self) -> Keyring:
@@ -74,7 +79,7 @@ class App:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open the session these options lead to."""
-        with connect(Path(self.home) if self.home else None, network=self.network) as session:
+        with connect(self.folder, network=self.network) as session:
             yield session
 
     def actor(self, name: str) -> Actor:

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import click
 
-from medshare.chain import load_network
 from medshare.cli.console import App, Command
 from medshare.envelope import Recipient
-from medshare.errors import MedshareError
+from medshare.errors import HomeNotFoundError, MedshareError
 from medshare.services.examining import Finding, Health
-from medshare.session import open_store
-from medshare.settings import StoreKind, StoreSettings
+from medshare.session import make_home
+from medshare.settings import Settings, StoreKind, StoreSettings
 
 _MARKS = {Health.GOOD: "ok  ", Health.WARNING: "warn", Health.BAD: "BAD "}
 
@@ -30,12 +29,10 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
     """
     if (store == StoreKind.KUBO) != (address is not None) or (token is not None and address is None):
         raise click.UsageError("--kubo and --kubo-token go with --store kubo, and --kubo must")
-    settings = app.settings
+    settings = Settings.begin(app.folder).on(app.network)
     if store is not None:
         settings = replace(settings, store=StoreSettings(kind=StoreKind(store), address=address, token=token))
-    load_network(settings.network, settings.networks_file)
-    open_store(settings).pins()
-    settings.save()
+    make_home(settings)
     with app.session() as session:
         head = session.ledger.chain.head()
     app.show(
@@ -79,6 +76,8 @@ def _findings(app: App) -> list[Finding]:
                 found.append(Finding(check=f"identity {name}", health=Health.BAD, says=str(error), mend=mend))
         with app.session() as session:
             return [*session.examining.examine(identities), *found]
+    except HomeNotFoundError:
+        raise
     except MedshareError as error:
         # Without a session there is nothing more to examine: this is the finding.
         return [Finding(check="session", health=Health.BAD, says=str(error), mend=error.hint), *found]

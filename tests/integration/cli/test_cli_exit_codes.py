@@ -208,7 +208,7 @@ def test_path__leads_through_a_file__is_an_error_and_no_traceback(cli: CommandLi
     (tmp_path / "file").write_bytes(b"in the way")
     under = str(tmp_path / "file" / "below")
     words = ["record", "fetch", cli.home.scan, "--as", "patient", "--out", under]
-    answer = cli(*words) if place == "--out" else cli.bare("--home", under, "network", "show")
+    answer = cli(*words) if place == "--out" else cli.bare("--home", under, "init")
     assert answer.code in (1, 2)
     assert answer.err.startswith("error: ")
     assert "Traceback" not in answer.err

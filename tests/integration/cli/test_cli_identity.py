@@ -1,6 +1,6 @@
 """Identities on the command line: made, imported, published, exported.
 
-given an empty home, or one with people
+given a new home, or one with people
 ├─ new: both keys locked by one passphrase, readable by the owner only; funded and published where there is a faucet
 ├─ new with a keystore and a Crypt4GH key: the imported keys act; a wrong passphrase imports nothing
 ├─ new where the chain does not answer: the keys are kept, and it says how to go on
@@ -35,12 +35,13 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in [folder, *folder.iterdir()]}
 
 
-def test_new__in_an_empty_home__makes_it_whole(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_new__in_a_new_home__makes_it_whole(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     home = Home(path=tmp_path / "deep" / "home", addresses={})
     passphrase = tmp_path / "passphrase"
     passphrase.write_text(PASSPHRASE)
     passphrase.chmod(0o600)
     cli = CommandLine(home, capsysbinary)
+    assert cli.bare("--home", home.path, "init").code == 0
     made = cli("--passphrase-file", passphrase, "--json", "identity", "new", "first").json
     assert made["published"] is True
     shown = cli.bare("--home", home.path, "--json", "identity", "show", "first").json

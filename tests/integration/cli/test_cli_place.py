@@ -3,6 +3,7 @@
 given a home
 ├─ init: writes what is asked for and only that; a store that does not answer changes nothing; whatever is written
 │  can be read back
+├─ any other command where no home is: exit code 4, and nothing is made
 ├─ doctor, all well: every line is ok, exit code 0
 └─ doctor, one thing broken: that line is BAD or warn, the others stand, it says how to mend it, and mending it helps
 """
@@ -14,7 +15,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from homes import PASSPHRASE, CommandLine, make_identity
+from homes import ADDRESS_OF_NOBODY, PASSPHRASE, CommandLine, make_identity
 
 from medshare.chain.record_registry import RecordRegistryAdapter
 from medshare.content import Cid
@@ -55,6 +56,43 @@ def test_init__in_a_new_folder__makes_a_place_that_works(
     assert (said["network"], said["store"]) == ("embedded", "local")
     assert cli.bare("--home", tmp_path / "a" / "b", "doctor").code == 0
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor"],
+        ["identity", "list"],
+        ["identity", "new", "somebody"],
+        ["identity", "new", "somebody", "--offline"],
+        ["record", "list", "--patient", ADDRESS_OF_NOBODY],
+        ["record", "publish", "{file}", "--as", "hospital", "--patient", ADDRESS_OF_NOBODY],
+        ["access", "list", "--patient", ADDRESS_OF_NOBODY],
+        ["audit", "rebuild"],
+        ["storage", "pins"],
+        ["storage", "collect"],
+        ["network", "list"],
+        ["network", "show"],
+    ],
+    ids=" ".join,
+)
+def test_any_other_command__in_a_folder_that_is_no_home__is_not_found_and_makes_nothing(
+    cli: CommandLine, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "file").write_bytes(b"a record")
+    mistyped = tmp_path / "hone"
+    answer = cli.bare(
+        "--home",
+        mistyped,
+        "--passphrase-file",
+        cli.home.passphrase_file,
+        "--json",
+        *(word.format(file=tmp_path / "file") for word in words),
+    )
+    assert (answer.code, answer.out, answer.error["error"]) == (4, b"", "HomeNotFoundError")
+    assert str(mistyped) in answer.error["message"]
+    assert "medshare init" in answer.error["hint"]
+    assert not mistyped.exists()
 
 
 def test_init__with_a_kubo_that_is_not_there__is_unavailable_and_changes_nothing(

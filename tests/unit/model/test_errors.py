@@ -43,6 +43,7 @@ VALUES = {
     "expected": "this",
     "actual": "that",
     "network": "local",
+    "folder": "somewhere",
     "contract": "ConsentRegistry",
     "address": "0x" + "11" * 20,
     "reason": "no code",
