@@ -9,9 +9,20 @@ from pathlib import Path
 import click
 
 from medshare.cli.console import App, Group, moment
+from medshare.cli.ending import exit_code, report
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.content import Cid
-from medshare.errors import InvalidInputError, UnknownRecordError
+from medshare.errors import (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    InvalidInputError,
+    LedgerUnavailableError,
+    MedshareError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownRecordError,
+)
 from medshare.files import written_whole
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
@@ -22,6 +33,15 @@ from medshare.session import Session
 from medshare.standards import fhir
 
 _SNIFF = 256
+# What would stop each further file in the same way.
+_ENDS_ALL = (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    LedgerUnavailableError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 
 
 @click.group(cls=Group)
@@ -78,24 +98,43 @@ def publish(
 ) -> None:
     """Encrypt, store and register FILES, one record each.
 
-    After a crash or a lost connection give the same command again: what is published is not published twice.
+    A file that cannot be published is named by its place in the command and keeps no other from being published; the
+    exit code is that of the first such file. After a crash or a lost connection give the same command again: what is
+    published is not published twice.
     """
     if supersedes is not None and len(files) != 1:
         raise click.UsageError("--supersedes takes one file")
     actor, account = app.actor(custodian), app.keyring.resolve(patient)
-    rows = []
-    with app.session() as session, app.progress() as progress:
-        for path in files:
-            published = session.publishing.publish(
-                path,
-                custodian=actor,
-                patient=account,
-                description=_describe(path, media_type, category, clinical_date, labels),
-                supersedes=supersedes,
-                progress=progress,
-            )
-            rows.append({"file": str(path), **_published_row(published)})
-    app.show_all(rows, nothing="nothing to publish")
+    rows: list[dict[str, object]] = []
+    refused: list[MedshareError] = []
+    try:
+        with app.session() as session, app.progress() as progress:
+            for number, path in enumerate(files, 1):
+                try:
+                    published = session.publishing.publish(
+                        path,
+                        custodian=actor,
+                        patient=account,
+                        description=_describe(path, media_type, category, clinical_date, labels),
+                        supersedes=supersedes,
+                        progress=progress,
+                    )
+                except _ENDS_ALL:
+                    raise
+                except MedshareError as error:
+                    if len(files) == 1:
+                        raise
+                    # By its place: a file's name may say whose record it is.
+                    report(error, error.hint, as_json=app.as_json, about={"file": number})
+                    refused.append(error)
+                else:
+                    rows.append({"file": str(path), **_published_row(published)})
+    finally:
+        # Whatever came after them: these are published, and their ids are needed.
+        if rows:
+            app.show_all(rows, nothing="")
+    if refused:
+        raise click.exceptions.Exit(exit_code(refused[0]))
 
 
 def _describe(
@@ -120,10 +159,12 @@ def _describe(
 
 
 def _looks_like_json(path: Path) -> bool:
-    if not path.is_file() or path.stat().st_size > fhir.MAX_RESOURCE_SIZE:
-        return False
-    with path.open("rb") as stream:
-        return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    # What cannot be read is told by who publishes it, without its name.
+    with suppress(OSError, ValueError):
+        if path.is_file() and path.stat().st_size <= fhir.MAX_RESOURCE_SIZE:
+            with path.open("rb") as stream:
+                return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return False
 
 
 def _published_row(published: Published) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Records on the command line: published once, fetched byte for byte, superseded, retracted, and whose word counts.
 
 given a home with two records
-├─ publish: what the plaintext may be; the same file again is the same record; FHIR says what it is by itself
+├─ publish: what the plaintext may be, file by file; the same file again is the same record; FHIR describes itself
 ├─ fetch: to standard output exactly the bytes; to a file that is new; ranges; nothing of what is refused
 ├─ supersede and retract: readers get the new version, and are refused what was retracted
 ├─ two custodians claim one record: the reader must say whose word he trusts
@@ -69,6 +69,72 @@ def test_publish__several_files__says_which_record_each_became(cli: CommandLine,
     assert [row["file"] for row in rows] == [str(file), str(other)]
     for row, path in zip(rows, (file, other), strict=True):
         assert cli.fetched(row["record"], "patient") == path.read_bytes()
+
+
+def test_publish__one_file_of_several_cannot_be__names_its_place_and_publishes_the_rest(
+    cli: CommandLine, file: Path
+) -> None:
+    (file.parent / "empty").touch()
+    (file.parent / "other").write_bytes(b"something else")
+    files = [file, file.parent / "empty", file.parent / "Jane-Doe.json", file.parent / "other"]
+    words = ["record", "publish", *files, "--as", "hospital", "--patient", "patient"]
+    answer = cli(*words)
+    assert answer.code == 2
+    assert [line for line in answer.err.splitlines() if line.startswith("error: ")] == [
+        "error: file 2: the plaintext is empty: there is nothing to publish",
+        "error: file 3: the plaintext file does not exist",
+    ]
+    assert "Jane" not in answer.err + answer.text
+    assert [line.split()[0] for line in answer.text.splitlines()[1:]] == [str(file), str(file.parent / "other")]
+    again = cli("--json", *words)
+    assert again.code == 2
+    assert [(row["file"], row["already_published"]) for row in again.json] == [
+        (str(file), True),
+        (str(file.parent / "other"), True),
+    ]
+    told = [json.loads(line) for line in again.err.splitlines()]
+    assert [(each["error"], each["file"]) for each in told] == [("InvalidInputError", 2), ("InvalidInputError", 3)]
+    assert len(cli.json("record", "list", "--patient", "patient")) == 4
+
+
+def test_publish__chain_breaks_off_between_two_files__shows_what_is_published(
+    cli: CommandLine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [file.with_name(f"other-{number}") for number in range(2)]
+    for path in others:
+        path.write_bytes(path.name.encode())
+    register = RecordRegistryAdapter.register
+    calls = 0
+
+    def lost(*args: object, **more: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise LedgerUnavailableError("the line was cut")
+        return register(*args, **more)
+
+    monkeypatch.setattr(RecordRegistryAdapter, "register", lost)
+    answer = cli("--json", "record", "publish", file, *others, "--as", "hospital", "--patient", "patient")
+    assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
+    assert [row["file"] for row in answer.json] == [str(file)]
+    assert calls == 2
+
+
+def test_publish__file_that_may_not_be_read__is_refused_and_its_name_not_repeated(
+    cli: CommandLine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refused(path: Path, *args: object, **more: object) -> object:
+        if path == file:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    answer = cli("-v", "record", "publish", file, "--as", "hospital", "--patient", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert "cannot be read" in answer.err
+    assert str(file) not in answer.err
 
 
 def test_publish__to_a_patient_without_a_key__publishes_nothing(cli: CommandLine, file: Path) -> None:
