@@ -50,7 +50,7 @@ def read_passphrase(path: Path) -> str:
     """Return the passphrase that a file holds, the line's end left out.
 
     Raises:
-        KeyFileError: the file cannot be read, or others can read it.
+        KeyFileError: the file cannot be read, is empty, or others can read it.
     """
     try:
         with path.open("rb") as stream:
@@ -60,7 +60,10 @@ def read_passphrase(path: Path) -> str:
         raise KeyFileError("the passphrase file cannot be read", hint=f"check {path}") from error
     if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileError("others can read the passphrase file", hint=f"chmod 600 {path}")
-    return text.rstrip("\r\n")
+    passphrase = text.rstrip("\r\n")
+    if not passphrase:
+        raise KeyFileError("the passphrase file is empty", hint=f"write the passphrase into {path}")
+    return passphrase
 
 
 class Keyring:

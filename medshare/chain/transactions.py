@@ -304,7 +304,9 @@ class TransactionSender:
         depth = self._client.profile.confirmations
         if receipt is None or depth == 1:
             return receipt
-        if self._client.head().number - receipt.block_number + 1 < depth:
+        reached = self._client.head().number - receipt.block_number + 1
+        if reached < depth:
+            logger.info("block %d has %d of %d confirmations", receipt.block_number, reached, depth)
             return None
         # The chain may have been reorganised between the two answers.
         return receipt if self._client.block(receipt.block_number).hash == receipt.block_hash else None

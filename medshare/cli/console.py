@@ -17,8 +17,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
-from medshare.errors import ConfigurationError, MedshareError
-from medshare.keyring import Keyring, read_passphrase
+from medshare.cli.asking import passphrase_of
+from medshare.errors import MedshareError
+from medshare.keyring import Keyring
 from medshare.ports import Actor
 from medshare.services.progress import Progress as Tell
 from medshare.services.progress import silent
@@ -88,17 +89,15 @@ class App:
 
     def passphrase(self, name: str) -> str:
         """Return the passphrase of an identity: from the file named in the options, or asked for."""
-        if self.passphrase_file is not None:
-            return read_passphrase(Path(self.passphrase_file))
-        if not sys.stdin.isatty():
-            raise ConfigurationError("no passphrase", hint="name a file that holds it with --passphrase-file")
-        return str(click.prompt(f"Passphrase of {name}", hide_input=True, err=True))
+        return passphrase_of(name, self._passphrase_file)
 
     def new_passphrase(self, name: str) -> str:
         """Return a passphrase for a new identity; asked for twice."""
-        if self.passphrase_file is not None or not sys.stdin.isatty():
-            return self.passphrase(name)
-        return str(click.prompt(f"New passphrase for {name}", hide_input=True, confirmation_prompt=True, err=True))
+        return passphrase_of(name, self._passphrase_file, new=True)
+
+    @property
+    def _passphrase_file(self) -> Path | None:
+        return Path(self.passphrase_file) if self.passphrase_file is not None else None
 
     def show(self, document: Mapping[str, Any], *, title: str | None = None) -> None:
         """Print one thing, field by field."""
@@ -120,11 +119,14 @@ class App:
             click.echo(nothing)
             return
         names = self._names() if named else {}
+        # A column in which nothing is said only makes lines longer.
+        keys = [key for key in rows[0] if any(row[key] is not None for row in rows)]
         table = Table(box=None, pad_edge=False)
-        for key in rows[0]:
+        for key in keys:
             table.add_column(key.replace("_", " "), no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in map(_hashable, row.values())))
+            values = [_hashable(row[key]) for key in keys]
+            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in values))
         # Ids are to be copied: a line is never folded by us, only by the terminal.
         Console(width=_WIDE).print(table, crop=False)
 

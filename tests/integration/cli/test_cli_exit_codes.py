@@ -284,6 +284,15 @@ def test_passphrase_file__others_can_read_it__is_refused(cli: CommandLine, mode:
     assert f"chmod 600 {cli.home.passphrase_file}" in answer.error["hint"]
 
 
+def test_passphrase_file__empty__is_refused_and_says_so(cli: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_text("\n")
+    path.chmod(0o600)
+    answer = cli("--passphrase-file", path, "--json", "record", "readable", "--as", "doctor")
+    assert (answer.code, answer.error["error"]) == (1, "KeyFileError")
+    assert answer.error["message"] == "the passphrase file is empty"
+
+
 @pytest.mark.parametrize("what", ["missing", "a folder", "not text"])
 def test_passphrase_file__unreadable__is_refused(cli: CommandLine, tmp_path: Path, what: str) -> None:
     path = tmp_path / "other"
