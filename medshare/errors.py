@@ -348,9 +348,23 @@ class RecordNotActiveError(RejectedError):
     custodian: str
     record_id: bytes
     status: int
+    """As the contract counts: 2 superseded, 3 retracted."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.hint = (
+            "it stays so; publish what is right as a new record"
+            if self._retracted
+            else f"name its newest version, which this shows: medshare record show {self.record_id.hex()}"
+        )
+
+    @property
+    def _retracted(self) -> bool:
+        return self.status == 3
 
     def _message(self) -> str:
-        return f"record {self.record_id.hex()} of {self.custodian} was superseded or retracted before"
+        became = "retracted" if self._retracted else "superseded"
+        return f"record {self.record_id.hex()} of {self.custodian} was {became} before"
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from medshare.cli.console import App, Group, moment
-from medshare.cli.record import find
+from medshare.cli.record import find, standing
 from medshare.cli.values import GrantIdValue, PurposeValue, RecordIdValue, parse_moment
 from medshare.errors import AccessDeniedError, InvalidInputError
 from medshare.model.consent import RecordRef
@@ -174,6 +174,8 @@ def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodia
     with app.session() as session:
         ref = find(session, app, record_id, custodian)
         decision = session.retrieving.preview(ref, reader=actor, purpose=purpose)
+        entry = session.ledger.records.record(ref.custodian, ref.record_id, block=session.ledger.chain.head())
+        became = standing(session, entry)
     app.show(
         {
             "permitted": decision.permitted,
@@ -181,6 +183,7 @@ def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodia
             "explanation": decision.explain(),
             "as_of": moment(decision.at),
             "block": decision.block,
+            **became,
         }
     )
     if not decision.permitted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from medshare.files import written_whole
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import Purpose
-from medshare.model.record import Category, RecordEntry
+from medshare.model.record import Category, RecordEntry, RecordStatus
 from medshare.services.publishing import Description, Published
 from medshare.session import Session
 from medshare.standards import fhir
@@ -62,11 +63,24 @@ def find(session: Session, app: App, record_id: RecordId, custodian: str | None)
     return RecordRef(custodian=claims[0].custodian, record_id=record_id)
 
 
-def row(entry: RecordEntry) -> dict[str, object]:
-    """Return what a script or a person reads of a record."""
+def rows_of(session: Session, entries: Sequence[RecordEntry]) -> list[dict[str, object]]:
+    """Return what a script or a person reads of records."""
+    superseded = {entry.custodian for entry in entries if entry.status is RecordStatus.SUPERSEDED}
+    newest = {custodian: session.auditing.newest_versions(custodian) for custodian in superseded}
+    return [_row(entry, newest.get(entry.custodian, {}).get(entry.record_id)) for entry in entries]
+
+
+def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
+    """Return what became of a record: its status, and the newest version that came in its place."""
+    (row,) = rows_of(session, [entry])
+    return {key: row[key] for key in ("status", "newest_version")}
+
+
+def _row(entry: RecordEntry, newest: RecordId | None) -> dict[str, object]:
     return {
         "record": entry.record_id.hex(),
         "status": entry.status.name.lower(),
+        "newest_version": newest.hex() if newest is not None else None,
         "version": entry.version,
         "registered_at": moment(entry.registered_at),
         "ended_at": moment(entry.ended_at),
@@ -194,8 +208,8 @@ def list_(app: App, patient: str) -> None:
     """List the records that custodians state of a patient."""
     account = app.keyring.resolve(patient)
     with app.session() as session:
-        entries = session.auditing.records(account)
-    app.show_all([row(entry) for entry in entries], nothing="no records are stated of this patient")
+        rows = rows_of(session, session.auditing.records(account))
+    app.show_all(rows, nothing="no records are stated of this patient")
 
 
 @record.command("readable")
@@ -203,7 +217,10 @@ def list_(app: App, patient: str) -> None:
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.pass_obj
 def readable(app: App, reader: str, purpose: Purpose) -> None:
-    """List the records that patients have granted a reader for a purpose."""
+    """List the records that patients have granted a reader for a purpose.
+
+    A superseded record stays readable; its row names the newest version, which may need a grant of its own.
+    """
     actor = app.actor(reader)
     with app.session() as session:
         found = session.retrieving.readable(reader=actor, purpose=purpose)
@@ -213,11 +230,12 @@ def readable(app: App, reader: str, purpose: Purpose) -> None:
             # Terms may name what no custodian has registered: that hides nothing else.
             with suppress(UnknownRecordError):
                 entries.append(session.ledger.records.record(ref.custodian, ref.record_id, block=head))
+        rows = rows_of(session, entries)
     if found.unreadable:
         click.echo(
             f"note: {len(found.unreadable)} live grants were passed over, their bundles cannot be read", err=True
         )
-    app.show_all([row(entry) for entry in entries], nothing="no live grant covers this purpose")
+    app.show_all(rows, nothing="no live grant covers this purpose")
 
 
 @record.command("show")
@@ -231,7 +249,8 @@ def show(app: App, record_id: RecordId) -> None:
             session.ledger.records.record(claim.custodian, record_id, block=head)
             for claim in session.auditing.claims(record_id)
         ]
-    app.show_all([{**row(entry), "cid": str(Cid.of_directory(record_id))} for entry in entries], nothing="")
+        rows = rows_of(session, entries)
+    app.show_all([{**row, "cid": str(Cid.of_directory(record_id))} for row in rows], nothing="")
 
 
 @record.command("fetch")
@@ -269,12 +288,17 @@ def fetch(
         with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as target:
             for chunk in chunks:
                 target.write(chunk)
+        became = standing(session, opened.entry)
     if out is None:
+        if opened.entry.status is not RecordStatus.ACTIVE:
+            newer = f"; the newest version is {became['newest_version']}" if became["newest_version"] else ""
+            click.echo(f"note: this record was {became['status']}{newer}", err=True)
         return
     manifest = opened.manifest
     app.show(
         {
             "record": record_id.hex(),
+            **became,
             "bytes": manifest.size if length is None else length,
             "media_type": manifest.media_type,
             "category": manifest.category.value,

@@ -141,6 +141,15 @@ class Auditing:
         model = _replay(self.trail(patient))
         return sorted(model.records.values(), key=lambda entry: (entry.registered_at, entry.record_id))
 
+    def newest_versions(self, custodian: Address) -> dict[RecordId, RecordId]:
+        """Return, for each record that a custodian has superseded, the newest version that came in its place."""
+        self._index.sync()
+        newest: dict[RecordId, RecordId] = {}
+        for event in reversed(self._index.events(actor=custodian, kind=RecordSuperseded)):
+            if isinstance(event, RecordSuperseded):
+                newest[event.previous_id] = newest.get(event.record_id, event.record_id)
+        return newest
+
     def claims(self, record_id: RecordId) -> list[Claim]:
         """Return who states a record: one custodian, unless another states the same record under his own name.
 

@@ -299,13 +299,36 @@ def test_supersede__by_its_custodian__is_a_new_version(cli: CommandLine, file: P
     assert trail[-1]["what"] == f"record {new} in place of {cli.home.observation}"
 
 
+def test_supersede__twice__each_answer_names_the_newest_version(
+    granted_home, capsysbinary: pytest.CaptureFixture[bytes], file: Path, tmp_path: Path
+) -> None:
+    cli = CommandLine(granted_home, capsysbinary)
+    old = cli.home.observation
+    second = publish(cli, file, "--supersedes", old)
+    file.write_bytes(b"a second thought")
+    newest = publish(cli, file, "--supersedes", second)
+    for words in (["record", "list", "--patient", "patient"], ["record", "readable", "--as", "doctor"]):
+        rows = {row["record"]: row for row in cli.json(*words)}
+        assert (rows[old]["status"], rows[old]["newest_version"]) == ("superseded", newest)
+        assert (rows[cli.home.scan]["status"], rows[cli.home.scan]["newest_version"]) == ("active", None)
+    (shown,) = cli.json("record", "show", second)
+    checked = cli.json("access", "check", old, "--as", "doctor")
+    fetched = cli.json("record", "fetch", old, "--as", "doctor", "--out", tmp_path / "out")
+    for said in (shown, checked, fetched):
+        assert (said["status"], said["newest_version"]) == ("superseded", newest)
+    streamed = cli("record", "fetch", old, "--as", "doctor")
+    assert (streamed.code, streamed.out) == (0, OBSERVATION)
+    assert streamed.err == f"note: this record was superseded; the newest version is {newest}\n"
+
+
 def test_supersede__already_superseded__is_refused_and_nothing_published(cli: CommandLine, file: Path) -> None:
     publish(cli, file, "--supersedes", cli.home.observation)
     file.write_bytes(b"a second thought")
     words = ["--as", "hospital", "--patient", "patient", "--supersedes", cli.home.observation]
     answer = cli("record", "publish", file, *words)
     assert answer.code == 1
-    assert "superseded or retracted before" in answer.err
+    assert "was superseded before" in answer.err
+    assert f"medshare record show {cli.home.observation}" in answer.err
     assert len(cli.json("record", "list", "--patient", "patient")) == 3
 
 
@@ -335,6 +358,10 @@ def test_retract__readers_are_refused__patient_and_custodian_are_not(
     assert cli("access", "check", cli.home.observation, "--as", "doctor").code == 3
     assert cli.fetched(cli.home.observation, "patient") == OBSERVATION
     assert cli.fetched(cli.home.observation, "hospital") == OBSERVATION
+    assert cli("record", "fetch", cli.home.observation, "--as", "patient").err == "note: this record was retracted\n"
+    again = cli("record", "retract", cli.home.observation, "--as", "hospital", "--reason", "again")
+    assert "was retracted before" in again.err
+    assert "as a new record" in again.err
     assert "CANARY" not in json.dumps(cli.json("audit", "trail", "--patient", "patient"))
 
 
