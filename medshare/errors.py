@@ -107,7 +107,7 @@ class DeploymentNotFoundError(ConfigurationError):
 class DeploymentMismatchError(ConfigurationError):
     """The code at a contract's address is not the code this version of medshare speaks to."""
 
-    hint = "compare the deployment file with scripts/verify_deployment.py, or deploy anew"
+    hint = "ask who deployed for the deployment file, and for the version of medshare it belongs to; or deploy anew"
 
     def __init__(self, contract: str, address: str, reason: str) -> None:
         super().__init__(f"{contract} at {address}: {reason}")
