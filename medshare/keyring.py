@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def read_passphrase(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError("the passphrase file cannot be read", hint=f"check {path}") from error
     if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise KeyFileError("others can read the passphrase file", hint=f"chmod 600 {path}")
+        raise KeyFileError("others can read the passphrase file", hint=f"chmod 600 {shlex.quote(str(path))}")
     passphrase = text.rstrip("\r\n")
     if not passphrase:
         raise KeyFileError("the passphrase file is empty", hint=f"write the passphrase into {path}")
@@ -171,6 +172,30 @@ class Keyring:
         folder = self._existing(name)
         return folder / SECRET_FILE, folder / PUBLIC_FILE
 
+    def check(self, name: str) -> None:
+        """See that an identity's three files are there, and that nobody else can read or exchange its keys.
+
+        Raises:
+            UnknownIdentityError: there is none of this name.
+            KeyFileError: a file is missing, or its mode lets others in.
+        """
+        folder = self._existing(name)
+        for file, others, mode in (
+            (ACCOUNT_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
+            (SECRET_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
+            (PUBLIC_FILE, stat.S_IWGRP | stat.S_IWOTH, 644),
+        ):
+            path = folder / file
+            try:
+                found = path.stat().st_mode
+            except OSError as error:
+                raise KeyFileError(f"{file} is missing or out of reach", hint=_restore(folder)) from error
+            if not stat.S_ISREG(found):
+                raise KeyFileError(f"{file} is not a file", hint=_restore(folder))
+            if found & others:
+                may = "write" if mode == 644 else "read"
+                raise KeyFileError(f"others can {may} {file}", hint=f"chmod {mode} {shlex.quote(str(path))}")
+
     def _address(self, name: str) -> Address:
         path = self._existing(name) / ACCOUNT_FILE
         try:
@@ -178,7 +203,9 @@ class Keyring:
                 written = json.loads(stream.read(_MAX_ACCOUNT_FILE))["address"]
             return address("0x" + written.removeprefix("0x"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise KeyFileError(f"the account file of identity {name!r} is damaged") from error
+            raise KeyFileError(
+                f"the account file of identity {name!r} is damaged", hint=_restore(path.parent)
+            ) from error
 
     def _existing(self, name: str) -> Path:
         folder = self._folder_of(name)
@@ -190,3 +217,7 @@ class Keyring:
         if not _NAME.fullmatch(name):
             raise InvalidInputError("a name has lower-case letters, digits, '-' and '_', at most 64")
         return self._folder / name
+
+
+def _restore(folder: Path) -> str:
+    return f"restore {shlex.quote(str(folder))} from a backup"

@@ -105,7 +105,9 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
             retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
             auditing=auditing,
-            examining=Examining(ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal),
+            examining=Examining(
+                ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
+            ),
         )
 
 

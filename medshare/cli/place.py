@@ -47,10 +47,14 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
 
 
 @click.command(cls=Command)
+@click.option("--deep", is_flag=True, help="Read and hash every block of the records published from here, too.")
 @click.pass_obj
-def doctor(app: App) -> None:
-    """Say what is wrong with chain, store, keys and clock, and how to mend it."""
-    findings = _findings(app)
+def doctor(app: App, deep: bool) -> None:
+    """Say what is wrong with chain, store, space, keys and clock, and how to mend it.
+
+    The exit code is 1 if a line says BAD.
+    """
+    findings = _findings(app, deep=deep)
     if app.as_json:
         app.show_all([_row(finding) for finding in findings], nothing="")
     else:
@@ -62,25 +66,29 @@ def doctor(app: App) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _findings(app: App) -> list[Finding]:
+def _findings(app: App, *, deep: bool) -> list[Finding]:
     found: list[Finding] = []
     identities = []
     try:
         keyring = app.keyring
         for name in keyring.names():
             try:
+                keyring.check(name)
                 key = Recipient.load(keyring.key_files(name)[1]).key
                 identities.append((name, keyring.resolve(name), key))
             except MedshareError as error:
                 mend = error.hint or f"restore {keyring.key_files(name)[0].parent} from a backup"
                 found.append(Finding(check=f"identity {name}", health=Health.BAD, says=str(error), mend=mend))
-        with app.session() as session:
-            return [*session.examining.examine(identities), *found]
+        with app.session() as session, app.progress() as progress:
+            return [*session.examining.examine(identities, deep=deep, progress=progress), *found]
     except HomeNotFoundError:
         raise
     except MedshareError as error:
         # Without a session there is nothing more to examine: this is the finding.
         return [Finding(check="session", health=Health.BAD, says=str(error), mend=error.hint), *found]
+    except OSError as error:
+        mend = "see that this user may read and write in the home"
+        return [Finding(check="session", health=Health.BAD, says=str(error), mend=mend), *found]
 
 
 def _row(finding: Finding) -> dict[str, str]:

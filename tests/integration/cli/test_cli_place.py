@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from homes import ADDRESS_OF_NOBODY, PASSPHRASE, CommandLine, make_identity
@@ -33,8 +34,8 @@ def nobody_listens() -> int:
         return int(probe.getsockname()[1])
 
 
-def findings(cli: CommandLine, *options: str) -> tuple[int, dict[str, dict[str, str]]]:
-    answer = cli(*options, "--json", "doctor")
+def findings(cli: CommandLine, *options: str, deep: bool = False) -> tuple[int, dict[str, dict[str, str]]]:
+    answer = cli(*options, "--json", "doctor", *(["--deep"] if deep else []))
     assert answer.err == ""
     found = {row["check"]: row for row in answer.json}
     for row in found.values():
@@ -190,6 +191,7 @@ def test_doctor__all_is_well__says_so_line_by_line(cli: CommandLine) -> None:
         "clock",
         "index",
         "store",
+        "space",
         "publications",
         *(f"identity {name}" for name in sorted(cli.home.addresses)),
     ]
@@ -217,18 +219,53 @@ def test_doctor__other_key_in_the_directory__is_bad(cli: CommandLine) -> None:
     assert "ok    identity clinic: " in text
 
 
-@pytest.mark.parametrize("name", ["account.json", "encryption.pub"])
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", None], ids=["empty", "braces", "bytes", "missing"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("account.json", b""),
+        ("account.json", b"{}"),
+        ("account.json", b"\xff\x00"),
+        ("account.json", None),
+        ("encryption.pub", b""),
+        ("encryption.pub", b"{}"),
+        ("encryption.pub", None),
+        ("encryption.sec", None),
+    ],
+)
 def test_doctor__damaged_key_file__is_bad_and_the_rest_is_examined(
     cli: CommandLine, name: str, content: bytes | None
 ) -> None:
     path = cli.home.identity("doctor") / name
-    path.unlink()
-    if content is not None:
+    if content is None:
+        path.unlink()
+    else:
         path.write_bytes(content)
     code, found = findings(cli)
     assert (code, unwell(found)) == (1, {"identity doctor": "bad"})
-    assert len(found) == 5 + len(cli.home.addresses)
+    assert len(found) == 6 + len(cli.home.addresses)
+    assert f"restore {cli.home.identity('doctor')} from a backup" in found["identity doctor"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "mended"),
+    [
+        ("account.json", 0o644, "600"),
+        ("encryption.sec", 0o640, "600"),
+        ("encryption.sec", 0o604, "600"),
+        ("encryption.pub", 0o666, "644"),
+    ],
+)
+def test_doctor__key_file_open_to_others__says_which_and_the_command_mends(
+    cli: CommandLine, name: str, mode: int, mended: str
+) -> None:
+    path = cli.home.identity("doctor") / name
+    path.chmod(mode)
+    code, found = findings(cli)
+    assert (code, unwell(found)) == (1, {"identity doctor": "bad"})
+    assert name in found["identity doctor"]["says"]
+    assert found["identity doctor"]["mend"] == f"chmod {mended} {path}"
+    path.chmod(int(mended, 8))
+    assert findings(cli)[0] == 0
 
 
 def test_doctor__block_missing__names_the_record_and_importing_it_mends(cli: CommandLine, tmp_path: Path) -> None:
@@ -241,6 +278,42 @@ def test_doctor__block_missing__names_the_record_and_importing_it_mends(cli: Com
     assert "CAR archive" in found["publications"]["mend"]
     cli.json("storage", "import", tmp_path / "scan.car")
     assert findings(cli)[0] == 0
+
+
+def test_doctor__block_damaged__is_seen_only_by_a_deep_look(cli: CommandLine) -> None:
+    blocks = [path for path in (cli.home.path / "blocks" / "blocks").rglob("*") if path.is_file()]
+    largest = max(blocks, key=lambda path: path.stat().st_size)
+    whole = largest.read_bytes()
+    largest.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    code, found = findings(cli)
+    assert (code, unwell(found)) == (0, {})
+    assert "--deep" in found["publications"]["says"]
+    code, found = findings(cli, deep=True)
+    assert (code, unwell(found)) == (1, {"publications": "bad"})
+    assert cli.home.scan in found["publications"]["says"]
+    largest.write_bytes(whole)
+    assert findings(cli, deep=True)[0] == 0
+
+
+def test_doctor__little_space__is_a_warning(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(total=1 << 40, used=0, free=(1 << 30) - 1))
+    code, found = findings(cli)
+    assert (code, unwell(found)) == (0, {"space": "warning"})
+    assert "1023 MiB" in found["space"]["says"]
+
+
+@pytest.mark.parametrize("place", ["medshare.session.open_chain", "medshare.services.auditing.Auditing.sync"])
+def test_doctor__disk_refuses__is_a_line_and_no_traceback(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def refused(*_args: object, **_more: object) -> None:
+        raise OSError(30, "Read-only file system", "/somewhere")
+
+    monkeypatch.setattr(place, refused)
+    code, found = findings(cli)
+    assert (code, list(unwell(found).values())) == (1, ["bad"])
+    (bad,) = (row for row in found.values() if row["health"] == "bad")
+    assert "Read-only file system" in bad["says"]
 
 
 def test_doctor__unfinished_publication__is_a_warning_and_resuming_mends(
