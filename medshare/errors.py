@@ -234,7 +234,7 @@ class StoreUnavailableError(StoreError):
 class StoreFullError(StoreError):
     """There is no space left where the store writes."""
 
-    hint = "free space or choose another store, then repeat: blocks already written are kept"
+    hint = "free space, then repeat; what broken-off work left goes with: medshare storage collect --older-than 0s"
 
 
 # -------------------------------------------------------------------------------------------------- ledger

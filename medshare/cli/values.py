@@ -47,14 +47,22 @@ class GrantIdValue(click.ParamType[GrantId]):
         return grant_id(value)
 
 
+def parse_span(text: str) -> int:
+    """Return the seconds of a span such as 30d, 12h, 90m or 10s; raises ``InvalidInputError``."""
+    span = _SPAN.fullmatch(text)
+    if span is None:
+        raise InvalidInputError(f"not a span of time: {text[:40]!r}", hint="write 30d, 12h, 90m or 10s")
+    return int(span[1]) * _SECONDS[span[2]]
+
+
 def parse_moment(text: str, now: int) -> int:
     """Return Unix seconds for a span from now (30d, 12h, 90m, 10s) or a date and time in ISO 8601 (UTC if it says not).
 
     Raises:
         InvalidInputError: neither of the two, or not a time that the chain can count.
     """
-    if span := _SPAN.fullmatch(text):
-        return _countable(now + int(span[1]) * _SECONDS[span[2]])
+    if _SPAN.fullmatch(text):
+        return _countable(now + parse_span(text))
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:

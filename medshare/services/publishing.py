@@ -9,7 +9,8 @@ The steps, numbered as in the code:
 (5) note the record's id and pin it: from here on a crash loses nothing;
 (6) register it on chain, under an intent that cannot be carried out twice.
 
-A crash before (5) leaves blocks that no pin reaches, which the next collection removes; publishing again begins anew.
+A crash before (5) leaves blocks that no pin reaches, which a collection removes when they are old enough to be nobody's
+work in progress; publishing again begins anew.
 A crash after (5) goes on at (6), with ``publish`` of the same record or with ``resume``.
 """
 

@@ -78,7 +78,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "what", "transaction"}),
     "audit rebuild": ([], {"block", "block_hash"}),
     "storage pins": ([], {"cid"}),
-    "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks"}),
+    "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks", "spared_blocks", "spared_bytes"}),
     "storage export": (["{scan}", "--to", "{new}"], {"root", "file", "bytes"}),
     "storage import": (["{car}"], {"roots"}),
     "storage unpack": (["{scan}", "--to", "{new}"], {"folder", "files"}),
