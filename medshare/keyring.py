@@ -22,13 +22,16 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medshare.chain import LocalSigner
 from medshare.envelope import Identity
 from medshare.errors import IdentityExistsError, InvalidInputError, KeyFileError, UnknownIdentityError
 from medshare.files import out_of_space_is_typed, private_folder, sync_folder
 from medshare.model.ids import Address, address
 from medshare.ports import Actor
+
+if TYPE_CHECKING:
+    from medshare.chain import LocalSigner
 
 ACCOUNT_FILE = "account.json"
 SECRET_FILE = "encryption.sec"  # noqa: S105 - a file's name
@@ -103,6 +106,9 @@ class Keyring:
             raise InvalidInputError(f"a passphrase has at least {MIN_PASSPHRASE} characters")
         if folder.exists():
             raise IdentityExistsError(name)
+        # The chain's libraries take a second to import: who only lists names need not wait for them.
+        from medshare.chain import LocalSigner
+
         signer = signer or LocalSigner.generate()
         identity = identity or Identity.generate()
         # Both keys appear at once or not at all: an identity with one key is of no use.
@@ -135,6 +141,8 @@ class Keyring:
             WrongPassphraseError: the passphrase does not open it.
             KeyFileError: a key file is damaged, or others can read it.
         """
+        from medshare.chain import LocalSigner
+
         folder = self._existing(name)
         secret = passphrase(name)
         return Actor(

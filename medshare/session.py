@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,9 +21,10 @@ from pathlib import Path
 
 from medshare.chain import OpenChain, deployment_file, load_network, open_chain
 from medshare.chain.networks import NetworkKind
-from medshare.errors import ConfigurationError, DeploymentNotFoundError
+from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.keyring import Keyring
+from medshare.places import open_keyring, open_store
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
@@ -33,8 +33,8 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
 from medshare.services.retrieving import Retrieving
-from medshare.settings import Settings, StoreKind
-from medshare.storage import BearerAuth, KuboBlobStore, LocalBlobStore
+from medshare.settings import Settings
+from medshare.storage import KuboBlobStore
 
 
 class SystemClock:
@@ -129,25 +129,3 @@ def make_home(settings: Settings) -> None:
     with open_chain(profile, settings.home) as chain:
         chain.ensure_deployed()
     settings.save()
-
-
-def open_keyring(settings: Settings) -> Keyring:
-    """Return the keyring of these settings; needs neither chain nor store."""
-    return Keyring(settings.home / "identities")
-
-
-def open_store(settings: Settings) -> BlobStore:
-    """Return the store of these settings; needs no chain.
-
-    Raises:
-        ConfigurationError: the store's token is to come from an environment variable that is not set.
-    """
-    store = settings.store
-    if store.kind is StoreKind.LOCAL or store.address is None:
-        return LocalBlobStore(private_folder(settings.home / "blocks"))
-    if store.token is None:
-        return KuboBlobStore(store.address)
-    token = os.environ.get(store.token)
-    if not token:
-        raise ConfigurationError(f"the store needs the environment variable {store.token}")
-    return KuboBlobStore(store.address, auth=BearerAuth(token))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from medshare.cli import cli
+from medshare.cli.root import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LINE = ROOT / "docs" / "command-line.md"

@@ -75,7 +75,9 @@ def running_zygote(folder: Path) -> Iterator[Zygote]:
 
 def serve() -> None:
     """Fork for each order."""
-    import medshare.chain.embedded  # noqa: F401 - imported late by medshare itself
+    import medshare.chain.embedded
+    import medshare.cli.root
+    import medshare.session  # noqa: F401 - imported late by medshare itself, as are the others
     from medshare.cli import main
 
     answers = os.dup(1)

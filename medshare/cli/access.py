@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from medshare.cli.console import App, Group, moment
@@ -13,7 +15,9 @@ from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus
 from medshare.services.auditing import GrantStanding
-from medshare.session import Session
+
+if TYPE_CHECKING:
+    from medshare.session import Session
 
 
 @click.group(cls=Group)

@@ -9,22 +9,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from medshare.cli.asking import passphrase_of
 from medshare.errors import MedshareError
 from medshare.keyring import Keyring
+from medshare.places import open_keyring
 from medshare.ports import Actor
 from medshare.services.progress import Progress as Tell
 from medshare.services.progress import silent
-from medshare.session import Session, connect, open_keyring
 from medshare.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from medshare.session import Session
 
 _WIDE = 500
 
@@ -80,6 +81,9 @@ class App:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open the session these options lead to."""
+        # The chain's libraries take a second to import: help, and what needs no chain, need not wait for them.
+        from medshare.session import connect
+
         with connect(self.folder, network=self.network) as session:
             yield session
 
@@ -118,6 +122,10 @@ class App:
         if not rows:
             click.echo(nothing)
             return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
         names = self._names() if named else {}
         # A column in which nothing is said only makes lines longer.
         keys = [key for key in rows[0] if any(row[key] is not None for row in rows)]
@@ -147,6 +155,9 @@ class App:
         if self.as_json or not sys.stderr.isatty():
             yield silent
             return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("{task.description:>14}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             tasks: dict[str, TaskID] = {}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from medshare.chain import LocalSigner
 from medshare.cli.console import App, Group
 from medshare.envelope import Identity, Recipient
 from medshare.errors import MedshareError
@@ -31,6 +30,8 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
     Imported files must be locked with the same passphrase that the identity gets. On development networks the new
     account gets coins; elsewhere send it some and run: medshare identity publish NAME
     """
+    from medshare.chain import LocalSigner
+
     passphrase = app.new_passphrase(name)
     actor = app.keyring.create(
         name,

@@ -10,7 +10,6 @@ from medshare.cli.console import App, Command
 from medshare.envelope import Recipient
 from medshare.errors import HomeNotFoundError, MedshareError
 from medshare.services.examining import Finding, Health
-from medshare.session import make_home
 from medshare.settings import Settings, StoreKind, StoreSettings
 
 _MARKS = {Health.GOOD: "ok  ", Health.WARNING: "warn", Health.BAD: "BAD "}
@@ -27,6 +26,8 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
     On another network the contracts must be deployed first (scripts/deploy.py). A Kubo node must answer. Given again,
     it changes what it is told to change, and nothing else.
     """
+    from medshare.session import make_home
+
     if (store == StoreKind.KUBO) != (address is not None) or (token is not None and address is None):
         raise click.UsageError("--kubo and --kubo-token go with --store kubo, and --kubo must")
     settings = Settings.begin(app.folder).on(app.network)

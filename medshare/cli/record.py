@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,8 +31,10 @@ from medshare.model.ids import RecordId
 from medshare.model.purpose import Purpose
 from medshare.model.record import Category, RecordEntry, RecordStatus
 from medshare.services.publishing import Description, Published
-from medshare.session import Session
 from medshare.standards import fhir
+
+if TYPE_CHECKING:
+    from medshare.session import Session
 
 _SNIFF = 256
 # What would stop each further file in the same way.

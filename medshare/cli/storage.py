@@ -13,7 +13,7 @@ from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import InvalidInputError
 from medshare.files import written_whole
 from medshare.model.ids import record_id
-from medshare.session import open_store
+from medshare.places import open_store
 from medshare.storage import LocalBlobStore
 
 _HEX_ID = re.compile(r"[0-9a-fA-F]{64}")

@@ -20,8 +20,8 @@ import click
 import pytest
 from homes import ADDRESS_OF_NOBODY, Answer, CommandLine, Home, make_identity
 
-from medshare.cli import cli as root
 from medshare.cli import main
+from medshare.cli.root import cli as root
 
 pytestmark = pytest.mark.integration
 

@@ -24,7 +24,8 @@ from homes import ADDRESS_OF_NOBODY, CommandLine
 
 from medshare import errors
 from medshare.chain import open_chain
-from medshare.cli import ExitCode, exit_code, main
+from medshare.cli import main
+from medshare.cli.ending import ExitCode, exit_code
 
 pytestmark = pytest.mark.integration
 

@@ -42,7 +42,8 @@ from medshare.errors import (
 from medshare.keyring import Keyring, read_passphrase
 from medshare.model.consent import RecordRef
 from medshare.model.purpose import Purpose
-from medshare.session import make_home, open_store
+from medshare.places import open_store
+from medshare.session import make_home
 from medshare.settings import Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore, LocalBlobStore
 
