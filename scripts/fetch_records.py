@@ -18,14 +18,15 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import medshare
 from medshare.cli.asking import passphrase_of
+from medshare.cli.console import moment
 from medshare.cli.ending import ExitCode, exit_code, run
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.files import private_folder, write_whole, written_whole
@@ -243,7 +244,7 @@ class Dataset:
         return {
             "version": VERSION,
             **self.about,
-            "checked_at": moment(int(datetime.now(UTC).timestamp())),
+            "checked_at": moment(int(time.time())),
             "block": self.block,
             "grants": dict(self.grants),
             "records": list(self.records.values()),
@@ -289,11 +290,6 @@ def state_of(standing: GrantStanding, purpose: Purpose, now: int) -> tuple[str, 
             return Reason.PURPOSE_NOT_GRANTED.value, None
         case _:
             return GRANTED, None
-
-
-def moment(at: int | None) -> str | None:
-    """Return Unix seconds as ISO 8601 in UTC."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def _ended(record: dict[str, Any]) -> str:

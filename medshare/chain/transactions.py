@@ -294,10 +294,15 @@ class TransactionSender:
             if self._monotonic() > deadline:
                 raise LedgerUnavailableError(
                     f"transaction 0x{entry.tx_hash.hex()} was not mined and confirmed in time",
-                    hint="it may still be mined: repeat the operation, it is not sent twice",
+                    hint="it may still be mined: repeat the operation, it is not sent twice" + self._on_demand(),
                 )
             self._sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _on_demand(self) -> str:
+        if self._client.profile.confirmations == 1:
+            return ""
+        return "; a node that mines only when something is sent adds no confirmations: set confirmations = 1 for it"
 
     def _confirmed(self, entry: Entry) -> MinedReceipt | None:
         receipt = self._client.receipt(entry.tx_hash)

@@ -197,7 +197,7 @@ def test_fetch_records__granted__are_written_with_what_is_known_of_them(
     }
     assert rows[granted_home.scan]["sha256"] == hashlib.sha256(SCAN).hexdigest()
     row = rows[granted_home.observation]
-    assert row.pop("usable_until").endswith("+00:00")
+    assert row.pop("usable_until").endswith("Z")
     assert row == {
         "record": granted_home.observation,
         "file": granted_home.observation,

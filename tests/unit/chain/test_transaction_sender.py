@@ -513,6 +513,15 @@ def test_wait__confirmations__counts_blocks_and_notices_another_block(
     ]
 
 
+def test_wait__no_block_comes_after_it__says_what_confirms_and_sends_nothing_twice(
+    make: Callable[..., TransactionSender], node: ScriptedNode, signer: LocalSigner
+) -> None:
+    with pytest.raises(LedgerUnavailableError) as caught:
+        make(confirmations=2).send(signer, to=CONTRACT)
+    assert "confirmations = 1" in caught.value.hint
+    assert len(node.sent) == 1
+
+
 def test_wait__reverted__says_why(
     sender: TransactionSender, node: ScriptedNode, signer: LocalSigner, tmp_path: Path
 ) -> None:
