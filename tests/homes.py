@@ -1,6 +1,7 @@
 """Homes to work in: people with keys, an embedded chain with contracts, two published records; made once, then copied.
 
-Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests.
+Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests. What
+happened in them is an hour old: nothing that a test does falls into the same second.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from typing import Any
 import pytest
 
 from medshare import connect
-from medshare.chain import LocalSigner
+from medshare.chain import LocalSigner, open_chain
 from medshare.cli import main
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
@@ -166,13 +169,22 @@ def _templates(base: Path) -> Path:
     return private_folder(base / "template-homes")
 
 
+@contextmanager
+def _an_hour_ago() -> Iterator[None]:
+    """The embedded chain's clock, as long as the block lasts."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("medshare.session.open_chain", functools.partial(open_chain, clock=lambda: time.time() - 3600))
+        yield
+
+
 @functools.cache
 def _people(templates: Path) -> Home:
     folder = private_folder(templates / "people")
-    make_home(Settings(home=folder))
+    with _an_hour_ago():
+        make_home(Settings(home=folder))
     write_whole(folder / "passphrase", PASSPHRASE.encode() + b"\n", replace=False)
     addresses = {}
-    with connect(folder) as session:
+    with _an_hour_ago(), connect(folder) as session:
         for name in PEOPLE:
             actor = make_identity(folder, name)
             session.chain.fund(actor.address)
@@ -184,7 +196,7 @@ def _people(templates: Path) -> Home:
 @functools.cache
 def _with_records(templates: Path) -> Home:
     home = _people(templates).copied_to(templates / "records")
-    with connect(home.path) as session:
+    with _an_hour_ago(), connect(home.path) as session:
         hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
         observation, scan = (
             session.publishing.publish(
@@ -209,7 +221,7 @@ def _with_records(templates: Path) -> Home:
 @functools.cache
 def _with_grant(templates: Path) -> Home:
     home = _with_records(templates).copied_to(templates / "grant")
-    with connect(home.path) as session:
+    with _an_hour_ago(), connect(home.path) as session:
         patient = session.keyring.open("patient", lambda _: PASSPHRASE)
         granted = session.consenting.grant(
             patient=patient,

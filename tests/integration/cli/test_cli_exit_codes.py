@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from functools import partial
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from homes import ADDRESS_OF_NOBODY, CommandLine
+from nodes import deaf_port
 
 from medshare import errors
 from medshare.chain import open_chain
@@ -31,12 +31,6 @@ pytestmark = pytest.mark.integration
 
 ESCAPE = "\x1b[31m\x07\x9b2J\u202e"
 COMMANDS_A_TERMINAL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def damage(cli: CommandLine, record: str) -> None:
@@ -150,8 +144,9 @@ def test_exit_code__other_code_at_the_contracts_address__is_5(cli: CommandLine) 
 
 
 def test_exit_code__node_not_there__is_6(cli: CommandLine) -> None:
-    (cli.home.path / "networks.toml").write_text(f'[networks.anvil]\nurl = "http://127.0.0.1:{free_port()}"\n')
-    answer = cli("--network", "anvil", "--json", "network", "show")
+    with deaf_port() as port:
+        (cli.home.path / "networks.toml").write_text(f'[networks.anvil]\nurl = "http://127.0.0.1:{port}"\n')
+        answer = cli("--network", "anvil", "--json", "network", "show")
     assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
 
 

@@ -11,12 +11,13 @@ given a home
 from __future__ import annotations
 
 import shutil
-import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from homes import ADDRESS_OF_NOBODY, PASSPHRASE, CommandLine, make_identity
+from nodes import deaf_port
 
 from medshare.chain.record_registry import RecordRegistryAdapter
 from medshare.content import Cid
@@ -28,10 +29,9 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def nobody_listens() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def nobody_listens() -> Iterator[int]:
+    with deaf_port() as port:
+        yield port
 
 
 def findings(cli: CommandLine, *options: str, deep: bool = False) -> tuple[int, dict[str, dict[str, str]]]:
@@ -125,8 +125,11 @@ def test_init__with_a_token_that_is_not_set__changes_nothing(cli: CommandLine, m
     assert (cli.home.path / "medshare.toml").read_bytes() == before
 
 
-def test_init__again__keeps_the_store_that_was_chosen(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    kubo = StoreSettings(kind=StoreKind.KUBO, address="/ip4/127.0.0.1/tcp/5001/http", token="TOKEN")
+def test_init__again__keeps_the_store_that_was_chosen(
+    cli: CommandLine, nobody_listens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/ip4/127.0.0.1/tcp/{nobody_listens}/http"
+    kubo = StoreSettings(kind=StoreKind.KUBO, address=address, token="TOKEN")
     Settings(home=cli.home.path, store=kubo).save()
     monkeypatch.setenv("TOKEN", "secret")
     assert cli("init").code == 6  # it is asked, and does not answer

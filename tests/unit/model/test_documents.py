@@ -78,10 +78,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
 def test_decode__hostile_document__is_refused_quickly_and_not_quoted(document: bytes) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     with pytest.raises(InvalidInputError) as caught:
         decode_document(document)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
     assert len(str(caught.value)) < 200
 
 

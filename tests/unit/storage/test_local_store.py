@@ -191,11 +191,11 @@ def test_collect__young_and_not_pinned__is_kept_for_the_grace_period(tmp_path: P
     store = LocalBlobStore(tmp_path, now=lambda: time[0])
     blocks = blocks_of(b"a", b"b")
     store.put(blocks)
-    put_at = path_of(tmp_path, blocks[0].cid).lstat().st_mtime
-    time[0] = put_at + DAY - 10
+    put_at = [path_of(tmp_path, block.cid).lstat().st_mtime for block in blocks]
+    time[0] = min(put_at) + DAY - 10
     young = store.collect()
     assert (young.removed_blocks, young.kept_blocks, young.spared_blocks, young.spared_bytes) == (0, 2, 2, 2)
-    time[0] = put_at + DAY + 10
+    time[0] = max(put_at) + DAY + 10
     collected = store.collect()
     assert (collected.removed_blocks, collected.freed_bytes, collected.kept_blocks) == (2, 2, 0)
 
