@@ -218,7 +218,7 @@ class _Demo:
         self._title("The audit trail: who may read the patient's records now, and what happened, from the chain")
         for standing in self._session.auditing.grants(patient=patient):
             name = self._session.keyring.name_of(standing.grant.grantee) or standing.grant.grantee
-            codes = ",".join(standing.grant.purposes.codes) or "nothing"
+            codes = ",".join(standing.purposes.codes)
             self._say(f"  {name:<11} {'live' if standing.live else standing.reason.value:<8} for {codes}")
         trail = self._session.auditing.trail(patient)
         self._say(f"  {len(trail)} events; all of them: medshare audit trail --patient patient")

@@ -29,6 +29,7 @@ A message never holds a key, a passphrase, plaintext, or the name of a plaintext
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -118,8 +119,12 @@ class DeploymentMismatchError(ConfigurationError):
 class UnknownIdentityError(ConfigurationError):
     """No identity of this name is in the keyring."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no identity is called {name!r}", hint=f"create it with: medshare identity new {name}")
+    def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
+        make = f"make it with: medshare identity new {name}"
+        super().__init__(
+            f"no identity is called {name!r}",
+            hint=f"known here: {', '.join(known)}; give one of these or an address, or {make}" if known else make,
+        )
         self.name = name
 
 
@@ -414,7 +419,8 @@ class PeriodEmptyError(RejectedError):
     expires_at: int
 
     def _message(self) -> str:
-        return f"a grant from {self.not_before} until {self.expires_at} (Unix seconds) would never be live"
+        begins, ends = _moment(self.not_before), _moment(self.expires_at)
+        return f"a grant from {begins} until {ends} would never be live: it must end after it begins, and after now"
 
 
 @dataclass(eq=False)
@@ -429,6 +435,7 @@ class NotThePatientError(RejectedError):
     """Only the patient whom the grant names may do this."""
 
     solidity = "ConsentRegistryNotThePatient"
+    hint = "check the id, which is shown by: medshare access list --patient WHO"
     grant_id: int
     caller: str
 
@@ -486,6 +493,10 @@ class TokenLengthMismatchError(RejectedError):
     solidity = "AccessTokenLengthMismatch"
     accounts: int
     ids: int
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # ----------------------------------------------------------------------------------------------- decisions

@@ -20,6 +20,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,7 +174,15 @@ class Keyring:
 
     def name_of(self, account: Address) -> str | None:
         """Return the name under which ``account`` is in the keyring, or None."""
-        return next((entry.name for entry in self.entries() if entry.address == account), None)
+        return self.known().get(account)
+
+    def known(self) -> dict[Address, str]:
+        """Return the identities' names by address; those of damaged account files are left out."""
+        known = {}
+        for name in self.names():
+            with suppress(KeyFileError):
+                known[self._address(name)] = name
+        return known
 
     def key_files(self, name: str) -> tuple[Path, Path]:
         """Return where the encryption key's secret and public files are, for other Crypt4GH tools."""
@@ -218,7 +227,7 @@ class Keyring:
     def _existing(self, name: str) -> Path:
         folder = self._folder_of(name)
         if not folder.is_dir():
-            raise UnknownIdentityError(name)
+            raise UnknownIdentityError(name, tuple(self.names()))
         return folder
 
     def _folder_of(self, name: str) -> Path:

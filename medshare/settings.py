@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -32,6 +33,7 @@ DEPLOYMENTS_FOLDER = "deployments"
 HOME_MARKS = (SETTINGS_FILE, NETWORKS_FILE, DEPLOYMENTS_FOLDER)
 """What somebody has put into a folder on purpose. A mistyped folder has none of it, and nothing is made there."""
 _MAX_SIZE = 1 << 16
+_PLACE = re.compile(r"\(at [^()]*\)\Z")  # the rest of the message may quote a value
 
 
 class StoreKind(StrEnum):
@@ -90,12 +92,23 @@ class Settings:
         try:
             with path.open("rb") as stream:
                 table = tomllib.loads(stream.read(_MAX_SIZE).decode())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError("the settings file is not readable TOML", hint=f"mend {path}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError("the settings file cannot be read", hint=f"mend {path}") from error
+        except tomllib.TOMLDecodeError as error:
+            where = _PLACE.search(str(error))
+            raise ConfigurationError(
+                f"the settings file is not well-formed TOML{f' {where[0]}' if where else ''}", hint=f"mend {path}"
+            ) from error
         store = table.pop("store", {})
         network = table.pop("network", "embedded")
-        if table or not isinstance(store, dict) or not isinstance(network, str):
-            raise ConfigurationError("the settings file says what it cannot", hint=f"mend {path}")
+        if table:
+            raise ConfigurationError(
+                f"the settings have no key {next(iter(table))!r}, only network and [store]", hint=f"mend {path}"
+            )
+        if not isinstance(network, str):
+            raise ConfigurationError("network in the settings is the name of one, in quotes", hint=f"mend {path}")
+        if not isinstance(store, dict):
+            raise ConfigurationError("store in the settings is a table: [store]", hint=f"mend {path}")
         return cls(home=folder, network=network, store=_store(store, hint=f"mend {path}"))
 
     def save(self) -> None:
@@ -127,13 +140,15 @@ def default_home() -> Path:
 
 
 def _store(table: dict[str, Any], *, hint: str) -> StoreSettings:
-    unknown = set(table) - {"kind", "address", "token"}
-    if unknown or not all(isinstance(value, str) for value in table.values()):
-        raise ConfigurationError("the settings of the store are kind, address and token, each a text", hint=hint)
+    for key, value in table.items():
+        if key not in ("kind", "address", "token"):
+            raise ConfigurationError(f"[store] has no key {key!r}, only kind, address and token", hint=hint)
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{key} in [store] is a text, in quotes", hint=hint)
     try:
         kind = StoreKind(table.get("kind", StoreKind.LOCAL))
     except ValueError as error:
-        raise ConfigurationError(f"a store is one of {', '.join(StoreKind)}", hint=hint) from error
+        raise ConfigurationError(f"kind in [store] is one of {', '.join(StoreKind)}", hint=hint) from error
     if (kind is StoreKind.KUBO) != ("address" in table):
-        raise ConfigurationError("a Kubo store needs its RPC address, and no other store has one", hint=hint)
+        raise ConfigurationError('address in [store] is given for kind = "kubo", and only for that', hint=hint)
     return StoreSettings(kind=kind, address=table.get("address"), token=table.get("token"))

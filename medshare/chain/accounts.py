@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -149,7 +150,9 @@ def _read_private(path: Path) -> dict[str, Any]:
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileError("the keystore is not a file")
         if os.name == "posix" and status.st_mode & 0o077:
-            raise KeyFileError("the keystore can be read by others", hint="chmod 600 the file, and consider a new key")
+            raise KeyFileError(
+                "the keystore can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}, and consider a new key"
+            )
         text = stream.read(MAX_KEYSTORE_SIZE + 1)
     if len(text) > MAX_KEYSTORE_SIZE:
         raise KeyFileError("the keystore is too large to be one")

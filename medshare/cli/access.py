@@ -15,6 +15,7 @@ from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus
 from medshare.services.auditing import GrantStanding
+from medshare.services.consenting import Revoked
 
 if TYPE_CHECKING:
     from medshare.session import Session
@@ -33,7 +34,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
         "state": "live" if standing.live else standing.reason.value,
         "patient": grant.patient,
         "grantee": grant.grantee,
-        "purposes": list(grant.purposes.codes),
+        "purposes": list(standing.purposes.codes),
         "not_before": moment(grant.not_before),
         "expires_at": moment(grant.expires_at),
         "revoked_at": moment(standing.revoked_at),
@@ -135,6 +136,7 @@ def revoke(app: App, grant_id: GrantId, patient: str) -> None:
         if revoked.had_been_granted
         else "nothing had been granted under this id; if a grant was on its way, it has ended",
     )
+    _tell_left(app, revoked)
 
 
 @access.command("revoke-all")
@@ -149,6 +151,15 @@ def revoke_all(app: App, patient: str) -> None:
         {"patient": actor.address, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
+    _tell_left(app, revoked)
+
+
+def _tell_left(app: App, revoked: Revoked) -> None:
+    if revoked.bundles_left:
+        app.say(
+            f"the grants have ended, but the store still keeps {revoked.bundles_left} of their key bundles: "
+            "give the same command again when it answers"
+        )
 
 
 @access.command("list")

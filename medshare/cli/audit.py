@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from medshare.cli.access import standing_row
@@ -17,6 +19,7 @@ from medshare.model.events import (
     RecordRetracted,
     RecordSuperseded,
 )
+from medshare.model.ids import Address, GrantId, patient_of
 
 
 @click.group(cls=Group)
@@ -41,11 +44,12 @@ def may_read(app: App, patient: str, when: str | None) -> None:
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
 @click.pass_obj
 def trail(app: App, patient: str) -> None:
-    """Show everything the chain tells about a patient, in order."""
+    """Show everything the chain tells about a patient, in order: who acted, and whom it concerns."""
     account = app.keyring.resolve(patient)
     with app.session() as session:
         events = session.auditing.trail(account)
-    app.show_all([trail_row(event) for event in events], nothing="the chain tells nothing about this patient")
+    grantees = {event.grant.grant_id: event.grant.grantee for event in events if isinstance(event, AccessGranted)}
+    app.show_all([trail_row(event, grantees) for event in events], nothing="the chain tells nothing about this patient")
 
 
 @audit.command("rebuild")
@@ -57,28 +61,48 @@ def rebuild(app: App) -> None:
     app.show({"block": block.number, "block_hash": "0x" + block.hash.hex()}, title="rebuilt")
 
 
-def trail_row(event: LedgerEvent) -> dict[str, object]:
-    """Return what a script or a person reads of an event."""
+def trail_row(event: LedgerEvent, grantees: Mapping[GrantId, Address]) -> dict[str, object]:
+    """Return what a script or a person reads of an event: who acted, and whom it concerns.
+
+    Args:
+        event: what happened.
+        grantees: whom each grant is for; an event that ends one does not say it.
+    """
     return {
         "block": event.place.block.number,
         "at": moment(event.place.block.time),
         "event": type(event).__name__,
         "who": _who(event),
+        "concerns": _concerns(event, grantees),
         "what": _what(event),
         "transaction": "0x" + event.place.tx_hash.hex(),
     }
 
 
-def _who(event: LedgerEvent) -> str:
+def _who(event: LedgerEvent) -> Address:
     match event:
         case EncryptionKeySet():
             return event.actor
         case RecordRegistered() | RecordSuperseded() | RecordRetracted():
             return event.custodian
         case AccessGranted():
+            return event.grant.patient
+        case AccessRevoked():
+            return patient_of(event.grant_id)
+        case AllAccessRevoked():
+            return event.patient
+
+
+def _concerns(event: LedgerEvent, grantees: Mapping[GrantId, Address]) -> Address | None:
+    match event:
+        case RecordRegistered() | RecordSuperseded():
+            return event.patient
+        case AccessGranted():
             return event.grant.grantee
-        case AccessRevoked() | AllAccessRevoked():
-            return "the patient"
+        case AccessRevoked():
+            return grantees.get(event.grant_id)
+        case EncryptionKeySet() | RecordRetracted() | AllAccessRevoked():
+            return None
 
 
 def _what(event: LedgerEvent) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medshare.cli.asking import passphrase_of
+from medshare.cli.hints import respelled
 from medshare.errors import MedshareError
 from medshare.keyring import Keyring
 from medshare.places import open_keyring
@@ -87,6 +88,10 @@ class App:
         with connect(self.folder, network=self.network) as session:
             yield session
 
+    def respelled(self, text: str) -> str:
+        """Return a message whose commands have the options that these are."""
+        return respelled(text, home=self.home, network=self.network)
+
     def actor(self, name: str) -> Actor:
         """Unlock an identity."""
         return self.keyring.open(name, self.passphrase)
@@ -109,7 +114,7 @@ class App:
             click.echo(json.dumps(document, indent=2))
             return
         if title:
-            click.echo(title)
+            click.echo(self.respelled(title))
         width = max((len(key) for key in document), default=0)
         for key, value in document.items():
             click.echo(f"  {key.replace('_', ' '):<{width}}  {escaped(_text(value))}")
@@ -120,7 +125,7 @@ class App:
             click.echo(json.dumps(list(rows), indent=2))
             return
         if not rows:
-            click.echo(nothing)
+            click.echo(self.respelled(nothing))
             return
         from rich.console import Console
         from rich.table import Table
@@ -139,15 +144,15 @@ class App:
         Console(width=_WIDE).print(table, crop=False)
 
     def _names(self) -> dict[object, str]:
-        # A damaged key file must not hide an answer that has nothing to do with it.
+        # Settings that cannot be read must not hide an answer that has been found.
         with suppress(MedshareError):
-            return {entry.address: entry.name for entry in self.keyring.entries()}
+            return dict(self.keyring.known().items())
         return {}
 
     def say(self, text: str) -> None:
         """Print a sentence for a person; a script that asked for JSON does not get it."""
         if not self.as_json:
-            click.echo(escaped(text))
+            click.echo(escaped(self.respelled(text)))
 
     @contextmanager
     def progress(self) -> Iterator[Tell]:

@@ -70,13 +70,20 @@ def exit_code(error: errors.MedshareError) -> ExitCode:
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.ERROR)
 
 
-def run(program: Callable[[], object], *, as_json: bool = False, verbose: bool = False) -> int:
+def run(
+    program: Callable[[], object],
+    *,
+    as_json: bool = False,
+    verbose: bool = False,
+    respell: Callable[[str], str] = str,
+) -> int:
     """Run a program and return its exit code; whatever stops it is told on standard error.
 
     Args:
         program: what to run. A number that it returns is its exit code; anything else means done.
         as_json: tell errors as JSON.
         verbose: tell where an error came from, too.
+        respell: puts into a hint's commands the options that were given.
     """
     try:
         code = program()
@@ -84,7 +91,7 @@ def run(program: Callable[[], object], *, as_json: bool = False, verbose: bool =
     except errors.MedshareError as error:
         if verbose:
             traceback.print_exc()
-        report(error, error.hint, as_json=as_json)
+        report(error, respell(error.hint), as_json=as_json)
         return exit_code(error)
     except (KeyboardInterrupt, EOFError, click.Abort) as error:
         return _stopped(error)

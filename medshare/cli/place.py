@@ -29,7 +29,10 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
     from medshare.session import make_home
 
     if (store == StoreKind.KUBO) != (address is not None) or (token is not None and address is None):
-        raise click.UsageError("--kubo and --kubo-token go with --store kubo, and --kubo must")
+        raise click.UsageError(
+            "--store kubo needs --kubo MULTIADDR, such as /ip4/127.0.0.1/tcp/5001/http; "
+            "--kubo and --kubo-token go with nothing else"
+        )
     settings = Settings.begin(app.folder).on(app.network)
     if store is not None:
         settings = replace(settings, store=StoreSettings(kind=StoreKind(store), address=address, token=token))
@@ -57,7 +60,7 @@ def doctor(app: App, deep: bool) -> None:
     """
     findings = _findings(app, deep=deep)
     if app.as_json:
-        app.show_all([_row(finding) for finding in findings], nothing="")
+        app.show_all([_row(app, finding) for finding in findings], nothing="")
     else:
         for finding in findings:
             app.say(f"{_MARKS[finding.health]}  {finding.check}: {finding.says}")
@@ -92,10 +95,10 @@ def _findings(app: App, *, deep: bool) -> list[Finding]:
         return [Finding(check="session", health=Health.BAD, says=str(error), mend=mend), *found]
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(app: App, finding: Finding) -> dict[str, str]:
     return {
         "check": finding.check,
         "health": finding.health.value,
         "says": finding.says,
-        "mend": finding.mend,
+        "mend": app.respelled(finding.mend),
     }

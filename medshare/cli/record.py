@@ -142,7 +142,7 @@ def publish(
                     if len(files) == 1:
                         raise
                     # By its place: a file's name may say whose record it is.
-                    report(error, error.hint, as_json=app.as_json, about={"file": number})
+                    report(error, app.respelled(error.hint), as_json=app.as_json, about={"file": number})
                     refused.append(error)
                 else:
                     rows.append({"file": str(path), **_published_row(published)})
@@ -261,7 +261,12 @@ def show(app: App, record_id: RecordId) -> None:
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output.")
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="New file to write; default, and with -: standard output.",
+)
 @click.option("--offset", type=click.IntRange(0), help="First byte of a range.")
 @click.option("--length", type=click.IntRange(0), help="Bytes of a range.")
 @click.pass_obj
@@ -271,7 +276,7 @@ def fetch(
     reader: str,
     purpose: Purpose,
     custodian: str | None,
-    out: Path | None,
+    target: Path | None,
     offset: int | None,
     length: int | None,
 ) -> None:
@@ -280,6 +285,7 @@ def fetch(
     With --out the file appears whole and verified, or not at all. Standard output and ranges come as they are read:
     each segment is authentic, the digest of the whole is checked at the end.
     """
+    out = None if target == Path("-") else target
     if (offset is None) != (length is None):
         raise click.UsageError("--offset and --length go together")
     if out is None and app.as_json:
@@ -288,9 +294,9 @@ def fetch(
     with app.session() as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)
         chunks = opened.stream(progress) if offset is None or length is None else opened.stream_range(offset, length)
-        with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as target:
+        with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as stream:
             for chunk in chunks:
-                target.write(chunk)
+                stream.write(chunk)
         became = standing(session, opened.entry)
     if out is None:
         if opened.entry.status is not RecordStatus.ACTIVE:

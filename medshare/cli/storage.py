@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from medshare.cli.console import App, Group
-from medshare.cli.values import parse_span
+from medshare.cli.values import parse_span, root_of
 from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import InvalidInputError
 from medshare.files import written_whole
-from medshare.model.ids import record_id
 from medshare.places import open_store
 from medshare.storage import LocalBlobStore
-
-_HEX_ID = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class CidValue(click.ParamType[Cid]):
@@ -26,11 +22,7 @@ class CidValue(click.ParamType[Cid]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Cid:  # noqa: ARG002 - click's signature
         """Return the CID; raises ``InvalidInputError``."""
-        text = str(value)
-        # A record id may begin with "b", too: one in sixteen does.
-        if text.startswith("b") and not _HEX_ID.fullmatch(text):
-            return Cid.parse(text)
-        return Cid.of_directory(record_id(text))
+        return root_of(str(value))
 
 
 @click.group(cls=Group)

@@ -8,12 +8,17 @@ from typing import Any
 
 import click
 
+from medshare.content import Cid, Codec
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME
 from medshare.model.ids import GrantId, RecordId, grant_id, record_id
 from medshare.model.purpose import Purpose
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_ID_DIGITS = 64
+_GRANT_ID = re.compile(r"(0x)?[0-9a-fA-F]{25,64}")
+_RECORD_HINT = "give a record's id or CID, whole, as in: medshare record list --patient WHO"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -28,13 +33,16 @@ class PurposeValue(click.ParamType[Purpose]):
 
 
 class RecordIdValue(click.ParamType[RecordId]):
-    """A record id."""
+    """A record id, or the CID that says the same."""
 
     name = "record"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RecordId:  # noqa: ANN401, ARG002 - click's signature
         """Return the record id; raises ``InvalidInputError``."""
-        return record_id(value)
+        cid = root_of(value)
+        if cid.codec is not Codec.DAG_PB:
+            raise InvalidInputError("this is the CID of a part of a record", hint=_RECORD_HINT)
+        return RecordId(cid.digest)
 
 
 class GrantIdValue(click.ParamType[GrantId]):
@@ -44,7 +52,28 @@ class GrantIdValue(click.ParamType[GrantId]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> GrantId:  # noqa: ANN401, ARG002 - click's signature
         """Return the grant id; raises ``InvalidInputError``."""
+        # A cut-off number would be another number, and a patient can revoke ids in advance.
+        if not _GRANT_ID.fullmatch(value):
+            raise InvalidInputError(
+                f"a grant id is 0x and at least 25 hex digits: {value[:80]!r}",
+                hint="copy it whole from: medshare access list --patient WHO",
+            )
         return grant_id(value)
+
+
+def root_of(text: str) -> Cid:
+    """Return the CID of a record or bundle, from its CID or its id; raises ``InvalidInputError``."""
+    digits = text.removeprefix("0x")
+    if _HEX.fullmatch(digits) and len(digits) != _ID_DIGITS:
+        raise InvalidInputError(f"a record id has {_ID_DIGITS} hex digits, this has {len(digits)}", hint=_RECORD_HINT)
+    try:
+        # A record id may begin with "b", too: one in sixteen does.
+        if text.startswith("b") and not _HEX.fullmatch(text):
+            return Cid.parse(text)
+        return Cid.of_directory(record_id(text))
+    except InvalidInputError as error:
+        error.hint = error.hint or _RECORD_HINT
+        raise
 
 
 def parse_span(text: str) -> int:

@@ -24,6 +24,7 @@ from medshare.model.events import (
 )
 from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.ledger import LedgerModel
+from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
 from medshare.services.index import LedgerIndex
 
@@ -33,6 +34,8 @@ class GrantStanding:
     """A grant, as it stood at a time."""
 
     grant: Grant
+    purposes: Purpose
+    """What it was last granted for, also when it was revoked since."""
     terms: TermsDigest
     bundle: BundleId
     """The newest key bundle up to that time."""
@@ -204,6 +207,7 @@ class Auditing:
 def _standing(grant: Grant, event: AccessGranted, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
     return GrantStanding(
         grant=grant,
+        purposes=event.grant.purposes,
         terms=event.terms,
         bundle=event.bundle,
         granted_at=event.place.block.time,

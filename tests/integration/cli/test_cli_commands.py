@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "identity new": (["newcomer"], {"name", "address", "encryption_key", "published"}),
     "identity publish": (["{offline}"], {"name", "encryption_key", "block"}),
     "identity fund": (["patient"], {"address"}),
-    "identity list": ([], {"name", "address"}),
+    "identity list": ([], {"name", "address", "damaged"}),
     "identity show": (["patient"], {"address", "name", "encryption_keys"}),
     "identity export": (["patient", "--to", "{folder}"], {"secret", "public"}),
     "record publish": (
@@ -75,7 +75,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["--patient", "patient"],
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
     ),
-    "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "what", "transaction"}),
+    "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
     "audit rebuild": ([], {"block", "block_hash"}),
     "storage pins": ([], {"cid"}),
     "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks", "spared_blocks", "spared_bytes"}),
@@ -85,7 +85,12 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "network list": ([], {"name", "kind", "chain_id", "node", "in_use"}),
     "network show": ([], {"network", "chain_id", "block", "Directory", "RecordRegistry", "ConsentRegistry"}),
 }
-EMPTY_HERE = {"newest version", "ended at", "revoked at"}  # a column in which nothing is said is not shown to people
+EMPTY_HERE = {
+    "damaged",
+    "newest version",
+    "ended at",
+    "revoked at",
+}  # a column in which nothing is said is not shown to people
 ELSEWHERE = {"demo"}  # takes seconds: test_demo.py
 
 

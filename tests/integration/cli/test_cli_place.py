@@ -92,7 +92,7 @@ def test_any_other_command__in_a_folder_that_is_no_home__is_not_found_and_makes_
     )
     assert (answer.code, answer.out, answer.error["error"]) == (4, b"", "HomeNotFoundError")
     assert str(mistyped) in answer.error["message"]
-    assert "medshare init" in answer.error["hint"]
+    assert f"medshare --home {mistyped} init" in answer.error["hint"]
     assert not mistyped.exists()
 
 
@@ -181,6 +181,23 @@ def test_settings__that_say_what_they_cannot__are_refused(cli: CommandLine, text
     assert found["session"]["mend"] == f"mend {cli.home.path / 'medshare.toml'}"
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("netwrok = 'x'", "no key 'netwrok'"),
+        ("network = 1", "network in the settings"),
+        ("store = 1", "[store]"),
+        ("[store]\nkind = 'local'\npath = '/x'", "no key 'path'"),
+        ("[store]\nkind = 1", "kind in [store]"),
+        ("[store]\nkind = 'tape'", "one of local, kubo"),
+        ("network = 'embedded'\nstore store", "(at line 2, column 7)"),
+    ],
+)
+def test_settings__that_say_what_they_cannot__the_key_is_named(cli: CommandLine, text: str, says: str) -> None:
+    (cli.home.path / "medshare.toml").write_text(text)
+    assert says in cli("identity", "list").err
+
+
 # --------------------------------------------------------------------------------------------------- doctor
 
 
@@ -204,7 +221,7 @@ def test_doctor__key_not_published__says_how_to_publish_it(cli: CommandLine) -> 
     make_identity(cli.home.path, "newcomer")
     code, found = findings(cli)
     assert (code, unwell(found)) == (0, {"identity newcomer": "warning"})
-    assert "medshare identity publish" in found["identity newcomer"]["mend"]
+    assert f"medshare --home {cli.home.path} identity publish" in found["identity newcomer"]["mend"]
     cli.json("identity", "fund", "newcomer")
     cli.json("identity", "publish", "newcomer")
     assert unwell(findings(cli)[1]) == {}
@@ -332,7 +349,7 @@ def test_doctor__unfinished_publication__is_a_warning_and_resuming_mends(
         assert cli("record", "publish", tmp_path / "file", "--as", "hospital", "--patient", "patient").code == 6
     code, found = findings(cli)
     assert (code, unwell(found)) == (0, {"publications": "warning"})
-    assert "medshare record resume" in found["publications"]["mend"]
+    assert f"medshare --home {cli.home.path} record resume" in found["publications"]["mend"]
     cli.json("record", "resume", "--as", "hospital")
     assert unwell(findings(cli)[1]) == {}
 

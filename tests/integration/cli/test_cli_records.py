@@ -18,6 +18,7 @@ from homes import OBSERVATION, SCAN, CommandLine
 
 from medshare import connect
 from medshare.chain.record_registry import RecordRegistryAdapter
+from medshare.content import Block, Codec
 from medshare.errors import LedgerUnavailableError
 
 pytestmark = pytest.mark.integration
@@ -214,6 +215,32 @@ def test_fetch__own_record__needs_no_grant_and_is_byte_exact(cli: CommandLine, r
     assert cli.fetched(cli.home.scan, reader) == SCAN
 
 
+def test_fetch__by_cid__is_the_same_record(cli: CommandLine) -> None:
+    (shown,) = cli.json("record", "show", cli.home.scan)
+    assert cli.fetched(shown["cid"], "patient") == SCAN
+    assert cli.json("record", "show", shown["cid"]) == [shown]
+    block = str(Block.of(Codec.RAW, b"a part").cid)
+    answer = cli("record", "fetch", block, "--as", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert "part of a record" in answer.err
+
+
+@pytest.mark.parametrize("text", ["12ab", "f" * 63, "f" * 65, "bafy", "Mary", "0x", ""])
+def test_fetch__id_that_is_none__says_where_ids_are_shown(cli: CommandLine, text: str) -> None:
+    answer = cli("record", "fetch", text, "--as", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert f"medshare --home {cli.home.path} record list --patient WHO" in answer.err
+
+
+def test_fetch__to_a_dash__is_standard_output(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert cli.fetched(cli.home.scan, "patient", "--out", "-") == SCAN
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_fetch__with_a_grant__is_byte_exact_and_with_0x_too(
     granted_home, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -330,7 +357,7 @@ def test_supersede__already_superseded__is_refused_and_nothing_published(cli: Co
     answer = cli("record", "publish", file, *words)
     assert answer.code == 1
     assert "was superseded before" in answer.err
-    assert f"medshare record show {cli.home.observation}" in answer.err
+    assert f"medshare --home {cli.home.path} record show {cli.home.observation}" in answer.err
     assert len(cli.json("record", "list", "--patient", "patient")) == 3
 
 

@@ -91,7 +91,7 @@ def test_collect__after_an_interrupted_publication__says_what_it_spares_and_remo
         broken.setattr(LocalBlobStore, "pin", full)
         answer = cli("record", "publish", tmp_path / "large", "--as", "clinic", "--patient", "patient")
     assert answer.code == 6
-    assert "medshare storage collect --older-than 0s" in answer.err
+    assert f"medshare --home {cli.home.path} storage collect --older-than 0s" in answer.err
     spared = cli.json("storage", "collect")
     assert spared["removed_blocks"] == 0
     assert spared["spared_bytes"] > len(SCAN)

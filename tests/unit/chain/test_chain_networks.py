@@ -142,3 +142,13 @@ def test_resolved_url__variable_not_set__is_named() -> None:
     profile = replace(load_network("anvil"), url="http://127.0.0.1/${TOKEN_OF_MINE}")
     with pytest.raises(ConfigurationError, match="TOKEN_OF_MINE"):
         profile.resolved_url({})
+
+
+def test_endpoint__named_by_the_environment__is_the_variables_name() -> None:
+    assert replace(load_network("anvil"), url="${CLINIC_NODE}/path").endpoint == "from ${CLINIC_NODE}"
+
+
+@pytest.mark.parametrize("url", ["http://", "https:///path", "http://:8545"])
+def test_url__without_a_host__is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="with a host"):
+        replace(load_network("anvil"), url=url)
