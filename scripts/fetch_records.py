@@ -33,7 +33,7 @@ from medshare.files import private_folder, write_whole, written_whole
 from medshare.model.consent import Reason
 from medshare.model.documents import Reader, decode_document
 from medshare.model.ids import Address, RecordId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordStatus, plaintext_digest
 from medshare.services.auditing import GrantStanding
 from medshare.services.retrieving import OpenRecord
@@ -53,11 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def fetch_all(options: argparse.Namespace) -> int:
     """Bring the folder up to what is granted now, and say in dataset.json what is in it; return the exit code."""
-    purpose = Purpose.parse(options.purpose)
+    purpose = PurposeOfUse.parse(options.purpose)
     codes = [ExitCode.DONE]
     with medshare.connect(options.home, network=options.network) as session:
         reader = session.keyring.open(options.reader, lambda name: passphrase_of(name, options.passphrase_file))
-        about = {"network": session.settings.network, "reader": reader.address, "purposes": list(purpose.codes)}
+        about = {"network": session.settings.network, "reader": reader.address, "purposes": [purpose]}
         dataset = Dataset.load(private_folder(options.to), about)
         dataset.update(session, session.auditing.grants(grantee=reader.address), purpose)
         readable = session.retrieving.readable(reader=reader, purpose=purpose)
@@ -171,7 +171,7 @@ class Dataset:
             )
         return cls(folder=folder, about=about, records=records)
 
-    def update(self, session: medshare.Session, standings: list[GrantStanding], purpose: Purpose) -> None:
+    def update(self, session: medshare.Session, standings: list[GrantStanding], purpose: PurposeOfUse) -> None:
         """Learn from the chain what may still be used of what was obtained before."""
         head = session.ledger.chain.head()
         now = max(head.time, session.clock.now())
@@ -276,7 +276,7 @@ class Dataset:
         return f"of the grants to {self.about['reader']}: {states}"
 
 
-def state_of(standing: GrantStanding, purpose: Purpose, now: int) -> tuple[str, int | None]:
+def state_of(standing: GrantStanding, purpose: PurposeOfUse, now: int) -> tuple[str, int | None]:
     """Return what a grant is worth for a purpose, and since when it has ended, if it has."""
     grant = standing.grant
     match standing.reason:
@@ -286,7 +286,7 @@ def state_of(standing: GrantStanding, purpose: Purpose, now: int) -> tuple[str, 
             return Reason.NOT_YET.value, None
         case _ if now >= grant.expires_at:
             return Reason.EXPIRED.value, grant.expires_at
-        case _ if purpose & grant.purposes != purpose:
+        case _ if purpose.coarse not in grant.purposes:
             return Reason.PURPOSE_NOT_GRANTED.value, None
         case _:
             return GRANTED, None

@@ -26,7 +26,7 @@ from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
@@ -230,7 +230,7 @@ def _with_grant(templates: Path) -> Home:
                 RecordRef(custodian=entry.custodian, record_id=entry.record_id)
                 for entry in session.auditing.records(patient.address)
             ],
-            purposes=Purpose.TREAT,
+            purposes=PurposeOfUse.TREAT,
             expires_at=session.clock.now() + 86_400,
         )
     return replace(home, grant=f"{granted.grant_id:#x}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Granted
@@ -59,12 +59,14 @@ class World:
             "patient": self.patient,
             "grantee": self.doctor.address,
             "records": [self.ref(each) for each in published],
-            "purposes": Purpose.TREAT,
+            "purposes": PurposeOfUse.TREAT,
             "expires_at": self.clock.now() + 30 * DAY,
         }
         return self.consenting.grant(**{**wanted, **more})
 
-    def open(self, published: Published, reader: Actor | None = None, purpose: Purpose = Purpose.TREAT) -> OpenRecord:
+    def open(
+        self, published: Published, reader: Actor | None = None, purpose: PurposeOfUse = PurposeOfUse.TREAT
+    ) -> OpenRecord:
         return self.retrieving.open(self.ref(published), reader=reader or self.doctor, purpose=purpose)
 
 

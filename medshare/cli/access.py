@@ -8,11 +8,11 @@ import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.record import find, standing
-from medshare.cli.values import GrantIdValue, PurposeValue, RecordIdValue, parse_moment
+from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, RecordIdValue, parse_moment
 from medshare.errors import AccessDeniedError, InvalidInputError
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, GrantId, RecordId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.services.auditing import GrantStanding
 from medshare.services.consenting import Revoked
@@ -45,7 +45,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
 @click.argument("record_ids", nargs=-1, type=RecordIdValue())
 @click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
 @click.option("--to", "grantee", required=True, metavar="WHO", help="Name or address of the reader.")
-@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="HL7 PurposeOfUse, by commas.")
+@click.option("--purpose", type=PurposesValue(), default="TREAT", show_default=True, help="HL7 purposes, by commas.")
 @click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @click.option("--all", "every", is_flag=True, help="All my active records; with --custodian, those that he states.")
@@ -56,7 +56,7 @@ def grant(
     record_ids: tuple[RecordId, ...],
     patient: str,
     grantee: str,
-    purpose: Purpose,
+    purpose: tuple[PurposeOfUse, ...],
     until: str,
     start: str | None,
     every: bool,
@@ -183,7 +183,7 @@ def list_(app: App, patient: str | None, grantee: str | None) -> None:
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
 @click.pass_obj
-def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodian: str | None) -> None:
+def check(app: App, record_id: RecordId, reader: str, purpose: PurposeOfUse, custodian: str | None) -> None:
     """Say whether a reader may fetch a record now, and why; exit code 3 if not."""
     actor = app.actor(reader)
     with app.session() as session:

@@ -28,7 +28,7 @@ from medshare.errors import (
 from medshare.files import written_whole
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordEntry, RecordStatus
 from medshare.services.publishing import Description, Published
 from medshare.standards import fhir
@@ -219,7 +219,7 @@ def list_(app: App, patient: str) -> None:
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.pass_obj
-def readable(app: App, reader: str, purpose: Purpose) -> None:
+def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
     """List the records that patients have granted a reader for a purpose.
 
     A superseded record stays readable; its row names the newest version, which may need a grant of its own.
@@ -274,7 +274,7 @@ def fetch(
     app: App,
     record_id: RecordId,
     reader: str,
-    purpose: Purpose,
+    purpose: PurposeOfUse,
     custodian: str | None,
     target: Path | None,
     offset: int | None,

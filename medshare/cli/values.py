@@ -12,7 +12,7 @@ from medshare.content import Cid, Codec
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME
 from medshare.model.ids import GrantId, RecordId, grant_id, record_id
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -22,14 +22,24 @@ _RECORD_HINT = "give a record's id or CID, whole, as in: medshare record list --
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-class PurposeValue(click.ParamType[Purpose]):
-    """HL7 purposes of use, separated by commas."""
+class PurposeValue(click.ParamType[PurposeOfUse]):
+    """An HL7 purpose of use."""
 
     name = "purpose"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Purpose:  # noqa: ANN401, ARG002 - click's signature
-        """Return the purposes; raises ``InvalidInputError``."""
-        return value if isinstance(value, Purpose) else Purpose.parse(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PurposeOfUse:  # noqa: ANN401, ARG002 - click's signature
+        """Return the purpose; raises ``InvalidInputError``."""
+        return PurposeOfUse.parse(value)
+
+
+class PurposesValue(click.ParamType[tuple[PurposeOfUse, ...]]):
+    """HL7 purposes of use, separated by commas."""
+
+    name = "purposes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[PurposeOfUse, ...]:  # noqa: ANN401, ARG002 - click's signature
+        """Return the purposes, each once; raises ``InvalidInputError``."""
+        return value if isinstance(value, tuple) else tuple(dict.fromkeys(map(PurposeOfUse.parse, value.split(","))))
 
 
 class RecordIdValue(click.ParamType[RecordId]):

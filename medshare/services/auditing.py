@@ -25,7 +25,7 @@ from medshare.model.events import (
 from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
-from medshare.model.record import RecordEntry
+from medshare.model.record import RecordEntry, RecordRef
 from medshare.services.index import LedgerIndex
 
 
@@ -152,6 +152,17 @@ class Auditing:
             if isinstance(event, RecordSuperseded):
                 newest[event.previous_id] = newest.get(event.record_id, event.record_id)
         return newest
+
+    def lineages(self, patient: Address) -> dict[RecordRef, tuple[RecordId, ...]]:
+        """Return the earlier versions, newest first, of each record of a patient that came in another's place."""
+        self._index.sync()
+        lineages: dict[RecordRef, tuple[RecordId, ...]] = {}
+        for event in self._index.events(patient=patient, kind=RecordSuperseded):
+            if isinstance(event, RecordSuperseded):
+                previous = RecordRef(custodian=event.custodian, record_id=event.previous_id)
+                later = RecordRef(custodian=event.custodian, record_id=event.record_id)
+                lineages[later] = (event.previous_id, *lineages.get(previous, ()))
+        return lineages
 
     def claims(self, record_id: RecordId) -> list[Claim]:
         """Return who states a record: one custodian, unless another states the same record under his own name.

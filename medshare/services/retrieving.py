@@ -3,16 +3,18 @@
 The steps, numbered as in the code; each fails with an error of its own:
 
 (0) fix the block all questions are asked at;
-(1) resolve the record at that block: which custodian states it, for which patient, in which status;
-(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds;
-(3) decide, by the rules of ``medshare.model.consent``;
-(4) ask the contract the same, and stop where the two disagree; then decide again by the clock on the wall, since the
-    newest block may be old;
-(5) find the record's files by its id, which is their CID, and the reader's header in the bundle; every block is
-    verified;
-(6) unwrap the file key: the header must be the patient's (or, for patient and custodian, the custodian's), and the
-    key the one the record commits to;
-(7) open the manifest, and compare it with the chain;
+(1) resolve the record at that block: which custodian states it, for which patient, in which status, after which
+    earlier versions;
+(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds, and ask the
+    contract what it says of each: stop where the two disagree;
+(3) decide, by the rules of docs/consent.md, with what the chain tells of the record; at the block's time, and again by
+    the clock on the wall, since the newest block may be old;
+(4) find the record's files by its id, which is their CID, and the reader's header in a bundle or in the record; every
+    block is verified;
+(5) unwrap the file key: the header must be the patient's (or, in the record itself, the custodian's), and the key the
+    one the record commits to;
+(6) open the manifest, and compare it with the chain;
+(7) decide again, with what the manifest tells;
 (8) stream the payload: each segment's tag, each block's CID; the last bytes are held back until the whole plaintext
     has the manifest's digest.
 """
@@ -22,41 +24,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
-from medshare.content import Cid, list_directory, read_file
-from medshare.envelope import FileKey, open_payload, open_range, payload_length, read_header, unwrap
+from medshare.content import Cid, read_file
+from medshare.envelope import FileKey, open_payload, open_range, unwrap
 from medshare.errors import (
     AccessDeniedError,
-    EnvelopeError,
     IntegrityError,
     InvalidInputError,
     MedshareError,
-    StoreError,
+    NotARecipientError,
     StoreUnavailableError,
     UnknownGrantError,
 )
 from medshare.files import written_whole
-from medshare.model.consent import (
-    MAX_TERMS_SIZE,
-    NEARNESS,
-    TERMS_FILE,
-    Consent,
-    Decision,
-    Grant,
-    Reason,
-    RecordRef,
-    Terms,
-    decide,
-    liveness,
-)
+from medshare.model.consent import Consent, decide, liveness
+from medshare.model.decision import NEARNESS, Decision, Reason
 from medshare.model.events import BlockRef
-from medshare.model.ids import Address, GrantId, RecordId
-from medshare.model.purpose import Purpose
-from medshare.model.record import Manifest, RecordEntry, RecordStatus, plaintext_digest
+from medshare.model.grant import Grant
+from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import Manifest, RecordEntry, RecordRef, plaintext_digest
+from medshare.model.subject import Subject
+from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.progress import Progress, silent
 from medshare.services.record_files import (
     MAX_HEADER_SIZE,
@@ -68,27 +61,52 @@ from medshare.services.record_files import (
     read_small,
 )
 
-_BAD_BUNDLE = (StoreError, EnvelopeError, IntegrityError, InvalidInputError)
-_MAX_SEALED_TERMS = MAX_HEADER_SIZE + payload_length(MAX_TERMS_SIZE)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _HeldGrant:
-    """A grant to this reader, with the terms its bundle holds."""
+class _Asked:
+    """A question, and all that can be known to answer it."""
 
-    standing: GrantStanding
-    consent: Consent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """The grants of a patient to a reader, sorted by what can be done with them."""
-
-    live: list[_HeldGrant]
+    entry: RecordEntry
+    subject: Subject
+    purpose: PurposeOfUse
+    reader: Actor
+    block: BlockRef
+    now: int
+    """The later of the block's time and the clock's."""
+    consents: list[Consent]
+    """The patient's grants to the reader whose terms can be read, live and ended."""
+    released: list[tuple[Terms, BundleId]]
+    """Terms and bundles of those that are live."""
     ended: list[tuple[Reason, Grant]]
-    """Revoked, expired or not begun; they covered the record, or nobody can say."""
+    """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
     failures: list[MedshareError]
     """Why the bundle of a live grant could not be used."""
+
+    def decide(self, subject: Subject) -> Decision:
+        """Decide at the block's time and at the clock's; what the one denies, the other does not permit."""
+        decision = self._decide_at(self.block.time, subject)
+        if decision.permitted or decision.undecided:
+            return self._decide_at(self.now, subject)
+        return decision
+
+    def _decide_at(self, now: int, subject: Subject) -> Decision:
+        return decide(
+            self.consents,
+            subject=subject,
+            purpose=self.purpose,
+            reader=self.reader.address,
+            now=now,
+            block=self.block.number,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A record of which the manifest has been read."""
+
+    files: RecordFiles
+    file_key: FileKey
+    manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,190 +221,200 @@ class Retrieving:
         self._clock = clock
         self._auditing = auditing
 
-    def open(self, record: RecordRef, *, reader: Actor, purpose: Purpose) -> OpenRecord:
+    def open(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> OpenRecord:
         """Open a record for ``purpose``, after every check.
 
         Args:
             record: which record, by whose word.
             reader: who reads.
-            purpose: what for; the grant must cover all of it.
+            purpose: what for.
 
         Raises:
             UnknownRecordError: the custodian has registered no such record.
-            AccessDeniedError: the reader has no live right to it, or it was retracted (patient and custodian still
-                open it); ``.decision`` says why.
+            AccessDeniedError: the reader has no right to it, or it was retracted (patient and custodian still open
+                it); ``.decision`` says why.
             IntegrityError: chain, bundle, manifest and store disagree.
-            EnvelopeError: header or key do not fit.
+            EnvelopeError: header or key do not fit; ``NotARecipientError``: it is permitted, but its key was not
+                released to this reader yet.
             StoreError, LedgerError: store or chain failed.
         """
-        block = self._ledger.chain.head()  # (0)
-        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
-        if reader.address in (entry.patient, entry.custodian):
-            return self._open_own(entry, reader, purpose, block)
-        held, decision = self._decide(entry, record, reader, purpose, block)
-        files = locate(self._store, record.record_id)  # (5)
-        header = self._bundle_header(held, record.record_id)
-        file_key = self._unwrap(header, reader, written_by=entry.patient, files=files)  # (6)
-        return self._open(entry, decision, files, file_key)
+        asked = self._ask(record, reader, purpose)
+        self._decide_by_chain(asked)
+        opened = self._open(asked)
+        decision = self._decide_by_manifest(asked, opened.manifest)
+        return OpenRecord(  # (8) as it is read
+            entry=asked.entry,
+            manifest=opened.manifest,
+            decision=decision,
+            files=opened.files,
+            file_key=opened.file_key,
+            store=self._store,
+        )
 
-    def preview(self, record: RecordRef, *, reader: Actor, purpose: Purpose) -> Decision:
-        """Return the decision on a record without fetching any of it; denied is an answer, not an error.
+    def preview(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> Decision:
+        """Return the decision on a record; denied is an answer, not an error.
+
+        Of the record nothing is fetched but its manifest, and that only where the decision depends on it.
 
         Raises:
-            UnknownRecordError, IntegrityError, StoreError, LedgerError: as ``open``.
+            UnknownRecordError, IntegrityError, EnvelopeError, StoreError, LedgerError: as ``open``.
         """
-        block = self._ledger.chain.head()
-        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)
-        if reader.address in (entry.patient, entry.custodian):
-            return _own(reader, purpose, block)
+        asked = self._ask(record, reader, purpose)
         try:
-            _, decision = self._decide(entry, record, reader, purpose, block)
+            decision = self._decide_by_chain(asked)
+            if decision.undecided:
+                decision = self._decide_by_manifest(asked, self._open(asked).manifest)
         except AccessDeniedError as error:
             return error.decision
         return decision
 
-    def readable(self, *, reader: Actor, purpose: Purpose) -> Readable:
-        """Return the records that live grants let ``reader`` use for ``purpose``, as their terms name them.
+    def readable(self, *, reader: Actor, purpose: PurposeOfUse) -> Readable:
+        """Return the records that live grants let ``reader`` use for ``purpose``, whose keys were released to him.
 
         Anybody may grant a reader anything: a grant whose bundle is missing or wrong is counted and passed over, so
-        that it hides no other. What each ``open`` will still check (entries, headers, bytes) is not checked here.
+        that it hides no other. What each ``open`` will still check (manifests, headers, bytes) is not checked here.
 
         Raises:
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        now = self._clock.now()
-        records: dict[RecordRef, None] = {}
-        unreadable = []
+        block = self._ledger.chain.head()
+        unreadable: list[GrantId] = []
+        records: list[RecordRef] = []
+        by_patient: dict[Address, list[tuple[GrantStanding, Terms]]] = {}
         for standing in self._auditing.grants(grantee=reader.address):
-            if not standing.live or now >= standing.grant.expires_at:
+            if not standing.live or self._now(block) >= standing.grant.expires_at:
                 continue
             try:
-                terms = self._terms(standing, reader)
+                terms = open_terms(self._store, standing, reader.identity)
             except StoreUnavailableError:
                 raise
-            except _BAD_BUNDLE:
+            except BAD_BUNDLE:
                 unreadable.append(standing.grant.grant_id)
                 continue
-            if purpose & terms.purposes & standing.grant.purposes == purpose:
-                records |= dict.fromkeys(terms.records)
+            by_patient.setdefault(standing.grant.patient, []).append((standing, terms))
+        for patient, held in by_patient.items():
+            records += self._readable_of(patient, held, reader, purpose, block)
         return Readable(records=tuple(records), unreadable=tuple(unreadable))
+
+    def _readable_of(
+        self,
+        patient: Address,
+        held: list[tuple[GrantStanding, Terms]],
+        reader: Actor,
+        purpose: PurposeOfUse,
+        block: BlockRef,
+    ) -> Iterator[RecordRef]:
+        stamp = self._ledger.consents.stamp(patient, block=block)
+        consents = [Consent(grant=standing.grant, terms=terms, stamp=stamp) for standing, terms in held]
+        released = [(terms, bundle_files(self._store, standing.bundle)) for standing, terms in held]
+        lineages = self._auditing.lineages(patient)
+        for entry in self._auditing.records(patient):
+            subject = Subject.on_chain(entry, lineages.get(entry.ref, ()))
+            decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
+            possible = decision.permitted or decision.undecided
+            if possible and any(terms.header_name(entry.record_id) in files for terms, files in released):
+                yield entry.ref
 
     # ---------------------------------------------------------------------------------------------- deciding
 
-    def _decide(
-        self, entry: RecordEntry, record: RecordRef, reader: Actor, purpose: Purpose, block: BlockRef
-    ) -> tuple[_HeldGrant, Decision]:
-        """Return the grant that permits and the decision; raises ``AccessDeniedError`` and as ``open``."""
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
 
-        def denied(reason: Reason, grant: Grant | None = None) -> Decision:
-            return Decision(
-                reason=reason, reader=reader.address, purpose=purpose, at=block.time, block=block.number, grant=grant
-            )
+    def _ask(self, record: RecordRef, reader: Actor, purpose: PurposeOfUse) -> _Asked:
+        """Collect what chain and bundles tell; raises as ``open``."""
+        block = self._ledger.chain.head()  # (0)
+        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
+        lineage = self._auditing.lineages(entry.patient).get(record, ()) if entry.version > 1 else ()
+        asked = _Asked(
+            entry=entry,
+            subject=Subject.on_chain(entry, lineage),
+            purpose=purpose,
+            reader=reader,
+            block=block,
+            now=self._now(block),
+            consents=[],
+            released=[],
+            ended=[],
+            failures=[],
+        )
+        if reader.address not in (entry.patient, entry.custodian):
+            self._collect_grants(asked)
+        return asked
 
-        def judge(grants: list[_HeldGrant], now: int) -> Decision:
-            consents = [grant.consent for grant in grants]
-            decision = decide(consents, record=record, purpose=purpose, reader=reader.address, now=now)
-            return replace(decision, block=block.number)
-
-        if entry.status is RecordStatus.RETRACTED:
-            raise AccessDeniedError(denied(Reason.RETRACTED))
-        found = self._grants_at(entry, record, reader, purpose, block)  # (2), (4)
-        decision = judge(found.live, block.time)  # (3)
-        if decision.permitted:
-            live = [grant for grant in found.live if judge([grant], block.time).permitted]
-            decision = judge(live, max(block.time, self._clock.now()))
-            if decision.permitted:
-                return next(grant for grant in live if grant.consent.grant == decision.grant), decision
-        elif found.failures:
-            raise found.failures[0]
-        for reason, grant in found.ended:
-            if NEARNESS.index(reason) > NEARNESS.index(decision.reason):
-                decision = denied(reason, grant)
-        raise AccessDeniedError(decision)
-
-    def _grants_at(
-        self, entry: RecordEntry, record: RecordRef, reader: Actor, purpose: Purpose, block: BlockRef
-    ) -> _Found:
-        """Return the patient's grants to the reader at a block, each compared with what the contract says of it."""
-        stamp = self._ledger.consents.stamp(entry.patient, block=block)
-        found = _Found(live=[], ended=[], failures=[])
-        for standing in self._auditing.grants(patient=entry.patient, grantee=reader.address):
+    def _collect_grants(self, asked: _Asked) -> None:
+        """Add the patient's grants to the reader at the block, each compared with what the contract says of it (2)."""
+        patient, bits, block = asked.entry.patient, asked.purpose.coarse, asked.block
+        stamp = self._ledger.consents.stamp(patient, block=block)
+        for standing in self._auditing.grants(patient=patient, grantee=asked.reader.address):
             try:
                 grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=block)
             except UnknownGrantError:
                 continue  # granted after the block we ask about
-            reason = liveness(grant, stamp=stamp, purpose=purpose, now=block.time)
-            if self._ledger.consents.is_live(grant.grant_id, purpose, block=block) != (reason is Reason.PERMITTED):
+            reason = liveness(grant, stamp=stamp, purpose=bits, now=block.time)
+            if self._ledger.consents.is_live(grant.grant_id, bits, block=block) != (reason is Reason.PERMITTED):
                 raise IntegrityError(f"the contract and this client disagree about grant {grant.grant_id:#x}")
             ended = reason in (Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET)
             if ended and not self._store.has(Cid.of_directory(standing.bundle)):
-                # Bundles of ended grants are given up: whether it covered this record, nobody can say any more.
-                found.ended.append((reason, grant))
+                asked.ended.append((reason, grant))
                 continue
             try:
-                consent = Consent(grant=grant, terms=self._terms(standing, reader), stamp=stamp)
-            except _BAD_BUNDLE as error:
+                terms = open_terms(self._store, standing, asked.reader.identity)
+                asked.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
+            except BAD_BUNDLE as error:
                 if ended:
-                    found.ended.append((reason, grant))
+                    asked.ended.append((reason, grant))
                 else:
-                    found.failures.append(error)
+                    asked.failures.append(error)
                 continue
             if not ended:
-                found.live.append(_HeldGrant(standing=standing, consent=consent))
-            elif record in consent.terms.records:
-                found.ended.append((reason, grant))
-        return found
+                asked.released.append((terms, standing.bundle))
 
-    def _terms(self, standing: GrantStanding, reader: Actor) -> Terms:
-        bundle = list_directory(self._store.get, Cid.of_directory(standing.bundle))
-        if TERMS_FILE not in bundle:
-            raise IntegrityError("the bundle holds no terms")
-        sealed = BytesIO(read_small(self._store, bundle[TERMS_FILE], _MAX_SEALED_TERMS))
-        opened = unwrap(read_header(sealed), reader.identity)
-        payload = sealed.read()
-        document = b"".join(open_payload([payload], opened.file_key, payload_length=len(payload)))
-        try:
-            terms = Terms.from_json(document)
-        except InvalidInputError as error:
-            raise IntegrityError("the terms in the bundle are malformed") from error
-        if terms.digest() != standing.terms:
-            raise IntegrityError("the terms in the bundle are not those on chain")
-        return terms
+    def _decide_by_chain(self, asked: _Asked) -> Decision:
+        """Return the decision before anything of the record is opened (3); raises ``AccessDeniedError``."""
+        decision = asked.decide(asked.subject)
+        if decision.permitted or decision.undecided:
+            return decision
+        if decision.reason in NEARNESS:  # neither retracted nor an emergency: it is the grants that do not permit
+            if asked.failures:
+                raise asked.failures[0]
+            for reason, grant in asked.ended:
+                if NEARNESS.index(reason) > NEARNESS.index(decision.reason):
+                    decision = replace(decision, reason=reason, grant=grant)
+        raise AccessDeniedError(decision)
+
+    def _decide_by_manifest(self, asked: _Asked, manifest: Manifest) -> Decision:
+        """Return the decision on all that is known (7); raises ``AccessDeniedError``."""
+        decision = asked.decide(Subject.described(asked.entry, manifest, asked.subject.lineage))
+        if not decision.permitted:
+            raise AccessDeniedError(decision)
+        return decision
 
     # ----------------------------------------------------------------------------------------------- opening
 
-    def _open_own(self, entry: RecordEntry, reader: Actor, purpose: Purpose, block: BlockRef) -> OpenRecord:
-        files = locate(self._store, entry.record_id)
-        header = own_header(self._store, files)
-        file_key = self._unwrap(header, reader, written_by=entry.custodian, files=files)
-        return self._open(entry, _own(reader, purpose, block), files, file_key)
+    def _open(self, asked: _Asked) -> _Opened:
+        """Open the record up to its manifest."""
+        files = locate(self._store, asked.entry.record_id)  # (4)
+        header, writer = self._header(asked, files)
+        file_key = self._unwrap(header, asked.reader, written_by=writer, files=files)  # (5)
+        manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
+        return _Opened(files=files, file_key=file_key, manifest=manifest)
 
-    def _bundle_header(self, held: _HeldGrant, record_id: RecordId) -> bytes:
-        bundle = list_directory(self._store.get, Cid.of_directory(held.standing.bundle))
-        link = bundle.get(held.consent.terms.header_name(record_id))
-        if link is None:
-            raise IntegrityError("the bundle holds no header for a record that its terms name")
-        return read_small(self._store, link, MAX_HEADER_SIZE)
+    def _header(self, asked: _Asked, files: RecordFiles) -> tuple[bytes, Address]:
+        """Return the reader's header, from a live grant's bundle or from the record itself, and who wrote it."""
+        for terms, bundle in asked.released:
+            link = bundle_files(self._store, bundle).get(terms.header_name(asked.entry.record_id))
+            if link is not None:
+                return read_small(self._store, link, MAX_HEADER_SIZE), asked.entry.patient
+        return own_header(self._store, files), asked.entry.custodian
 
     def _unwrap(self, header: bytes, reader: Actor, *, written_by: Address, files: RecordFiles) -> FileKey:
-        opened = unwrap(header, reader.identity)
+        try:
+            opened = unwrap(header, reader.identity)
+        except NotARecipientError as error:
+            error.hint = "the key was not released to you, or to another key of yours: ask the patient to grant anew"
+            raise
         keys = {event.key for event in self._auditing.encryption_keys(written_by)}
         if opened.writer.key not in keys:
             raise IntegrityError(f"the header was not written by {written_by}, who should have")
         check_key(files, opened.file_key)
         return opened.file_key
-
-    def _open(self, entry: RecordEntry, decision: Decision, files: RecordFiles, file_key: FileKey) -> OpenRecord:
-        manifest = open_manifest(self._store, files, file_key, entry)  # (7)
-        return OpenRecord(  # (8) as it is read
-            entry=entry,
-            manifest=manifest,
-            decision=decision,
-            files=files,
-            file_key=file_key,
-            store=self._store,
-        )
-
-
-def _own(reader: Actor, purpose: Purpose, block: BlockRef) -> Decision:
-    return Decision(reason=Reason.OWN_RECORD, reader=reader.address, purpose=purpose, at=block.time, block=block.number)

@@ -41,7 +41,7 @@ from medshare.errors import (
 )
 from medshare.keyring import Keyring, read_passphrase
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.places import open_store
 from medshare.session import make_home
 from medshare.settings import Settings, StoreKind, StoreSettings
@@ -93,10 +93,10 @@ def test_connect__library_only__goes_the_whole_path(people: Home, tmp_path: Path
             patient=patient,
             grantee=doctor.address,
             records=[ref],
-            purposes=Purpose.TREAT,
+            purposes=PurposeOfUse.TREAT,
             expires_at=session.clock.now() + 3600,
         )
-        opened = session.retrieving.open(ref, reader=doctor, purpose=Purpose.TREAT)
+        opened = session.retrieving.open(ref, reader=doctor, purpose=PurposeOfUse.TREAT)
         assert b"".join(opened.stream()) == OBSERVATION
         session.consenting.revoke(granted.grant_id, patient=patient)
         assert session.auditing.may_read(patient.address) == []

@@ -38,7 +38,7 @@ from medshare.errors import (
     UnknownRecordError,
 )
 from medshare.model.events import RecordRegistered, RecordSuperseded
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
 from medshare.ports import Actor
 from medshare.services.journal import PublicationJournal, Stage
@@ -67,7 +67,7 @@ def rebuilt(world: World, **parts) -> Publishing:
 
 
 def plaintext(world: World, published) -> bytes:
-    return b"".join(world.open(published, reader=world.patient, purpose=Purpose.PATRQT).stream())
+    return b"".join(world.open(published, reader=world.patient, purpose=PurposeOfUse.PATRQT).stream())
 
 
 # ------------------------------------------------------------------------------------------------- once
@@ -527,7 +527,7 @@ def test_publish__identity_is_not_the_published_one__is_refused(world: World) ->
 def test_publish__patient_is_the_custodian__opens_for_him(world: World) -> None:
     published = publish_with(world.publishing, world, custodian=world.patient)
     ref = replace(world.ref(published), custodian=world.patient.address)
-    opened = world.retrieving.open(ref, reader=world.patient, purpose=Purpose.PATRQT)
+    opened = world.retrieving.open(ref, reader=world.patient, purpose=PurposeOfUse.PATRQT)
     assert b"".join(opened.stream()) == TEXT
 
 
