@@ -168,6 +168,8 @@ def _tell_left(app: App, revoked: Revoked) -> None:
 @click.pass_obj
 def list_(app: App, patient: str | None, grantee: str | None) -> None:
     """List grants, live and ended."""
+    if not patient and not grantee:
+        raise InvalidInputError("name a patient or a grantee", hint="with --patient WHO or --grantee WHO")
     keyring = app.keyring
     with app.session() as session:
         standings = session.auditing.grants(

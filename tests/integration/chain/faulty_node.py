@@ -108,6 +108,9 @@ class Handler(BaseHTTPRequestHandler):
     def fault_html_502(self, _question: dict[str, Any]) -> None:
         self.reply(HTML, status=502, kind="text/html")
 
+    def fault_html_404(self, _question: dict[str, Any]) -> None:
+        self.reply(HTML, status=404, kind="text/html")
+
     def fault_html_after(self, question: dict[str, Any]) -> None:
         self.answer(question)
         self.reply(HTML, status=502, kind="text/html")

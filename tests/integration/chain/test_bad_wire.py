@@ -35,6 +35,7 @@ pytestmark = pytest.mark.integration
 SOMEBODY = Address("0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
 BROKEN_ANSWERS = (
     "html",
+    "html_404",
     "html_502",
     "cut",
     "cut_json",
@@ -79,6 +80,24 @@ def test_read__broken_answer__is_typed(client: ChainClient, faulty: FaultyNode, 
     with pytest.raises(LedgerUnavailableError):
         client.head()
     assert client.head().number >= 0
+
+
+@pytest.mark.parametrize(("fault", "again"), [("html_404", False), ("html_502", True), ("busy", True)])
+def test_read__node_refuses__is_not_told_to_try_again_where_that_does_not_help(
+    client: ChainClient, faulty: FaultyNode, fault: str, again: bool
+) -> None:
+    faulty.fail("eth_getBlockByNumber", fault)
+    with pytest.raises(LedgerUnavailableError) as refused:
+        client.head()
+    assert ("try again" in refused.value.hint) == again
+    assert ("URL" in refused.value.hint) != again
+
+
+def test_read__no_connection__names_the_node(client: ChainClient, faulty: FaultyNode) -> None:
+    faulty.fail("eth_getBlockByNumber", "drop_before", "drop_before")
+    with pytest.raises(LedgerUnavailableError) as lost:
+        client.head()
+    assert client.profile.endpoint in lost.value.hint
 
 
 def test_read__connection_lost_once__is_asked_again(client: ChainClient, faulty: FaultyNode) -> None:

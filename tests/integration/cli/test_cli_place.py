@@ -380,6 +380,7 @@ def test_doctor__anvil_is_not_there__is_the_finding(cli: CommandLine, nobody_lis
     code, found = findings(cli, "--network", "anvil")
     assert (code, unwell(found)) == (1, {"session": "bad"})
     assert "no connection to the node" in found["session"]["says"]
+    assert f"http://127.0.0.1:{nobody_listens}" in found["session"]["mend"]
 
 
 def test_doctor__contracts_are_others__is_the_finding(cli: CommandLine) -> None:
