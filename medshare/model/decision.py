@@ -22,7 +22,10 @@ _MAX_UINT256 = (1 << 256) - 1
 
 
 class Reason(StrEnum):
-    """Why a decision fell as it did, or why a provision did not prevail. Each belongs to a rule of docs/consent.md."""
+    """Why a decision fell as it did, or why a provision did not prevail. Each belongs to a rule of docs/consent.md.
+
+    ``KEY_NOT_RELEASED`` is not decided but found: the reader's client has looked for his header, and there is none.
+    """
 
     PERMITTED = "permitted"
     OWN_RECORD = "own-record"
@@ -40,6 +43,7 @@ class Reason(StrEnum):
     PURPOSE_NOT_ON_CHAIN = "purpose-not-on-chain"
     ERASURE_DUE = "erasure-due"
     MANIFEST_DECIDES = "manifest-decides"
+    KEY_NOT_RELEASED = "key-not-released"
     OUTRANKED = "outranked"
     REFUSED = "refused"
 
@@ -123,6 +127,12 @@ _WORDS: dict[Reason, tuple[str, str, str, str]] = {
         "category, labels or date decide it, and the manifest has not been opened",
         "it needs the manifest, which has not been opened",
         "open the record: the manifest is read before the text",
+    ),
+    Reason.KEY_NOT_RELEASED: (
+        "R3",
+        "no key was released to this reader: the record's category, labels or date are not covered, or it came later",
+        "",
+        "ask the patient to grant access anew",
     ),
     Reason.OUTRANKED: (
         "R3",

@@ -44,7 +44,7 @@ from medshare.model.events import BlockRef
 from medshare.model.grant import Grant
 from medshare.model.ids import Address, BundleId, GrantId
 from medshare.model.purpose import PurposeOfUse
-from medshare.model.record import Manifest, RecordEntry, RecordRef, plaintext_digest
+from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus, plaintext_digest
 from medshare.model.subject import Subject
 from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
@@ -231,16 +231,14 @@ class Retrieving:
 
         Raises:
             UnknownRecordError: the custodian has registered no such record.
-            AccessDeniedError: the reader has no right to it, or it was retracted (patient and custodian still open
-                it); ``.decision`` says why.
+            AccessDeniedError: the reader has no right to it, or was not given its key, or it was retracted (patient and
+                custodian still open it); ``.decision`` says why.
             IntegrityError: chain, bundle, manifest and store disagree.
-            EnvelopeError: header or key do not fit; ``NotARecipientError``: it is permitted, but its key was not
-                released to this reader yet.
+            EnvelopeError: header or key do not fit.
             StoreError, LedgerError: store or chain failed.
         """
         asked = self._ask(record, reader, purpose)
-        self._decide_by_chain(asked)
-        opened = self._open(asked)
+        opened = self._open(asked, self._decide_by_chain(asked))
         decision = self._decide_by_manifest(asked, opened.manifest)
         return OpenRecord(  # (8) as it is read
             entry=asked.entry,
@@ -263,13 +261,15 @@ class Retrieving:
         try:
             decision = self._decide_by_chain(asked)
             if decision.undecided:
-                decision = self._decide_by_manifest(asked, self._open(asked).manifest)
+                decision = self._decide_by_manifest(asked, self._open(asked, decision).manifest)
         except AccessDeniedError as error:
             return error.decision
         return decision
 
     def readable(self, *, reader: Actor, purpose: PurposeOfUse) -> Readable:
         """Return the records that live grants let ``reader`` use for ``purpose``, whose keys were released to him.
+
+        A retracted record is among them: opening it tells that it was withdrawn.
 
         Anybody may grant a reader anything: a grant whose bundle is missing or wrong is counted and passed over, so
         that it hides no other. What each ``open`` will still check (manifests, headers, bytes) is not checked here.
@@ -309,7 +309,7 @@ class Retrieving:
         released = [(terms, bundle_files(self._store, standing.bundle)) for standing, terms in held]
         lineages = self._auditing.lineages(patient)
         for entry in self._auditing.records(patient):
-            subject = Subject.on_chain(entry, lineages.get(entry.ref, ()))
+            subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineages.get(entry.ref, ()))
             decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
             possible = decision.permitted or decision.undecided
             if possible and any(terms.header_name(entry.record_id) in files for terms, files in released):
@@ -391,27 +391,37 @@ class Retrieving:
 
     # ----------------------------------------------------------------------------------------------- opening
 
-    def _open(self, asked: _Asked) -> _Opened:
-        """Open the record up to its manifest."""
+    def _open(self, asked: _Asked, decision: Decision) -> _Opened:
+        """Open the record up to its manifest; raises ``AccessDeniedError`` where the reader was not given its key."""
         files = locate(self._store, asked.entry.record_id)  # (4)
-        header, writer = self._header(asked, files)
-        file_key = self._unwrap(header, asked.reader, written_by=writer, files=files)  # (5)
+        header = self._released_header(asked)
+        if header is not None:
+            file_key = self._unwrap(header, asked.reader, written_by=asked.entry.patient, files=files)  # (5)
+        else:
+            header = own_header(self._store, files)
+            try:
+                file_key = self._unwrap(header, asked.reader, written_by=asked.entry.custodian, files=files)
+            except NotARecipientError as error:
+                if decision.reason is Reason.OWN_RECORD:
+                    raise
+                denied = replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=())
+                raise AccessDeniedError(denied) from error
         manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
         return _Opened(files=files, file_key=file_key, manifest=manifest)
 
-    def _header(self, asked: _Asked, files: RecordFiles) -> tuple[bytes, Address]:
-        """Return the reader's header, from a live grant's bundle or from the record itself, and who wrote it."""
+    def _released_header(self, asked: _Asked) -> bytes | None:
+        """Return the header that the patient wrote for the reader, from the bundle of a live grant."""
         for terms, bundle in asked.released:
             link = bundle_files(self._store, bundle).get(terms.header_name(asked.entry.record_id))
             if link is not None:
-                return read_small(self._store, link, MAX_HEADER_SIZE), asked.entry.patient
-        return own_header(self._store, files), asked.entry.custodian
+                return read_small(self._store, link, MAX_HEADER_SIZE)
+        return None
 
     def _unwrap(self, header: bytes, reader: Actor, *, written_by: Address, files: RecordFiles) -> FileKey:
         try:
             opened = unwrap(header, reader.identity)
         except NotARecipientError as error:
-            error.hint = "the key was not released to you, or to another key of yours: ask the patient to grant anew"
+            error.hint = "released to another key, or not to you: check the identity, or ask the patient to grant anew"
             raise
         keys = {event.key for event in self._auditing.encryption_keys(written_by)}
         if opened.writer.key not in keys:
