@@ -23,7 +23,6 @@ from medshare.errors import (
     MedshareError,
     StoreFullError,
     StoreUnavailableError,
-    UnknownRecordError,
 )
 from medshare.files import written_whole
 from medshare.model.consent import RecordRef
@@ -228,11 +227,7 @@ def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
     with app.session() as session:
         found = session.retrieving.readable(reader=actor, purpose=purpose)
         head = session.ledger.chain.head()
-        entries = []
-        for ref in found.records:
-            # Terms may name what no custodian has registered: that hides nothing else.
-            with suppress(UnknownRecordError):
-                entries.append(session.ledger.records.record(ref.custodian, ref.record_id, block=head))
+        entries = [session.ledger.records.record(ref.custodian, ref.record_id, block=head) for ref in found.records]
         rows = rows_of(session, entries)
     if found.unreadable:
         click.echo(

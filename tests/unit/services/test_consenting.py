@@ -380,6 +380,7 @@ def test_grant__process_dies_at_any_call__repeating_leaves_one_grant(tmp_path, a
         world.consenting.revoke(granted.grant_id, patient=world.patient)
         assert world.auditing.may_read(world.patient.address) == []
     assert at > 10
+    assert not struck, "raise the limit: the last calls were not reached"
 
 
 # --------------------------------------------------------------------------------------------------- revoking
