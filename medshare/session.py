@@ -33,6 +33,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
 from medshare.services.retrieving import Retrieving
+from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
 from medshare.storage import KuboBlobStore
 
@@ -94,6 +95,7 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
+        standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         yield Session(
             settings=settings,
             chain=chain,
@@ -101,7 +103,7 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             store=store,
             keyring=open_keyring(settings),
             clock=clock,
-            publishing=Publishing(ledger=ledger, store=store, journal=journal),
+            publishing=Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing),
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
             retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
             auditing=auditing,

@@ -14,6 +14,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.services.standing import StandingConsents
 from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
 
 NOW = 1_800_000_000
@@ -38,7 +39,14 @@ class World:
             self.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
         self.journal = PublicationJournal(self.folder)
         self.auditing = Auditing(index=LedgerIndex(self.folder / "index.sqlite", self.ledger.chain))
-        self.publishing = Publishing(ledger=self.ledger, store=self.store, journal=self.journal)
+        self.standing = StandingConsents(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
+        self.publishing = Publishing(
+            ledger=self.ledger,
+            store=self.store,
+            journal=self.journal,
+            auditing=self.auditing,
+            standing=self.standing,
+        )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
 

@@ -18,7 +18,7 @@ from medshare.errors import EncryptionKeyNotSetError, MedshareError, StoreError,
 from medshare.model.ids import Address
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.journal import PublicationJournal, Stage
+from medshare.services.journal import PublicationJournal
 from medshare.services.progress import Progress, silent
 
 CLOCK_TOLERANCE = 120
@@ -150,14 +150,14 @@ class Examining:
         return Health.GOOD, f"{free >> 30} GiB are free on the home's disk", ""
 
     def _publications(self, *, deep: bool, progress: Progress) -> tuple[Health, str, str]:
-        unfinished = self._journal.all(Stage.STORED)
+        unfinished = self._journal.unfinished()
         if unfinished:
             return (
                 Health.WARNING,
                 f"{len(unfinished)} publications are stored and not registered",
                 "run: medshare record resume --as NAME, as the custodian",
             )
-        published = self._journal.all(Stage.REGISTERED)
+        published = self._journal.finished()
         missing = []
         try:
             for done, each in enumerate(published):
