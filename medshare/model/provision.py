@@ -174,6 +174,11 @@ class Provision:
             return any(record.custodian == custodian for record in self.records)
         return not self.custodians or custodian in self.custodians
 
+    @property
+    def named(self) -> tuple[Address, ...]:
+        """The custodians it names; none: it is about whatever any custodian states."""
+        return self.custodians or tuple(dict.fromkeys(record.custodian for record in self.records))
+
     def narrowed_to(self, custodian: Address) -> Provision:
         """Return what of it concerns this custodian, without a word of others."""
         return replace(

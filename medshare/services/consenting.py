@@ -15,8 +15,10 @@ The steps of a grant, numbered as in the code:
 (4) for each record of the patient that the terms could permit: open it the same way, decide with all live grants to
     this reader, and only where the decision permits wrap the file key for the grantee: one packet, whatever the
     record's size;
-(5) put them and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
-(6) grant on chain.
+(5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
+    what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
+(6) put all of it and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
+(7) grant on chain.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
 with new dates, replaces the earlier one and never stands beside it.
@@ -59,6 +61,7 @@ from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import sealed_terms
 from medshare.services.desk import PatientDesk, permitted_purposes
+from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
@@ -76,6 +79,11 @@ class Granted:
     """The records whose keys are in the bundle."""
     passed_over: tuple[RecordRef, ...]
     """Records stated of the patient that do not open for him, so that nobody can say what they are."""
+    told: tuple[Address, ...]
+    """Custodians who apply the grant to what they publish later. Whom the patient meets later, he tells by granting
+    again."""
+    untold: tuple[Address, ...]
+    """Custodians who were to be told, and have published no key that can be used, or are too many for one bundle."""
 
     @property
     def grant_id(self) -> GrantId:
@@ -169,6 +177,9 @@ class Consenting:
             for entry in desk.records()
             if entry.status is not RecordStatus.RETRACTED and _releases(consents, desk.on_chain(entry), start)
         ]
+        bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
+        custodians, unreachable = desk.custodians([each for each, _ in bundled])
+        told = allotted(bundled, patient.identity, custodians)
         files = {}
         released = []
         with BlobWriter(self._store) as writer:
@@ -184,7 +195,9 @@ class Consenting:
                     f"these provisions permit {len(files)} records, one grant holds the keys of {MAX_RECORDS}",
                     hint="make several grants, by category or by date",
                 )
-            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, reader))  # (5)
+            for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
+                files[name] = writer.file(pieces)
+            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, reader))  # (6)
             bundle = writer.directory(files)
         self._store.pin(bundle)
         progress("granting", len(candidates), len(candidates))
@@ -197,7 +210,7 @@ class Consenting:
             purposes=terms.purposes,
         )
         try:
-            receipt = self._ledger.consents.grant(patient.signer, request)  # (6)
+            receipt = self._ledger.consents.grant(patient.signer, request)  # (7)
         except (RejectedError, TransactionFailedError, InsufficientFundsError, ConfigurationError):
             # It never was granted, and no event names the bundle: nobody would ever give it up.
             self._give_up([request.bundle])
@@ -214,6 +227,8 @@ class Consenting:
             receipt=receipt,
             released=tuple(released),
             passed_over=tuple(desk.passed_over),
+            told=tuple(told),
+            untold=(*unreachable, *(each for each in custodians if each not in told)),
         )
 
     def preview(

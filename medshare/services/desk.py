@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from medshare.envelope import FileKey, Identity, unwrap
+from medshare.envelope import FileKey, Identity, Recipient, unwrap
 from medshare.errors import (
+    EncryptionKeyNotSetError,
     EnvelopeError,
     IntegrityError,
     InvalidInputError,
@@ -21,16 +22,16 @@ from medshare.model.decision import Reason
 from medshare.model.documents import encode_document
 from medshare.model.events import BlockRef
 from medshare.model.grant import Grant
-from medshare.model.ids import Address, GrantId
+from medshare.model.ids import Address, BundleId, GrantId
 from medshare.model.labels import must_be_named
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.subject import Subject
-from medshare.model.terms import Terms
+from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.bundles import BAD_BUNDLE, open_terms
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class PatientDesk:
         self._lineages = auditing.lineages(patient.address)
         self._custodian_keys: dict[Address, set[bytes]] = {}
         self._opened: dict[RecordRef, OwnRecord] = {}
+        self._bundles: dict[GrantId, BundleId] = {}
         self.passed_over: list[RecordRef] = []
         """Records that ``try_open`` could not open."""
 
@@ -203,8 +205,45 @@ class PatientDesk:
                         hint="revoke that grant first, or give it again",
                     ) from error
                 continue
+            self._bundles[grant.grant_id] = standing.bundle
             found.append(Consent(grant=grant, terms=terms, stamp=stamp))
         return found
+
+    # -------------------------------------------------------------------------------------------- custodians
+
+    def custodians(self, several: Sequence[Terms]) -> tuple[dict[Address, Recipient], list[Address]]:
+        """Return who is to be told of ``several``, with their keys, and who has published no key that can be used.
+
+        They are the custodians whom these terms name, and all who have stated a record of the patient.
+        """
+        named = [custodian for terms in several for _, provision in terms.numbered for custodian in provision.named]
+        reachable: dict[Address, Recipient] = {}
+        unreachable = []
+        for custodian in dict.fromkeys([*named, *(entry.custodian for entry in self.records())]):
+            try:
+                key = self._ledger.directory.encryption_key(custodian, block=self._block).key
+                reachable[custodian] = Recipient(key)
+            except (EncryptionKeyNotSetError, InvalidInputError):
+                unreachable.append(custodian)
+        return reachable, unreachable
+
+    def bundled(self, consents: Sequence[Consent], at: int) -> list[tuple[Terms, frozenset[str]]]:
+        """Return the terms of those that are in force at ``at`` or will be, and the names of what their bundles hold.
+
+        Args:
+            consents: some that the method of this name returned.
+            at: Unix seconds.
+
+        Raises:
+            StoreError: a bundle cannot be read any more.
+        """
+        held = []
+        for consent in consents:
+            grant, terms = consent.grant, consent.terms
+            reason = liveness(grant, stamp=consent.stamp, purpose=grant.purposes, now=at)
+            if reason in (Reason.PERMITTED, Reason.NOT_YET) and not isinstance(terms, Excerpt):
+                held.append((terms, frozenset(bundle_files(self._store, self._bundles[grant.grant_id]))))
+        return held
 
 
 def permitted_purposes(consents: Sequence[Consent]) -> list[PurposeOfUse]:

@@ -9,8 +9,9 @@ The steps, numbered as in the code; each fails with an error of its own:
     contract what it says of each: stop where the two disagree;
 (3) decide, by the rules of docs/consent.md, with what the chain tells of the record; at the block's time, and again by
     the clock on the wall, since the newest block may be old;
-(4) find the record's files by its id, which is their CID, and the reader's header in a bundle or in the record; every
-    block is verified;
+(4) find the record's files by its id, which is their CID, and the reader's packet: in the bundle of a live grant, or in
+    the record's own header, where its custodian makes one for whom a grant permitted it already; every block is
+    verified;
 (5) unwrap the file key: the header must be the patient's (or, in the record itself, the custodian's), and the key the
     one the record commits to;
 (6) open the manifest, and compare it with the chain;
@@ -22,8 +23,9 @@ The steps, numbered as in the code; each fails with an error of its own:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from medshare.content import Cid, read_file
@@ -42,7 +44,7 @@ from medshare.model.consent import Consent, decide, liveness
 from medshare.model.decision import NEARNESS, Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.grant import Grant
-from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.ids import Address, BundleId, GrantId, RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus, plaintext_digest
 from medshare.model.subject import Subject
@@ -63,6 +65,20 @@ from medshare.services.record_files import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What a patient has granted a reader, as far as it can be known."""
+
+    consents: list[Consent] = field(default_factory=list)
+    """The grants whose terms can be read, live and ended."""
+    released: list[tuple[Terms, BundleId]] = field(default_factory=list)
+    """Terms and bundles of those that are live."""
+    ended: list[tuple[Reason, Grant]] = field(default_factory=list)
+    """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
+    failures: list[tuple[GrantId, MedshareError]] = field(default_factory=list)
+    """Live grants whose bundle could not be used, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """A question, and all that can be known to answer it."""
 
@@ -73,14 +89,9 @@ class _Asked:
     block: BlockRef
     now: int
     """The later of the block's time and the clock's."""
-    consents: list[Consent]
-    """The patient's grants to the reader whose terms can be read, live and ended."""
-    released: list[tuple[Terms, BundleId]]
-    """Terms and bundles of those that are live."""
-    ended: list[tuple[Reason, Grant]]
-    """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
-    failures: list[MedshareError]
-    """Why the bundle of a live grant could not be used."""
+    held: _Held
+    writers: Mapping[Address, Collection[bytes]]
+    """The keys that patient and custodian have published: one of them must have written the header."""
 
     def decide(self, subject: Subject) -> Decision:
         """Decide at the block's time and at the clock's; what the one denies, the other does not permit."""
@@ -91,7 +102,7 @@ class _Asked:
 
     def _decide_at(self, now: int, subject: Subject) -> Decision:
         return decide(
-            self.consents,
+            self.held.consents,
             subject=subject,
             purpose=self.purpose,
             reader=self.reader.address,
@@ -205,6 +216,29 @@ class OpenRecord:
         return self.manifest.size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRecord:
+    """A record that a reader may read as far as the chain tells, or that only its manifest decides."""
+
+    entry: RecordEntry
+    lineage: tuple[RecordId, ...]
+    """Its earlier versions, newest first."""
+    undecided: bool
+    """Whether the manifest decides."""
+    open: Callable[[], OpenRecord]
+    """Opens it, as ``Retrieving.open`` does, asking nothing but the store: several may be opened at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What of one patient a reader may perhaps read."""
+
+    records: tuple[PendingRecord, ...]
+    """In the order in which they were registered."""
+    unreadable: tuple[tuple[GrantId, MedshareError], ...]
+    """Live grants whose bundle could not be used, and why."""
+
+
 class Retrieving:
     """Opens records, as a reader, a patient or a custodian.
 
@@ -238,16 +272,44 @@ class Retrieving:
             StoreError, LedgerError: store or chain failed.
         """
         asked = self._ask(record, reader, purpose)
-        opened = self._open(asked, self._decide_by_chain(asked))
-        decision = self._decide_by_manifest(asked, opened.manifest)
-        return OpenRecord(  # (8) as it is read
-            entry=asked.entry,
-            manifest=opened.manifest,
-            decision=decision,
-            files=opened.files,
-            file_key=opened.file_key,
-            store=self._store,
-        )
+        return self._opened(asked, self._decide_by_chain(asked))
+
+    def pending(self, patient: Address, *, reader: Actor, purpose: PurposeOfUse) -> Pending:
+        """Return what of ``patient`` the reader may perhaps read for ``purpose``, all at one block.
+
+        Raises:
+            IntegrityError: the contract and this client disagree.
+            LedgerError: the chain failed.
+        """
+        block = self._ledger.chain.head()
+        held = _Held() if reader.address == patient else self._grants(patient, reader, purpose, block)
+        lineages = self._auditing.lineages(patient)
+        entries = self._auditing.records(patient)
+        writers = {actor: self._keys_of(actor) for actor in {patient, *(entry.custodian for entry in entries)}}
+        records = []
+        for entry in entries:
+            lineage = lineages.get(entry.ref, ())
+            asked = _Asked(
+                entry=entry,
+                subject=Subject.on_chain(entry, lineage),
+                purpose=purpose,
+                reader=reader,
+                block=block,
+                now=self._now(block),
+                held=held,
+                writers=writers,
+            )
+            decision = asked.decide(asked.subject)
+            if decision.permitted or decision.undecided:
+                records.append(
+                    PendingRecord(
+                        entry=entry,
+                        lineage=lineage,
+                        undecided=decision.undecided,
+                        open=partial(self._opened, asked, decision),
+                    )
+                )
+        return Pending(records=tuple(records), unreadable=tuple(held.failures))
 
     def preview(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> Decision:
         """Return the decision on a record; denied is an answer, not an error.
@@ -312,8 +374,19 @@ class Retrieving:
             subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineages.get(entry.ref, ()))
             decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
             possible = decision.permitted or decision.undecided
-            if possible and any(terms.header_name(entry.record_id) in files for terms, files in released):
+            bundled = any(terms.header_name(entry.record_id) in files for terms, files in released)
+            if possible and (bundled or self._standing_packet(entry, reader)):
                 yield entry.ref
+
+    def _standing_packet(self, entry: RecordEntry, reader: Actor) -> bool:
+        """Whether the custodian made a packet for the reader when he published; not where it cannot be found out."""
+        try:
+            unwrap(own_header(self._store, locate(self._store, entry.record_id)), reader.identity)
+        except StoreUnavailableError:
+            raise
+        except BAD_BUNDLE:
+            return False
+        return True
 
     # ---------------------------------------------------------------------------------------------- deciding
 
@@ -325,27 +398,23 @@ class Retrieving:
         block = self._ledger.chain.head()  # (0)
         entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
         lineage = self._auditing.lineages(entry.patient).get(record, ()) if entry.version > 1 else ()
-        asked = _Asked(
+        own = reader.address in (entry.patient, entry.custodian)
+        return _Asked(
             entry=entry,
             subject=Subject.on_chain(entry, lineage),
             purpose=purpose,
             reader=reader,
             block=block,
             now=self._now(block),
-            consents=[],
-            released=[],
-            ended=[],
-            failures=[],
+            held=_Held() if own else self._grants(entry.patient, reader, purpose, block),
+            writers={actor: self._keys_of(actor) for actor in (entry.patient, entry.custodian)},
         )
-        if reader.address not in (entry.patient, entry.custodian):
-            self._collect_grants(asked)
-        return asked
 
-    def _collect_grants(self, asked: _Asked) -> None:
-        """Add the patient's grants to the reader at the block, each compared with what the contract says of it (2)."""
-        patient, bits, block = asked.entry.patient, asked.purpose.coarse, asked.block
+    def _grants(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
+        """Return the patient's grants to the reader at the block, each compared with what the contract says (2)."""
+        held, bits = _Held(), purpose.coarse
         stamp = self._ledger.consents.stamp(patient, block=block)
-        for standing in self._auditing.grants(patient=patient, grantee=asked.reader.address):
+        for standing in self._auditing.grants(patient=patient, grantee=reader.address):
             try:
                 grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=block)
             except UnknownGrantError:
@@ -355,19 +424,20 @@ class Retrieving:
                 raise IntegrityError(f"the contract and this client disagree about grant {grant.grant_id:#x}")
             ended = reason in (Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET)
             if ended and not self._store.has(Cid.of_directory(standing.bundle)):
-                asked.ended.append((reason, grant))
+                held.ended.append((reason, grant))
                 continue
             try:
-                terms = open_terms(self._store, standing, asked.reader.identity)
-                asked.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
+                terms = open_terms(self._store, standing, reader.identity)
+                held.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
             except BAD_BUNDLE as error:
                 if ended:
-                    asked.ended.append((reason, grant))
+                    held.ended.append((reason, grant))
                 else:
-                    asked.failures.append(error)
+                    held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
-                asked.released.append((terms, standing.bundle))
+                held.released.append((terms, standing.bundle))
+        return held
 
     def _decide_by_chain(self, asked: _Asked) -> Decision:
         """Return the decision before anything of the record is opened (3); raises ``AccessDeniedError``."""
@@ -375,9 +445,9 @@ class Retrieving:
         if decision.permitted or decision.undecided:
             return decision
         if decision.reason in NEARNESS:  # neither retracted nor an emergency: it is the grants that do not permit
-            if asked.failures:
-                raise asked.failures[0]
-            for reason, grant in asked.ended:
+            if asked.held.failures:
+                raise asked.held.failures[0][1]
+            for reason, grant in asked.held.ended:
                 if NEARNESS.index(reason) > NEARNESS.index(decision.reason):
                     decision = replace(decision, reason=reason, grant=grant)
         raise AccessDeniedError(decision)
@@ -391,40 +461,53 @@ class Retrieving:
 
     # ----------------------------------------------------------------------------------------------- opening
 
+    def _opened(self, asked: _Asked, decision: Decision) -> OpenRecord:
+        opened = self._open(asked, decision)
+        return OpenRecord(  # (8) as it is read
+            entry=asked.entry,
+            manifest=opened.manifest,
+            decision=self._decide_by_manifest(asked, opened.manifest),
+            files=opened.files,
+            file_key=opened.file_key,
+            store=self._store,
+        )
+
     def _open(self, asked: _Asked, decision: Decision) -> _Opened:
         """Open the record up to its manifest; raises ``AccessDeniedError`` where the reader was not given its key."""
         files = locate(self._store, asked.entry.record_id)  # (4)
-        header = self._released_header(asked)
-        if header is not None:
-            file_key = self._unwrap(header, asked.reader, written_by=asked.entry.patient, files=files)  # (5)
-        else:
-            header = own_header(self._store, files)
+        failures = []
+        for header, written_by in self._headers(asked, files):
             try:
-                file_key = self._unwrap(header, asked.reader, written_by=asked.entry.custodian, files=files)
+                file_key = _unwrapped(header, asked, written_by, files)  # (5)
             except NotARecipientError as error:
-                if decision.reason is Reason.OWN_RECORD:
-                    raise
-                denied = replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=())
-                raise AccessDeniedError(denied) from error
-        manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
-        return _Opened(files=files, file_key=file_key, manifest=manifest)
+                failures.append(error)
+                continue
+            manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
+            return _Opened(files=files, file_key=file_key, manifest=manifest)
+        if decision.reason is Reason.OWN_RECORD or len(failures) > 1:
+            raise failures[0]
+        denied = replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=())
+        raise AccessDeniedError(denied) from failures[0]
 
-    def _released_header(self, asked: _Asked) -> bytes | None:
-        """Return the header that the patient wrote for the reader, from the bundle of a live grant."""
-        for terms, bundle in asked.released:
+    def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
+        """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""
+        for terms, bundle in asked.held.released:
             link = bundle_files(self._store, bundle).get(terms.header_name(asked.entry.record_id))
             if link is not None:
-                return read_small(self._store, link, MAX_HEADER_SIZE)
-        return None
+                yield read_small(self._store, link, MAX_HEADER_SIZE), asked.entry.patient
+        yield own_header(self._store, files), asked.entry.custodian
 
-    def _unwrap(self, header: bytes, reader: Actor, *, written_by: Address, files: RecordFiles) -> FileKey:
-        try:
-            opened = unwrap(header, reader.identity)
-        except NotARecipientError as error:
-            error.hint = "released to another key, or not to you: check the identity, or ask the patient to grant anew"
-            raise
-        keys = {event.key for event in self._auditing.encryption_keys(written_by)}
-        if opened.writer.key not in keys:
-            raise IntegrityError(f"the header was not written by {written_by}, who should have")
-        check_key(files, opened.file_key)
-        return opened.file_key
+    def _keys_of(self, actor: Address) -> frozenset[bytes]:
+        return frozenset(event.key for event in self._auditing.encryption_keys(actor))
+
+
+def _unwrapped(header: bytes, asked: _Asked, written_by: Address, files: RecordFiles) -> FileKey:
+    try:
+        opened = unwrap(header, asked.reader.identity)
+    except NotARecipientError as error:
+        error.hint = "released to another key, or not to you: check the identity, or ask the patient to grant anew"
+        raise
+    if opened.writer.key not in asked.writers[written_by]:
+        raise IntegrityError(f"the header was not written by {written_by}, who should have")
+    check_key(files, opened.file_key)
+    return opened.file_key
