@@ -27,9 +27,11 @@ from medshare.files import private_folder
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
 from medshare.services.publishing import Description
+from medshare.session import make_home
+from medshare.settings import Settings
 
 KIB, MIB = 1 << 10, 1 << 20
 PASSPHRASE = "a passphrase for a benchmark"  # noqa: S105
@@ -99,7 +101,7 @@ def one_more_reader(home: Path, records: dict[str, RecordId]) -> dict[str, dict[
                     patient=patient,
                     grantee=session.keyring.resolve(f"reader-{number}"),
                     records=[ref],
-                    purposes=Purpose.TREAT,
+                    purposes=PurposeOfUse.TREAT,
                     expires_at=session.clock.now() + DAY,
                 )
                 took = time.perf_counter() - begun
@@ -146,12 +148,12 @@ def latencies(home: Path, folder: Path) -> dict[str, float]:
                 patient=patient,
                 grantee=reader.address,
                 records=[ref],
-                purposes=Purpose.TREAT,
+                purposes=PurposeOfUse.TREAT,
                 expires_at=session.clock.now() + DAY,
             )
             timed("grant", begun)
             begun = time.perf_counter()
-            session.retrieving.open(ref, reader=reader, purpose=Purpose.TREAT).save(folder / "fetched")
+            session.retrieving.open(ref, reader=reader, purpose=PurposeOfUse.TREAT).save(folder / "fetched")
             timed("fetch", begun)
             (folder / "fetched").unlink()
             begun = time.perf_counter()
@@ -187,7 +189,7 @@ def work(verb: str, home: str, what: str) -> dict[str, Any]:
             ref = RecordRef(custodian=session.keyring.resolve("hospital"), record_id=RecordId(bytes.fromhex(what)))
             target = Path(home).parent / "fetched"
             begun = time.perf_counter()
-            session.retrieving.open(ref, reader=patient_actor, purpose=Purpose.TREAT).save(target)
+            session.retrieving.open(ref, reader=patient_actor, purpose=PurposeOfUse.TREAT).save(target)
             took = time.perf_counter() - begun
             target.unlink()
     return {"record": record, "seconds": took, "peak": peak_memory()}
@@ -212,6 +214,7 @@ def peak_memory() -> int:
 
 def make_people(home: Path) -> None:
     """Make keys that are quick to unlock, with coins and published."""
+    make_home(Settings(home=home))
     with connect(home) as session:
         for name in ("hospital", "patient", *(f"reader-{number}" for number in range(READERS))):
             signer, identity = LocalSigner.generate(), Identity.generate()

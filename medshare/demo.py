@@ -22,11 +22,11 @@ from medshare.keyring import read_passphrase
 from medshare.model.consent import Reason, RecordRef
 from medshare.model.events import LedgerEvent
 from medshare.model.ids import GrantId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description, Published
-from medshare.session import Session, connect
+from medshare.session import Session, connect, make_home
 from medshare.settings import Settings
 from medshare.standards import fhir
 
@@ -156,7 +156,7 @@ class _Demo:
     def grant_doctor(self, published: list[Published]) -> None:
         """The patient grants the doctor treatment for thirty days."""
         self._title("The patient grants the doctor access to all of it, for treatment, for 30 days")
-        granted = self._grant("doctor", published, Purpose.TREAT, 30 * _DAY)
+        granted = self._grant("doctor", published, PurposeOfUse.TREAT, 30 * _DAY)
         self._say(f"  grant  {granted:#x}")
         self._public()
 
@@ -167,7 +167,9 @@ class _Demo:
         originals = [document for _, document in example_records()] + [large_record()]
         verified = 0
         for number, (each, original) in enumerate(zip(published, originals, strict=True)):
-            opened = self._session.retrieving.open(_ref(each), reader=self._actors["doctor"], purpose=Purpose.TREAT)
+            opened = self._session.retrieving.open(
+                _ref(each), reader=self._actors["doctor"], purpose=PurposeOfUse.TREAT
+            )
             target = folder / f"{number:02d}-{opened.manifest.category.value}"
             verified += opened.save(target, replace_existing=True)
             if target.read_bytes() != original:
@@ -179,26 +181,26 @@ class _Demo:
     def refuse_stranger(self, published: Published) -> None:
         """A stranger has no grant."""
         self._title("A stranger asks for a record")
-        self._refused("stranger", published, Purpose.TREAT, Reason.NO_GRANT)
+        self._refused("stranger", published, PurposeOfUse.TREAT, Reason.NO_GRANT)
 
     def refuse_expired(self, published: Published) -> None:
         """A researcher's grant ends."""
         self._title(f"A researcher may read one record for research, for {_MOMENT} seconds")
-        self._grant("researcher", [published], Purpose.HRESCH, _MOMENT)
-        self._session.retrieving.open(_ref(published), reader=self._actors["researcher"], purpose=Purpose.HRESCH)
+        self._grant("researcher", [published], PurposeOfUse.HRESCH, _MOMENT)
+        self._session.retrieving.open(_ref(published), reader=self._actors["researcher"], purpose=PurposeOfUse.HRESCH)
         self._say("  he opens it now; and for treatment, which he was not granted, he is refused:")
-        self._refused("researcher", published, Purpose.TREAT, Reason.PURPOSE_NOT_GRANTED)
+        self._refused("researcher", published, PurposeOfUse.TREAT, Reason.PURPOSE_NOT_GRANTED)
         self._public()
         time.sleep(_MOMENT + 1)
         self._say("  a few seconds later:")
-        self._refused("researcher", published, Purpose.HRESCH, Reason.EXPIRED)
+        self._refused("researcher", published, PurposeOfUse.HRESCH, Reason.EXPIRED)
 
     def add_reader_and_revoke(self, published: Published) -> int:
         """One more reader costs one packet; then he is revoked. Return the packet's file size."""
         self._title("The patient lets a specialist see the scan too, and takes it back")
-        grant_id = self._grant("specialist", [published], Purpose.TREAT, _DAY)
+        grant_id = self._grant("specialist", [published], PurposeOfUse.TREAT, _DAY)
         opened = self._session.retrieving.open(
-            _ref(published), reader=self._actors["specialist"], purpose=Purpose.TREAT
+            _ref(published), reader=self._actors["specialist"], purpose=PurposeOfUse.TREAT
         )
         standing = self._session.auditing.grant(grant_id)
         if standing is None:
@@ -208,7 +210,7 @@ class _Demo:
         self._say(f"  one more reader of {opened.manifest.size:,} bytes: one header of {packet} bytes")
         self._session.consenting.revoke(grant_id, patient=self._actors["patient"])
         self._public()
-        self._refused("specialist", published, Purpose.TREAT, Reason.REVOKED)
+        self._refused("specialist", published, PurposeOfUse.TREAT, Reason.REVOKED)
         self._say("  (what he has read stays with him: revoking works forward only)")
         return packet
 
@@ -218,7 +220,7 @@ class _Demo:
         self._title("The audit trail: who may read the patient's records now, and what happened, from the chain")
         for standing in self._session.auditing.grants(patient=patient):
             name = self._session.keyring.name_of(standing.grant.grantee) or standing.grant.grantee
-            codes = ",".join(standing.grant.purposes.codes) or "nothing"
+            codes = ",".join(standing.purposes.codes)
             self._say(f"  {name:<11} {'live' if standing.live else standing.reason.value:<8} for {codes}")
         trail = self._session.auditing.trail(patient)
         self._say(f"  {len(trail)} events; all of them: medshare audit trail --patient patient")
@@ -236,7 +238,7 @@ class _Demo:
         self._say(f"  {len(document):>12,} bytes  {published.cid}  {name}")
         return published
 
-    def _grant(self, grantee: str, published: list[Published], purpose: Purpose, seconds: int) -> GrantId:
+    def _grant(self, grantee: str, published: list[Published], purpose: PurposeOfUse, seconds: int) -> GrantId:
         granted = self._session.consenting.grant(
             patient=self._actors["patient"],
             grantee=self._actors[grantee].address,
@@ -246,7 +248,7 @@ class _Demo:
         )
         return granted.grant_id
 
-    def _refused(self, who: str, published: Published, purpose: Purpose, expected: Reason) -> None:
+    def _refused(self, who: str, published: Published, purpose: PurposeOfUse, expected: Reason) -> None:
         try:
             self._session.retrieving.open(_ref(published), reader=self._actors[who], purpose=purpose)
         except AccessDeniedError as error:
@@ -280,8 +282,9 @@ def _prepare(home: Path) -> str:
     if not (home / MARK_FILE).exists():
         if home.exists() and any(home.iterdir()):
             raise ConfigurationError("the demo's folder holds something else", hint="name a new folder with --home")
-        Settings(home=home).save()
+        private_folder(home)
         write_whole(home / MARK_FILE, _MARK, replace=False)
+    make_home(Settings.begin(home))
     path = home / PASSPHRASE_FILE
     if not path.exists():
         write_whole(path, secrets.token_urlsafe(18).encode() + b"\n", replace=False)

@@ -34,6 +34,7 @@ A message never holds a key, a passphrase, plaintext, or the name of a plaintext
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class DeploymentNotFoundError(ConfigurationError):
     def __init__(self, network: str) -> None:
         super().__init__(
             f"no deployment of the contracts is on file for network {network!r}",
-            hint=f"deploy them with scripts/deploy.py --network {network}, or copy the deployment file here",
+            hint=f"deploy them with scripts/deploy.py --network {network}, or copy the deployment file here; "
+            "on the embedded chain: medshare init",
         )
         self.network = network
 
@@ -111,7 +113,7 @@ class DeploymentNotFoundError(ConfigurationError):
 class DeploymentMismatchError(ConfigurationError):
     """The code at a contract's address is not the code this version of medshare speaks to."""
 
-    hint = "compare the deployment file with scripts/verify_deployment.py, or deploy anew"
+    hint = "ask who deployed for the deployment file, and for the version of medshare it belongs to; or deploy anew"
 
     def __init__(self, contract: str, address: str, reason: str) -> None:
         super().__init__(f"{contract} at {address}: {reason}")
@@ -122,8 +124,12 @@ class DeploymentMismatchError(ConfigurationError):
 class UnknownIdentityError(ConfigurationError):
     """No identity of this name is in the keyring."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no identity is called {name!r}", hint=f"create it with: medshare identity new {name}")
+    def __init__(self, name: str, known: tuple[str, ...] = ()) -> None:
+        make = f"make it with: medshare identity new {name}"
+        super().__init__(
+            f"no identity is called {name!r}",
+            hint=f"known here: {', '.join(known)}; give one of these or an address, or {make}" if known else make,
+        )
         self.name = name
 
 
@@ -238,7 +244,7 @@ class StoreUnavailableError(StoreError):
 class StoreFullError(StoreError):
     """There is no space left where the store writes."""
 
-    hint = "free space or choose another store, then repeat: blocks already written are kept"
+    hint = "free space, then repeat; what broken-off work left goes with: medshare storage collect --older-than 0s"
 
 
 # -------------------------------------------------------------------------------------------- signed messages
@@ -454,9 +460,23 @@ class RecordNotActiveError(RejectedError):
     custodian: str
     record_id: bytes
     status: int
+    """As the contract counts: 2 superseded, 3 retracted."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.hint = (
+            "it stays so; publish what is right as a new record"
+            if self._retracted
+            else f"name its newest version, which this shows: medshare record show {self.record_id.hex()}"
+        )
+
+    @property
+    def _retracted(self) -> bool:
+        return self.status == 3
 
     def _message(self) -> str:
-        return f"record {self.record_id.hex()} of {self.custodian} was superseded or retracted before"
+        became = "retracted" if self._retracted else "superseded"
+        return f"record {self.record_id.hex()} of {self.custodian} was {became} before"
 
 
 @dataclass(eq=False)
@@ -506,7 +526,8 @@ class PeriodEmptyError(RejectedError):
     expires_at: int
 
     def _message(self) -> str:
-        return f"a grant from {self.not_before} until {self.expires_at} (Unix seconds) would never be live"
+        begins, ends = _moment(self.not_before), _moment(self.expires_at)
+        return f"a grant from {begins} until {ends} would never be live: it must end after it begins, and after now"
 
 
 @dataclass(eq=False)
@@ -826,6 +847,10 @@ class AccreditationInvalidError(RejectedError):
     solidity = "SoleAccreditorInvalid"
     actor: str
     kind: int
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # ----------------------------------------------------------------------------------------------- decisions

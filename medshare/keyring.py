@@ -16,18 +16,23 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medshare.chain import LocalSigner
 from medshare.envelope import Identity
 from medshare.errors import IdentityExistsError, InvalidInputError, KeyFileError, UnknownIdentityError
 from medshare.files import out_of_space_is_typed, private_folder, sync_folder
 from medshare.model.ids import Address, address
 from medshare.ports import Actor
+
+if TYPE_CHECKING:
+    from medshare.chain import LocalSigner
 
 ACCOUNT_FILE = "account.json"
 SECRET_FILE = "encryption.sec"  # noqa: S105 - a file's name
@@ -50,7 +55,7 @@ def read_passphrase(path: Path) -> str:
     """Return the passphrase that a file holds, the line's end left out.
 
     Raises:
-        KeyFileError: the file cannot be read, or others can read it.
+        KeyFileError: the file cannot be read, is empty, or others can read it.
     """
     try:
         with path.open("rb") as stream:
@@ -59,8 +64,11 @@ def read_passphrase(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError("the passphrase file cannot be read", hint=f"check {path}") from error
     if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise KeyFileError("others can read the passphrase file", hint=f"chmod 600 {path}")
-    return text.rstrip("\r\n")
+        raise KeyFileError("others can read the passphrase file", hint=f"chmod 600 {shlex.quote(str(path))}")
+    passphrase = text.rstrip("\r\n")
+    if not passphrase:
+        raise KeyFileError("the passphrase file is empty", hint=f"write the passphrase into {path}")
+    return passphrase
 
 
 class Keyring:
@@ -99,6 +107,9 @@ class Keyring:
             raise InvalidInputError(f"a passphrase has at least {MIN_PASSPHRASE} characters")
         if folder.exists():
             raise IdentityExistsError(name)
+        # The chain's libraries take a second to import: who only lists names need not wait for them.
+        from medshare.chain import LocalSigner
+
         signer = signer or LocalSigner.generate()
         identity = identity or Identity.generate()
         # Both keys appear at once or not at all: an identity with one key is of no use.
@@ -131,6 +142,8 @@ class Keyring:
             WrongPassphraseError: the passphrase does not open it.
             KeyFileError: a key file is damaged, or others can read it.
         """
+        from medshare.chain import LocalSigner
+
         folder = self._existing(name)
         secret = passphrase(name)
         return Actor(
@@ -161,12 +174,44 @@ class Keyring:
 
     def name_of(self, account: Address) -> str | None:
         """Return the name under which ``account`` is in the keyring, or None."""
-        return next((entry.name for entry in self.entries() if entry.address == account), None)
+        return self.known().get(account)
+
+    def known(self) -> dict[Address, str]:
+        """Return the identities' names by address; those of damaged account files are left out."""
+        known = {}
+        for name in self.names():
+            with suppress(KeyFileError):
+                known[self._address(name)] = name
+        return known
 
     def key_files(self, name: str) -> tuple[Path, Path]:
         """Return where the encryption key's secret and public files are, for other Crypt4GH tools."""
         folder = self._existing(name)
         return folder / SECRET_FILE, folder / PUBLIC_FILE
+
+    def check(self, name: str) -> None:
+        """See that an identity's three files are there, and that nobody else can read or exchange its keys.
+
+        Raises:
+            UnknownIdentityError: there is none of this name.
+            KeyFileError: a file is missing, or its mode lets others in.
+        """
+        folder = self._existing(name)
+        for file, others, mode in (
+            (ACCOUNT_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
+            (SECRET_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
+            (PUBLIC_FILE, stat.S_IWGRP | stat.S_IWOTH, 644),
+        ):
+            path = folder / file
+            try:
+                found = path.stat().st_mode
+            except OSError as error:
+                raise KeyFileError(f"{file} is missing or out of reach", hint=_restore(folder)) from error
+            if not stat.S_ISREG(found):
+                raise KeyFileError(f"{file} is not a file", hint=_restore(folder))
+            if found & others:
+                may = "write" if mode == 644 else "read"
+                raise KeyFileError(f"others can {may} {file}", hint=f"chmod {mode} {shlex.quote(str(path))}")
 
     def _address(self, name: str) -> Address:
         path = self._existing(name) / ACCOUNT_FILE
@@ -175,15 +220,21 @@ class Keyring:
                 written = json.loads(stream.read(_MAX_ACCOUNT_FILE))["address"]
             return address("0x" + written.removeprefix("0x"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise KeyFileError(f"the account file of identity {name!r} is damaged") from error
+            raise KeyFileError(
+                f"the account file of identity {name!r} is damaged", hint=_restore(path.parent)
+            ) from error
 
     def _existing(self, name: str) -> Path:
         folder = self._folder_of(name)
         if not folder.is_dir():
-            raise UnknownIdentityError(name)
+            raise UnknownIdentityError(name, tuple(self.names()))
         return folder
 
     def _folder_of(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise InvalidInputError("a name has lower-case letters, digits, '-' and '_', at most 64")
         return self._folder / name
+
+
+def _restore(folder: Path) -> str:
+    return f"restore {shlex.quote(str(folder))} from a backup"

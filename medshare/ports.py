@@ -39,6 +39,10 @@ class Collected:
     removed_blocks: int
     freed_bytes: int
     kept_blocks: int
+    """All that are left, the spared ones included."""
+    spared_blocks: int = 0
+    """Those that no pin reaches and that are young: somebody may be about to pin them."""
+    spared_bytes: int = 0
 
 
 class BlobStore(Protocol):

@@ -13,17 +13,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from medshare.chain import OpenChain, load_network, open_chain
-from medshare.errors import ConfigurationError
+from medshare.chain import OpenChain, deployment_file, load_network, open_chain
+from medshare.chain.networks import NetworkKind
+from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.keyring import Keyring
+from medshare.places import open_keyring, open_store
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
@@ -32,8 +33,9 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
 from medshare.services.retrieving import Retrieving
-from medshare.settings import Settings, StoreKind
-from medshare.storage import BearerAuth, KuboBlobStore, LocalBlobStore
+from medshare.services.standing import StandingConsents
+from medshare.settings import Settings
+from medshare.storage import KuboBlobStore
 
 
 class SystemClock:
@@ -63,24 +65,28 @@ class Session:
 
 @contextmanager
 def connect(home: Path | None = None, *, network: str | None = None) -> Iterator[Session]:
-    """Open a session; it ends with the block.
+    """Open a session in a home that is there; it ends with the block.
 
     Args:
-        home: the folder with settings, keys, and, on the embedded default, chain and store; default: the environment
-            variable MEDSHARE_HOME, else the user's data folder.
+        home: the folder with settings, keys, and, on the embedded default, chain and store, as ``medshare init`` or
+            ``make_home`` makes it; default: the environment variable MEDSHARE_HOME, else the user's data folder.
         network: a network's name, in place of the one in the settings.
 
     Raises:
+        HomeNotFoundError: the folder is no home. Nothing is made there.
+        DeploymentNotFoundError: no deployment on this network is on file.
         ConfigurationError: settings, network profile or deployment do not fit.
         LedgerBusyError: another process has the embedded chain open.
         LedgerUnavailableError: the node cannot be reached.
     """
     settings = Settings.load(home).on(network)
     profile = load_network(settings.network, settings.networks_file)
-    home = private_folder(settings.home)
+    home = settings.home
+    if profile.kind is NetworkKind.EMBEDDED and not deployment_file(home, profile.name).exists():
+        # Said before it is opened: to open the embedded chain is to make it.
+        raise DeploymentNotFoundError(profile.name)
     with ExitStack() as resources:
         chain = resources.enter_context(open_chain(profile, home))
-        chain.ensure_deployed()
         ledger = chain.ledger
         store = open_store(settings)
         if isinstance(store, KuboBlobStore):
@@ -89,6 +95,7 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
+        standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         yield Session(
             settings=settings,
             chain=chain,
@@ -96,31 +103,31 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             store=store,
             keyring=open_keyring(settings),
             clock=clock,
-            publishing=Publishing(ledger=ledger, store=store, journal=journal),
+            publishing=Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing),
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
             retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
             auditing=auditing,
-            examining=Examining(ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal),
+            examining=Examining(
+                ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
+            ),
         )
 
 
-def open_keyring(settings: Settings) -> Keyring:
-    """Return the keyring of these settings; needs neither chain nor store."""
-    return Keyring(settings.home / "identities")
+def make_home(settings: Settings) -> None:
+    """Make the home that these settings describe; on the embedded chain, which is nobody else's, deploy the contracts.
 
-
-def open_store(settings: Settings) -> BlobStore:
-    """Return the store of these settings; needs no chain.
+    The settings are written last: what fails leaves them as they were. In a home that is there already nothing is
+    deployed again.
 
     Raises:
-        ConfigurationError: the store's token is to come from an environment variable that is not set.
+        ConfigurationError: settings, network profile or deployment do not fit.
+        DeploymentNotFoundError: the network is shared, and no deployment on it is on file.
+        LedgerBusyError: another process has the embedded chain open.
+        LedgerUnavailableError: the node cannot be reached.
+        StoreError: the store does not answer.
     """
-    store = settings.store
-    if store.kind is StoreKind.LOCAL or store.address is None:
-        return LocalBlobStore(private_folder(settings.home / "blocks"))
-    if store.token is None:
-        return KuboBlobStore(store.address)
-    token = os.environ.get(store.token)
-    if not token:
-        raise ConfigurationError(f"the store needs the environment variable {store.token}")
-    return KuboBlobStore(store.address, auth=BearerAuth(token))
+    profile = load_network(settings.network, settings.networks_file)
+    open_store(settings).pins()
+    with open_chain(profile, settings.home) as chain:
+        chain.ensure_deployed()
+    settings.save()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,13 +23,17 @@ from typing import Any, Self
 
 from platformdirs import user_data_path
 
-from medshare.errors import ConfigurationError
+from medshare.errors import ConfigurationError, HomeNotFoundError
 from medshare.files import private_folder, write_whole
 
 HOME_VARIABLE = "MEDSHARE_HOME"
 SETTINGS_FILE = "medshare.toml"
 NETWORKS_FILE = "networks.toml"
+DEPLOYMENTS_FOLDER = "deployments"
+HOME_MARKS = (SETTINGS_FILE, NETWORKS_FILE, DEPLOYMENTS_FOLDER)
+"""What somebody has put into a folder on purpose. A mistyped folder has none of it, and nothing is made there."""
 _MAX_SIZE = 1 << 16
+_PLACE = re.compile(r"\(at [^()]*\)\Z")  # the rest of the message may quote a value
 
 
 class StoreKind(StrEnum):
@@ -59,10 +64,23 @@ class Settings:
 
     @classmethod
     def load(cls, home: Path | None = None) -> Self:
-        """Return the settings in ``home``; where no file is, the defaults.
+        """Return the settings of the home in a folder, which must be one: see ``HOME_MARKS``.
 
         Args:
             home: the folder; default: the environment variable MEDSHARE_HOME, else the user's data folder.
+
+        Raises:
+            HomeNotFoundError: the folder is missing, or holds nothing that makes it a home.
+            ConfigurationError: the file is malformed, or says what it cannot.
+        """
+        folder = home or default_home()
+        if not any((folder / mark).exists() for mark in HOME_MARKS):
+            raise HomeNotFoundError(str(folder))
+        return cls.begin(folder)
+
+    @classmethod
+    def begin(cls, home: Path | None = None) -> Self:
+        """Return the settings to make a home with: those in the folder; where no file is, the defaults.
 
         Raises:
             ConfigurationError: the file is malformed, or says what it cannot.
@@ -74,12 +92,23 @@ class Settings:
         try:
             with path.open("rb") as stream:
                 table = tomllib.loads(stream.read(_MAX_SIZE).decode())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError("the settings file is not readable TOML", hint=f"mend {path}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError("the settings file cannot be read", hint=f"mend {path}") from error
+        except tomllib.TOMLDecodeError as error:
+            where = _PLACE.search(str(error))
+            raise ConfigurationError(
+                f"the settings file is not well-formed TOML{f' {where[0]}' if where else ''}", hint=f"mend {path}"
+            ) from error
         store = table.pop("store", {})
         network = table.pop("network", "embedded")
-        if table or not isinstance(store, dict) or not isinstance(network, str):
-            raise ConfigurationError("the settings file says what it cannot", hint=f"mend {path}")
+        if table:
+            raise ConfigurationError(
+                f"the settings have no key {next(iter(table))!r}, only network and [store]", hint=f"mend {path}"
+            )
+        if not isinstance(network, str):
+            raise ConfigurationError("network in the settings is the name of one, in quotes", hint=f"mend {path}")
+        if not isinstance(store, dict):
+            raise ConfigurationError("store in the settings is a table: [store]", hint=f"mend {path}")
         return cls(home=folder, network=network, store=_store(store, hint=f"mend {path}"))
 
     def save(self) -> None:
@@ -111,13 +140,15 @@ def default_home() -> Path:
 
 
 def _store(table: dict[str, Any], *, hint: str) -> StoreSettings:
-    unknown = set(table) - {"kind", "address", "token"}
-    if unknown or not all(isinstance(value, str) for value in table.values()):
-        raise ConfigurationError("the settings of the store are kind, address and token, each a text", hint=hint)
+    for key, value in table.items():
+        if key not in ("kind", "address", "token"):
+            raise ConfigurationError(f"[store] has no key {key!r}, only kind, address and token", hint=hint)
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{key} in [store] is a text, in quotes", hint=hint)
     try:
         kind = StoreKind(table.get("kind", StoreKind.LOCAL))
     except ValueError as error:
-        raise ConfigurationError(f"a store is one of {', '.join(StoreKind)}", hint=hint) from error
+        raise ConfigurationError(f"kind in [store] is one of {', '.join(StoreKind)}", hint=hint) from error
     if (kind is StoreKind.KUBO) != ("address" in table):
-        raise ConfigurationError("a Kubo store needs its RPC address, and no other store has one", hint=hint)
+        raise ConfigurationError('address in [store] is given for kind = "kubo", and only for that', hint=hint)
     return StoreSettings(kind=kind, address=table.get("address"), token=table.get("token"))

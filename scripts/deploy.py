@@ -3,15 +3,21 @@
 Prints what it would take, asks, deploys, checks the code that lies there, and writes
 HOME/deployments/NETWORK.json. Broken off, run it again with the same account: it goes on, and deploys nothing twice.
 
-Exit codes: 0 done, 1 not done (the message says why and what to do), 2 wrong usage.
+    python scripts/deploy.py --network NAME --dry-run --from 0x...
+    python scripts/deploy.py --network NAME --keystore HOME/identities/deployer/account.json
+
+Exit codes, as everywhere in medshare (docs/errors.md): 0 done, 1 not done, 2 wrong usage, 3 wrong passphrase,
+4 no such network, 5 the chain or the code is another, 6 try again, 130 stopped. The message says why and what to do.
 """
 
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
+import logging
+import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +27,18 @@ from medshare.chain import (
     NetworkProfile,
     OpenChain,
     Plan,
+    check_replacing,
+    deployment_file,
+    keystore_address,
     load_network,
     open_chain,
     plan_deployment,
 )
 from medshare.chain.opening import genesis_signer
-from medshare.errors import MedshareError
+from medshare.cli.asking import ask_secret, passphrase_of
+from medshare.cli.ending import run
+from medshare.errors import ConfigurationError, KeyFileError
+from medshare.model.ids import ZERO_ADDRESS, Address, address
 from medshare.settings import Settings, default_home
 
 ETHER = 10**18
@@ -35,80 +47,170 @@ ETHER = 10**18
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
     arguments = parse(argv)
-    try:
-        profile = load_network(arguments.network, arguments.networks or Settings(home=arguments.home).networks_file)
-        signer = choose_signer(arguments, profile)
-        with open_chain(profile, arguments.home) as chain:
-            plan = plan_deployment(chain.client, signer.address)
-            report(plan_document(plan) if arguments.json else plan_text(plan), as_json=arguments.json)
-            if arguments.dry_run:
-                return 0
-            if not arguments.yes and not confirmed(plan):
-                print("nothing was sent", file=sys.stderr)
-                return 1
-            deployment = chain.deploy(signer, replacing=arguments.replace)
-            report(
-                result_document(chain, deployment) if arguments.json else result_text(chain, deployment),
-                as_json=arguments.json,
-            )
-    except MedshareError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return 1
+    return run(lambda: dry_run(arguments) if arguments.dry_run else deploy(arguments), as_json=arguments.json)
+
+
+def dry_run(arguments: argparse.Namespace) -> None:
+    """Say what a deployment would take. Nothing is sent, asked or written."""
+    profile = network(arguments)
+    present = on_file(arguments, profile)
+    if present is not None and not arguments.json:
+        print(present_text(present))
+    account = payer(arguments, profile)
+    # The outbox, and an embedded chain, would be made where the chain is opened: here they vanish.
+    with tempfile.TemporaryDirectory() as folder, open_chain(profile, Path(folder)) as chain:
+        plan = plan_deployment(chain.client, account or ZERO_ADDRESS)
+        report_plan(arguments, chain, plan, present)
+
+
+def deploy(arguments: argparse.Namespace) -> int:
+    """Deploy, after asking; return the exit code."""
+    profile = network(arguments)
+    present = on_file(arguments, profile)
+    if present is not None:
+        # Said before any passphrase is asked for.
+        check_replacing(present, arguments.replace)
+    elif arguments.replace is not None:
+        raise ConfigurationError(
+            f"no deployment on {profile.name!r} is on file that could give way", hint="leave --replace out"
+        )
+    signer = unlock(arguments, profile)
+    show_confirmations()
+    with open_chain(profile, arguments.home) as chain:
+        plan = plan_deployment(chain.client, signer.address)
+        report_plan(arguments, chain, plan, present)
+        if not arguments.yes and not confirmed(plan):
+            print("nothing was sent", file=sys.stderr)
+            return 1
+        if chain.has_faucet:
+            chain.fund(signer.address)
+        deployment = chain.deploy(signer, replacing=arguments.replace)
+        if arguments.json:
+            print(json.dumps(json.loads(deployment.to_json()) | {"file": str(chain.deployment_file)}, indent=2))
+        else:
+            print(result_text(chain, deployment))
     return 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; ends with code 2 where they are wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--network", required=True, help="name of the network, built in or from --networks")
-    parser.add_argument("--networks", type=Path, metavar="FILE", help="a networks.toml of your own")
+    parser.add_argument("--network", required=True, help="name of the network, built in or from networks.toml")
+    parser.add_argument("--networks", type=Path, metavar="FILE", help="another networks.toml than HOME's")
     parser.add_argument(
         "--home", type=Path, default=default_home(), metavar="DIR", help="medshare's folder (default: MEDSHARE_HOME)"
     )
     account = parser.add_mutually_exclusive_group()
-    account.add_argument(
-        "--keystore", type=Path, metavar="FILE", help="pay from this keystore; its passphrase is asked"
-    )
+    account.add_argument("--keystore", type=Path, metavar="FILE", help="pay from this keystore (v3)")
     account.add_argument("--key-env", metavar="VAR", help="pay with the key (hex) in this environment variable")
-    parser.add_argument("--replace", metavar="ID", help="id of the deployment on file that shall give way")
+    account.add_argument(
+        "--from", dest="account", metavar="ADDRESS", help="with --dry-run: who would pay; no key is needed"
+    )
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("MEDSHARE_PASSPHRASE_FILE") or None,
+        help="file with the keystore's passphrase (default: MEDSHARE_PASSPHRASE_FILE, else it is asked for)",
+    )
+    parser.add_argument(
+        "--replace",
+        metavar="ID",
+        help="deploy new, empty contracts although there is a deployment on file, and use them in its place; ID is the "
+        "id of the one on file, as the dry run shows it. The old contracts stay on the chain",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what it would take and stop")
     parser.add_argument("--yes", action="store_true", help="do not ask before sending")
     parser.add_argument(
         "--json", action="store_true", help="print JSON, one document for the plan and one for the result"
     )
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.account is not None and not arguments.dry_run:
+        parser.error("--from goes with --dry-run; to deploy, name a key: --keystore or --key-env")
+    return arguments
 
 
-def choose_signer(arguments: argparse.Namespace, profile: NetworkProfile) -> LocalSigner:
-    """Return who pays: a keystore, a variable, on the embedded chain its own account, else a key from the prompt."""
+def network(arguments: argparse.Namespace) -> NetworkProfile:
+    """Return the profile of the network to deploy to."""
+    return load_network(arguments.network, arguments.networks or Settings(home=arguments.home).networks_file)
+
+
+def on_file(arguments: argparse.Namespace, profile: NetworkProfile) -> Deployment | None:
+    """Return the deployment that is on file already, if there is one."""
+    path = deployment_file(arguments.home, profile.name)
+    return Deployment.load(path, profile.name) if path.exists() else None
+
+
+def payer(arguments: argparse.Namespace, profile: NetworkProfile) -> Address | None:
+    """Return who would pay, as far as that can be told without asking for anything secret."""
+    if arguments.account is not None:
+        return address(arguments.account)
     if arguments.keystore is not None:
-        return LocalSigner.from_keystore(arguments.keystore, getpass.getpass("passphrase of the keystore: "))
+        return keystore_address(arguments.keystore)
+    if arguments.key_env is not None:
+        return LocalSigner.from_environment(arguments.key_env).address
+    return genesis_signer().address if profile.kind == "embedded" else None
+
+
+def unlock(arguments: argparse.Namespace, profile: NetworkProfile) -> LocalSigner:
+    """Return who pays: a keystore, a variable, on the embedded chain its own account, else a key from the keyboard."""
+    if arguments.keystore is not None:
+        # A file that is missing or no keystore is told before anybody types a passphrase.
+        whose = keystore_address(arguments.keystore) or arguments.keystore
+        return LocalSigner.from_keystore(arguments.keystore, passphrase_of(str(whose), arguments.passphrase_file))
     if arguments.key_env is not None:
         return LocalSigner.from_environment(arguments.key_env)
     if profile.kind == "embedded":
         return genesis_signer()
-    return LocalSigner.from_environment("key", {"key": getpass.getpass("key of the deployer (hex): ")})
+    typed = ask_secret("Key of the deployer (hex)", instead="name a key with --keystore or --key-env")
+    try:
+        return LocalSigner.from_key(bytes.fromhex(typed.strip().removeprefix("0x")))
+    except ValueError:
+        raise KeyFileError("what was typed is no key in hex") from None
 
 
 def confirmed(plan: Plan) -> bool:
     """Ask the person at the keyboard; the answer is the network's name."""
-    return input(f"type the network's name to deploy ({plan.network}): ").strip() == plan.network
+    print(f"type the network's name to deploy ({plan.network}): ", end="", file=sys.stderr, flush=True)
+    return input().strip() == plan.network
 
 
-def report(content: str | dict[str, object], *, as_json: bool) -> None:
-    """Print one report."""
-    print(json.dumps(content, indent=2) if as_json else content)
+class Confirmations(logging.Handler):
+    """Shows how many confirmations a transaction has, each time there is one more."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print what was logged, unless it was said before."""
+        if (said := record.getMessage()) != self.last:
+            print(f"waiting   {said}", file=sys.stderr)
+        self.last = said
 
 
-def plan_document(plan: Plan) -> dict[str, object]:
+def show_confirmations() -> None:
+    """Let the person at the keyboard see what is waited for."""
+    logger = logging.getLogger("medshare.chain.transactions")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [Confirmations()]
+
+
+def report_plan(arguments: argparse.Namespace, chain: OpenChain, plan: Plan, present: Deployment | None) -> None:
+    """Print what a deployment would take."""
+    if arguments.json:
+        print(json.dumps(plan_document(plan, present), indent=2))
+    else:
+        print(plan_text(plan, faucet=chain.has_faucet))
+
+
+def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
     """Return the plan for programs."""
+    known = plan.deployer != ZERO_ADDRESS
     return {
         "network": plan.network,
         "chain_id": plan.chain_id,
-        "deployer": plan.deployer,
-        "balance_wei": plan.balance,
+        "deployment_on_file": present.deployment_id if present else None,
+        "deployer": plan.deployer if known else None,
+        "balance_wei": plan.balance if known else None,
         "gas": plan.gas,
         "price_wei": plan.price,
         "most_wei": plan.cost,
@@ -124,24 +226,30 @@ def plan_document(plan: Plan) -> dict[str, object]:
     }
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, *, faucet: bool) -> str:
     """Return the plan for people."""
-    lines = [
-        f"network   {plan.network}, chain {plan.chain_id}",
-        f"deployer  {plan.deployer}, has {plan.balance / ETHER:.6f} ether",
-    ]
+    if plan.deployer == ZERO_ADDRESS:
+        payer = "not named: with --from ADDRESS this says whether it can pay"
+    else:
+        payer = f"{plan.deployer}, has {plan.balance / ETHER:.6f} ether"
+    lines = [f"network   {plan.network}, chain {plan.chain_id}", f"deployer  {payer}"]
     lines += [
         f"deploy    {one.name}: {one.gas:,} gas, constructor arguments: {one.constructor_arguments.hex() or 'none'}"
         for one in plan.contracts
     ]
     lines.append(f"costs     {plan.gas:,} gas, at most {plan.cost / ETHER:.6f} ether")
+    if plan.deployer != ZERO_ADDRESS and plan.balance < plan.cost:
+        mend = "this development network gives it to him" if faucet else f"send some to {plan.deployer} first"
+        lines.append(f"lacks     up to {(plan.cost - plan.balance) / ETHER:.6f} ether: {mend}")
     return "\n".join(lines)
 
 
-def result_document(chain: OpenChain, deployment: Deployment) -> dict[str, object]:
-    """Return the result for programs."""
-    document: dict[str, object] = json.loads(deployment.to_json())
-    return document | {"file": str(chain.deployment_file)}
+def present_text(present: Deployment) -> str:
+    """Return what is on file already, for people."""
+    lines = [f"on file   deployment {present.deployment_id}: to use it there is nothing to do"]
+    lines += [f"          {one.name} at {one.address}" for one in present.contracts]
+    lines.append(f"          for new, empty contracts in its place: --replace {present.deployment_id}")
+    return "\n".join(lines)
 
 
 def result_text(chain: OpenChain, deployment: Deployment) -> str:

@@ -1,9 +1,15 @@
 """Publish every FHIR resource of a folder as a patient's records (for integrators).
 
-Give the same command again after an interruption: what is published is passed over. Files that are not FHIR resources
-are reported and do not stop the rest.
+Each *.json file becomes a record. Give the same command again after an interruption, or when files have come: what is
+published is not published twice. A file that was changed becomes a record of its own; to put it in the place of the
+earlier one use: medshare record publish FILE --supersedes RECORD. Files that are not FHIR resources are refused by name
+and do not stop the rest.
 
     python scripts/publish_folder.py FOLDER --as hospital --patient 0x...
+
+Exit codes, as everywhere in medshare (docs/errors.md): 0 all of it is published; 2 a file was refused (the rest is
+published), or wrong usage; 3 wrong passphrase; 4 an identity, a key or a network is not there; 5 integrity; 6 try
+again; 1 another error; 130 stopped.
 """
 
 from __future__ import annotations
@@ -12,25 +18,33 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import medshare
-from medshare.errors import InvalidInputError, MedshareError
-from medshare.keyring import read_passphrase
+from medshare.cli.asking import passphrase_of
+from medshare.cli.console import escaped
+from medshare.cli.ending import ExitCode, run
+from medshare.errors import InvalidInputError
 from medshare.services.publishing import Description
 from medshare.standards import fhir
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Publish the folder; return 0 if all of it is published, 1 if a file was refused or the work broke off."""
+    """Publish the folder; return the exit code."""
     options = _options().parse_args(arguments)
-    rows: list[dict[str, str]] = []
-    try:
-        if not options.folder.is_dir():
-            raise InvalidInputError("there is no such folder", hint="check the path")
-        with medshare.connect(options.home, network=options.network) as session:
-            custodian = session.keyring.open(options.custodian, lambda _: read_passphrase(options.passphrase_file))
-            patient = session.keyring.resolve(options.patient)
+    return run(lambda: publish_all(options), as_json=options.json)
+
+
+def publish_all(options: argparse.Namespace) -> int:
+    """Publish each file of the folder; return the exit code."""
+    if not options.folder.is_dir():
+        raise InvalidInputError("there is no such folder", hint="check the path")
+    rows: list[dict[str, str | bool]] = []
+    with medshare.connect(options.home, network=options.network) as session:
+        custodian = session.keyring.open(options.custodian, lambda name: passphrase_of(name, options.passphrase_file))
+        patient = session.keyring.resolve(options.patient)
+        try:
             for path in sorted(options.folder.glob("*.json")):
                 try:
                     document = path.read_bytes()
@@ -50,26 +64,35 @@ def main(arguments: list[str] | None = None) -> int:
                         clinical_date=found.clinical_date,
                     ),
                 )
-                rows.append({"file": path.name, "record": published.record_id.hex(), "cid": str(published.cid)})
-    except MedshareError as error:
-        print(f"error: {error}\nhint: {error.hint}", file=sys.stderr)
-        return 1
-    finally:
-        _print(rows, as_json=options.json)
-    return 1 if any("refused" in row for row in rows) else 0
+                rows.append(
+                    {
+                        "file": path.name,
+                        "record": published.record_id.hex(),
+                        "cid": str(published.cid),
+                        "already_published": published.already,
+                    }
+                )
+        finally:
+            # What was done is told whatever stops it.
+            _print(rows, as_json=options.json)
+    return ExitCode.USAGE if any("refused" in row for row in rows) else ExitCode.DONE
 
 
-def _print(rows: list[dict[str, str]], *, as_json: bool) -> None:
+def _print(rows: list[dict[str, str | bool]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
+    count = Counter[str]()
     for row in rows:
-        print(f"{row['file']}: {row.get('record') or 'refused, ' + row['refused']}")
+        what = "refused" if "refused" in row else "there already" if row["already_published"] else "new"
+        count[what] += 1
+        print(escaped(f"{row['file']}: {what}, {row.get('record') or row['refused']}"))
+    print(f"{count['new']} new, {count['there already']} published before and unchanged, {count['refused']} refused")
 
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder with FHIR resources, one JSON file each")
+    parser.add_argument("folder", type=Path, help="folder with FHIR resources, one in each *.json file")
     parser.add_argument("--as", dest="custodian", required=True, metavar="NAME", help="the custodian's identity")
     parser.add_argument("--patient", required=True, metavar="WHO", help="name or address of the patient")
     parser.add_argument("--home", type=Path, help="medshare's folder (default: MEDSHARE_HOME)")
@@ -77,9 +100,8 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--passphrase-file",
         type=Path,
-        default=os.environ.get("MEDSHARE_PASSPHRASE_FILE"),
-        required="MEDSHARE_PASSPHRASE_FILE" not in os.environ,
-        help="file with the identity's passphrase (default: MEDSHARE_PASSPHRASE_FILE)",
+        default=os.environ.get("MEDSHARE_PASSPHRASE_FILE") or None,
+        help="file with the identity's passphrase (default: MEDSHARE_PASSPHRASE_FILE, else it is asked for)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

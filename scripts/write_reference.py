@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that repeat what the code says: the command line, and what is public on chain.
+"""Write the pages of docs/ that repeat what is said elsewhere: command line, what is public on chain, cases of consent.
 
 With --check nothing is written: exit code 1 says that a page is not what the code says.
 """
@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from medshare.cli import cli
+from medshare.cli.root import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
 ON_CHAIN = ROOT / "docs" / "public-on-chain.md"
+CONSENT_TABLE = ROOT / "docs" / "consent-table.md"
+CASES = ROOT / "tests" / "unit" / "model" / "consent_table.py"
 INTERFACES = ROOT / "contracts" / "interfaces"
 WIDTH = 100
 
@@ -30,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
     stale = []
-    for path, text in ((COMMAND_LINE, command_line()), (ON_CHAIN, on_chain())):
+    pages = ((COMMAND_LINE, command_line()), (ON_CHAIN, on_chain()), (CONSENT_TABLE, consent_table()))
+    for path, text in pages:
         if options.check:
             if not path.exists() or path.read_text() != text:
                 stale.append(path)
@@ -86,6 +92,85 @@ def on_chain() -> str:
             parts.append(f"| {kind} | `{name}` | {tags['notice']} | {tags['custom:privacy']} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def consent_table() -> str:
+    """Return the page with the cases that the tests of ``decide`` run."""
+    table = runpy.run_path(str(CASES))
+    parts = [
+        "# Consent: the cases\n",
+        "Every case that the rules of [consent.md](consent.md) were written for. The tests run these rows; written by",
+        "`scripts/write_reference.py` from `tests/unit/model/consent_table.py`. Unless a row says otherwise the doctor",
+        "asks for treatment on 2026-03-01 at 12:00 (UTC), the grants are to him and run from 2026-01-01 to 2026-07-01,",
+        "and the record is the hospital's, of category laboratory, without labels, of 2026-02-10.\n",
+        "| case | situation | what the patient has said | asked | decided | rules |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in table["CASES"]:
+        said = "<br>".join(_said(given, number, len(case.given)) for number, given in enumerate(case.given))
+        for name, words in table["NAMES"].items():
+            said = said.replace(f"record {name}", words).replace(name, words)
+        verdict = f"**{case.outcome}**" + "".join(f"<br>{each.in_words()}" for each in case.obligations)
+        cells = (
+            f"`{case.name}`",
+            case.situation,
+            said or "nothing",
+            _asked(case, table),
+            verdict,
+            ", ".join(case.rules),
+        )
+        parts.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*parts, ""])
+
+
+def _said(given: Any, number: int, count: int) -> str:  # noqa: ANN401 - a row of the tests' data
+    provisions = "<br>".join(provision.in_words() for provision in given.provisions)
+    standing = f" ({given.standing})" if given.standing else ""
+    return f"grant {number + 1}{standing}: {provisions}" if count > 1 or standing else provisions
+
+
+def _asked(case: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a row of the tests' data
+    """Return what is asked, as far as it is not the usual."""
+    usual, about = table["subject"](), case.subject
+    people = {table[name]: name.lower() for name in ("PATIENT", "STRANGER", "HOSPITAL")}
+    parts = []
+    if case.reader in people:
+        parts.append(f"by the {people[case.reader]}")
+    if case.purpose != "TREAT":
+        parts.append(f"for {case.purpose}")
+    if case.now != table["NOW"]:
+        parts.append(f"at {_moment(case.now)}")
+    if about.status != usual.status:
+        parts.append(about.status.name.lower())
+    if about.lineage:
+        parts.append("supersedes " + ", then ".join(_named(each, table) for each in about.lineage))
+    if about.labels:
+        parts.append(f"labelled {', '.join(about.labels)}")
+    if about.category is None:
+        parts.append("manifest not opened")
+    elif about.clinical_date != usual.clinical_date:
+        parts.append(f"of {about.clinical_date}" if about.clinical_date else "without a date")
+    parts += [_episode(each, table) for each in case.episodes]
+    return "; ".join(parts) or "as usual"
+
+
+def _episode(episode: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a row of the tests' data
+    parts = [f"episode {_moment(episode.opened_at)} to {_moment(episode.ends_at)}"]
+    if episode.ended:
+        parts.append("ended early")
+    if episode.patient != table["PATIENT"]:
+        parts.append("for another patient")
+    if episode.clinician != table["DOCTOR"]:
+        parts.append("of a stranger")
+    return ", ".join(parts)
+
+
+def _named(record_id: bytes, table: dict[str, Any]) -> str:
+    return str(table["NAMES"][f"{record_id.hex()[:8]}…"])
+
+
+def _moment(at: int) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 if __name__ == "__main__":

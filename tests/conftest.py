@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -13,18 +14,12 @@ from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
-settings.register_profile("dev", max_examples=25, stateful_step_count=25, deadline=None)
+# Neither a deadline nor too_slow: both measure how busy the machine is.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", untimed, max_examples=25, stateful_step_count=25)
+settings.register_profile("ci", untimed, max_examples=75, stateful_step_count=30, derandomize=True, print_blob=True)
 settings.register_profile(
-    "ci", max_examples=75, stateful_step_count=30, deadline=None, derandomize=True, print_blob=True
-)
-settings.register_profile(
-    "deep",
-    max_examples=2_500,
-    stateful_step_count=60,
-    deadline=None,
-    print_blob=True,
-    phases=tuple(Phase),
-    suppress_health_check=[HealthCheck.too_slow],
+    "deep", untimed, max_examples=2_500, stateful_step_count=60, print_blob=True, phases=tuple(Phase)
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -58,6 +53,12 @@ def _no_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(socket.socket, name, refuse)
     for name in ("create_connection", "getaddrinfo", "gethostbyname"):
         monkeypatch.setattr(socket, name, refuse)
+
+
+@pytest.fixture(autouse=True)
+def _space_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `doctor` warns of a disk that is nearly full: that of the machine is not what is tested.
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(total=1 << 41, used=1 << 40, free=1 << 40))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

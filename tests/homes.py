@@ -1,6 +1,7 @@
 """Homes to work in: people with keys, an embedded chain with contracts, two published records; made once, then copied.
 
-Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests.
+Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests. What
+happened in them is an hour old: nothing that a test does falls into the same second.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +20,17 @@ from typing import Any
 import pytest
 
 from medshare import connect
-from medshare.chain import LocalSigner
+from medshare.chain import LocalSigner, open_chain
 from medshare.cli import main
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
+from medshare.session import make_home
 from medshare.settings import Settings
 
 PASSPHRASE = "a passphrase for tests"
@@ -165,13 +169,22 @@ def _templates(base: Path) -> Path:
     return private_folder(base / "template-homes")
 
 
+@contextmanager
+def _an_hour_ago() -> Iterator[None]:
+    """The embedded chain's clock, as long as the block lasts."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("medshare.session.open_chain", functools.partial(open_chain, clock=lambda: time.time() - 3600))
+        yield
+
+
 @functools.cache
 def _people(templates: Path) -> Home:
     folder = private_folder(templates / "people")
-    Settings(home=folder).save()
+    with _an_hour_ago():
+        make_home(Settings(home=folder))
     write_whole(folder / "passphrase", PASSPHRASE.encode() + b"\n", replace=False)
     addresses = {}
-    with connect(folder) as session:
+    with _an_hour_ago(), connect(folder) as session:
         for name in PEOPLE:
             actor = make_identity(folder, name)
             session.chain.fund(actor.address)
@@ -183,7 +196,7 @@ def _people(templates: Path) -> Home:
 @functools.cache
 def _with_records(templates: Path) -> Home:
     home = _people(templates).copied_to(templates / "records")
-    with connect(home.path) as session:
+    with _an_hour_ago(), connect(home.path) as session:
         hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
         observation, scan = (
             session.publishing.publish(
@@ -208,7 +221,7 @@ def _with_records(templates: Path) -> Home:
 @functools.cache
 def _with_grant(templates: Path) -> Home:
     home = _with_records(templates).copied_to(templates / "grant")
-    with connect(home.path) as session:
+    with _an_hour_ago(), connect(home.path) as session:
         patient = session.keyring.open("patient", lambda _: PASSPHRASE)
         granted = session.consenting.grant(
             patient=patient,
@@ -217,7 +230,7 @@ def _with_grant(templates: Path) -> Home:
                 RecordRef(custodian=entry.custodian, record_id=entry.record_id)
                 for entry in session.auditing.records(patient.address)
             ],
-            purposes=Purpose.TREAT,
+            purposes=PurposeOfUse.TREAT,
             expires_at=session.clock.now() + 86_400,
         )
     return replace(home, grant=f"{granted.grant_id:#x}")

@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,9 +31,9 @@ MNEMONIC = "test test test test test test test test test test test junk"
 HD_PATH = "m/44'/60'/0'/0"
 """Where anvil finds its accounts; the embedded chain of the tests looks in the same place."""
 
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
-_LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)\n")
 _KUBO_LISTENING = re.compile(r"RPC API server listening on /ip4/127\.0\.0\.1/tcp/(\d+)\n(?:.*\n)*?Daemon is ready")
 _PR_SET_PDEATHSIG = 1
 
@@ -97,6 +98,14 @@ def _find_kubo() -> Path | None:
 
 
 _FINDERS: dict[str, Callable[[], Path | None]] = {"anvil": _find_anvil, "kubo": _find_kubo, "solc": _find_solc}
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A loopback port that refuses connections: it is held until the block ends, so that nobody else listens there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Granted
@@ -14,6 +14,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.services.standing import StandingConsents
 from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
 
 NOW = 1_800_000_000
@@ -38,7 +39,14 @@ class World:
             self.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
         self.journal = PublicationJournal(self.folder)
         self.auditing = Auditing(index=LedgerIndex(self.folder / "index.sqlite", self.ledger.chain))
-        self.publishing = Publishing(ledger=self.ledger, store=self.store, journal=self.journal)
+        self.standing = StandingConsents(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
+        self.publishing = Publishing(
+            ledger=self.ledger,
+            store=self.store,
+            journal=self.journal,
+            auditing=self.auditing,
+            standing=self.standing,
+        )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
 
@@ -59,12 +67,14 @@ class World:
             "patient": self.patient,
             "grantee": self.doctor.address,
             "records": [self.ref(each) for each in published],
-            "purposes": Purpose.TREAT,
+            "purposes": PurposeOfUse.TREAT,
             "expires_at": self.clock.now() + 30 * DAY,
         }
         return self.consenting.grant(**{**wanted, **more})
 
-    def open(self, published: Published, reader: Actor | None = None, purpose: Purpose = Purpose.TREAT) -> OpenRecord:
+    def open(
+        self, published: Published, reader: Actor | None = None, purpose: PurposeOfUse = PurposeOfUse.TREAT
+    ) -> OpenRecord:
         return self.retrieving.open(self.ref(published), reader=reader or self.doctor, purpose=purpose)
 
 

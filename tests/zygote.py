@@ -1,7 +1,10 @@
 """Commands in processes of their own, without two seconds of imports for each: a process that has them made, and forks.
 
-Run as a program it reads ``{"argv": [...], "out": path, "err": path}`` line by line, runs each command in a fork, and
-answers with the fork's process id at once and with its status at its end. It ends with its standard input.
+A command can be made to die at a point of its own work, by number or by name, however fast or slow the machine is.
+
+Run as a program it reads ``{"argv": [...], "out": path, "err": path, "calls": path, "dies_at": number, "dies_in":
+name}`` line by line, runs each command in a fork, and answers with its status at its end. It ends with its standard
+input.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from types import FrameType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,8 @@ class Ended:
     """Its exit code; None if it was killed."""
     out: bytes
     err: str
+    calls: int
+    """Calls of functions, and returns from them, that it made in all its threads; 0 if it was killed."""
 
 
 class Zygote:
@@ -32,36 +40,32 @@ class Zygote:
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
-        self._out, self._err = folder / "zygote.out", folder / "zygote.err"
+        self._out, self._err, self._calls = (folder / f"zygote.{name}" for name in ("out", "err", "calls"))
 
-    def start(self, words: Sequence[str]) -> int:
-        """Start a command; return its process id. It must be waited for before the next."""
-        self._out.write_bytes(b"")
-        self._err.write_bytes(b"")
-        order = {"argv": list(words), "out": str(self._out), "err": str(self._err)}
+    def run(self, words: Sequence[str], *, dies_at: int = 0, dies_in: str = "") -> Ended:
+        """Run a command to its end.
+
+        Args:
+            words: the command.
+            dies_at: the call at which it is killed, as a power cut would end it; none for 0.
+            dies_in: the qualified name of a function at whose beginning it is killed; none if empty.
+        """
+        for path in (self._out, self._err):
+            path.write_bytes(b"")
+        self._calls.write_text("0")
+        places = {"out": str(self._out), "err": str(self._err), "calls": str(self._calls)}
+        order = {"argv": list(words), "dies_at": dies_at, "dies_in": dies_in, **places}
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
-        return self._answer()
-
-    def kill(self, pid: int) -> None:
-        """End a command that ``start`` has started, as a power cut would end it."""
-        # Waited for by its parent, the zygote: the id may be free by now only if the parent has answered already.
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-    def wait(self) -> Ended:
-        status = self._answer()
-        code = os.waitstatus_to_exitcode(status)
-        return Ended(code=code if code >= 0 else None, out=self._out.read_bytes(), err=self._err.read_text())
-
-    def run(self, words: Sequence[str]) -> Ended:
-        self.start(words)
-        return self.wait()
-
-    def _answer(self) -> int:
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
+        code = os.waitstatus_to_exitcode(int(self._process.stdout.readline()))
+        return Ended(
+            code=code if code >= 0 else None,
+            out=self._out.read_bytes(),
+            err=self._err.read_text(),
+            calls=int(self._calls.read_text()),
+        )
 
 
 @contextmanager
@@ -75,7 +79,9 @@ def running_zygote(folder: Path) -> Iterator[Zygote]:
 
 def serve() -> None:
     """Fork for each order."""
-    import medshare.chain.embedded  # noqa: F401 - imported late by medshare itself
+    import medshare.chain.embedded
+    import medshare.cli.root
+    import medshare.session  # noqa: F401 - imported late by medshare itself, as are the others
     from medshare.cli import main
 
     answers = os.dup(1)
@@ -85,12 +91,30 @@ def serve() -> None:
         if pid == 0:
             for number, path in ((1, order["out"]), (2, order["err"])):
                 os.dup2(os.open(path, os.O_WRONLY), number)
+            mortality = Mortality(order["dies_at"], order["dies_in"])
+            threading.setprofile(mortality)
+            sys.setprofile(mortality)
             code = main(order["argv"])
+            sys.setprofile(None)
             sys.stdout.flush()
             sys.stderr.flush()
+            Path(order["calls"]).write_text(str(mortality.calls))
             os._exit(code)
-        os.write(answers, b"%d\n" % pid)
         os.write(answers, b"%d\n" % os.waitpid(pid, 0)[1])
+
+
+class Mortality:
+    """Counts the calls of a process, Python's and C's, at their beginning and end, and kills it at one of them."""
+
+    def __init__(self, dies_at: int, dies_in: str) -> None:
+        self._dies_at, self._dies_in = dies_at, dies_in
+        self._numbers = count(1)
+        self.calls = 0
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        self.calls = number = next(self._numbers)
+        if number == self._dies_at or (event == "call" and frame.f_code.co_qualname == self._dies_in):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 ``open_chain(load_network(name), home)`` gives all of it, wired and checked; the parts can be used by themselves.
 """
 
-from medshare.chain.accounts import LocalSigner
+from medshare.chain.accounts import LocalSigner, keystore_address
 from medshare.chain.client import ChainClient
 from medshare.chain.deployments import (
     Deployment,
     Plan,
     check_deployment,
+    check_replacing,
     deploy_all,
     plan_deployment,
     verify_deployment,
@@ -27,9 +28,11 @@ __all__ = [
     "Plan",
     "TransactionSender",
     "check_deployment",
+    "check_replacing",
     "decode_revert",
     "deploy_all",
     "deployment_file",
+    "keystore_address",
     "ledger_of",
     "load_network",
     "load_networks",

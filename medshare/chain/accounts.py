@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +21,7 @@ from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from medshare.errors import KeyFileError, WrongPassphraseError
 from medshare.files import write_whole
-from medshare.model.ids import Address
+from medshare.model.ids import Address, address
 
 KEY_SIZE = 32
 SCRYPT_WORK = 1 << 18
@@ -28,6 +30,7 @@ MAX_KEYSTORE_SIZE = 1 << 16
 _MAX_SCRYPT_MEMORY = 1 << 30
 _MAX_SCRYPT_PARALLEL = 16
 _MAX_PBKDF2_ROUNDS = 10_000_000
+_HEX_ADDRESS = re.compile(r"(0x)?[0-9a-fA-F]{40}")
 
 
 class LocalSigner:
@@ -129,17 +132,31 @@ class LocalSigner:
         write_whole(path, json.dumps(document).encode(), replace=False)
 
 
+def keystore_address(path: Path) -> Address | None:
+    """Return the account that a keystore file names, if it does; no passphrase is needed, and nothing proves it yet.
+
+    Raises:
+        KeyFileError: it is missing, malformed, or others may read it.
+    """
+    stated = _read_private(path).get("address")
+    if not isinstance(stated, str) or not _HEX_ADDRESS.fullmatch(stated):
+        return None
+    return address("0x" + stated.lower().removeprefix("0x"))
+
+
 def _read_private(path: Path) -> dict[str, Any]:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError:
-        raise KeyFileError("the keystore cannot be read", hint="check that it is there and yours") from None
+        raise KeyFileError("the keystore cannot be read", hint=f"check that {path} is there and yours") from None
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileError("the keystore is not a file")
         if os.name == "posix" and status.st_mode & 0o077:
-            raise KeyFileError("the keystore can be read by others", hint="chmod 600 the file, and consider a new key")
+            raise KeyFileError(
+                "the keystore can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}, and consider a new key"
+            )
         text = stream.read(MAX_KEYSTORE_SIZE + 1)
     if len(text) > MAX_KEYSTORE_SIZE:
         raise KeyFileError("the keystore is too large to be one")

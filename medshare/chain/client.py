@@ -142,8 +142,13 @@ class ChainClient:
             return self._request(method, params)
 
     def _request(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
-        with translated(method):
-            return result_of(method, self._provider.make_request(RPCEndpoint(method), list(params)))
+        try:
+            with translated(method):
+                return result_of(method, self._provider.make_request(RPCEndpoint(method), list(params)))
+        except ConnectionLostError as error:
+            where = self.profile.endpoint
+            error.hint = f"start the node ({where}), or correct its URL in networks.toml; nothing is done twice"
+            raise
 
     def batch(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Return the answers to many questions of reading, in their order, in few round trips."""

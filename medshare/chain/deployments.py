@@ -199,7 +199,8 @@ def check_replacing(present: Deployment, replacing: str | None) -> None:
     if replacing != present.deployment_id:
         raise ConfigurationError(
             f"network {present.network!r} has deployment {present.deployment_id} already",
-            hint=f"to deploy anew beside it and use the new one, replace {present.deployment_id} by name",
+            hint="there is nothing to do, unless you want new contracts beside those, without what is in them: "
+            f"--replace {present.deployment_id}",
         )
 
 

@@ -145,10 +145,17 @@ class NetworkProfile:
             _refuse(self.name, "faucet", f"one of {', '.join(sorted(allowed))} for kind {self.kind.value!r}")
 
     @property
+    def has_faucet(self) -> bool:
+        """Whether a new account can be given coins: on development networks only."""
+        return self.faucet is not Faucet.NONE
+
+    @property
     def endpoint(self) -> str:
         """The node's scheme, host and port, and nothing that could be secret."""
         if self.url is None:
             return "embedded"
+        if variable := _VARIABLE.match(self.url):
+            return f"from {variable[0]}"
         try:
             parts = urlsplit(self.url)
             host, port = parts.hostname or "", parts.port
@@ -267,6 +274,8 @@ def _account(network: str, value: TomlValue) -> Address | None:
 def _check_url(network: str, url: str) -> None:
     if not re.match(r"https?://", url) and not _VARIABLE.match(url):
         _refuse(network, "url", "an address that begins with http:// or https://")
+    if re.fullmatch(r"https?://([/?#:].*)?", url):
+        _refuse(network, "url", "an address with a host, such as http://127.0.0.1:8545")
 
 
 def _refuse(network: str, key: str, wanted: str) -> NoReturn:

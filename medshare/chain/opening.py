@@ -77,7 +77,7 @@ class OpenChain:
     @property
     def has_faucet(self) -> bool:
         """Whether ``fund`` works here: on development networks only."""
-        return self.profile.faucet is not Faucet.NONE
+        return self.profile.has_faucet
 
     @cached_property
     def deployment(self) -> Deployment:

@@ -325,7 +325,7 @@ class TransactionSender:
             if self._monotonic() > deadline:
                 raise LedgerUnavailableError(
                     f"transaction 0x{entry.tx_hash.hex()} was not mined and confirmed in time",
-                    hint="it may still be mined: repeat the operation, it is not sent twice",
+                    hint="it may still be mined: repeat the operation, it is not sent twice" + self._on_demand(),
                 )
             self._sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -358,12 +358,19 @@ class TransactionSender:
         logger.info("0x%s waits: outbid by 0x%s", last.tx_hash.hex(), rival.tx_hash.hex())
         return [rival] if sent else []
 
+    def _on_demand(self) -> str:
+        if self._client.profile.confirmations == 1:
+            return ""
+        return "; a node that mines only when something is sent adds no confirmations: set confirmations = 1 for it"
+
     def _confirmed(self, entry: Entry) -> MinedReceipt | None:
         receipt = self._client.receipt(entry.tx_hash)
         depth = self._client.profile.confirmations
         if receipt is None or depth == 1:
             return receipt
-        if self._client.head().number - receipt.block_number + 1 < depth:
+        reached = self._client.head().number - receipt.block_number + 1
+        if reached < depth:
+            logger.info("block %d has %d of %d confirmations", receipt.block_number, reached, depth)
             return None
         # The chain may have been reorganised between the two answers.
         return receipt if self._client.block(receipt.block_number).hash == receipt.block_hash else None

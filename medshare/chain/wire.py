@@ -34,6 +34,7 @@ _CHUNK = 1 << 16
 _MAX_REASON = 200
 _OK = 200
 _BUSY = 429
+_REFUSED, _FAILED = 400, 500
 
 
 class NodeError(LedgerUnavailableError):
@@ -199,11 +200,21 @@ class BoundedHTTPProvider(HTTPProvider):
             try:
                 answer = json.loads(body)
             except (ValueError, RecursionError):
-                raise BadAnswerError(f"the node answered HTTP {response.status_code} and no JSON") from None
+                raise BadAnswerError(
+                    f"the node answered HTTP {response.status_code} and no JSON", hint=_hint(response.status_code)
+                ) from None
             # Some nodes answer a JSON-RPC error with HTTP 4xx: the error says more than the status.
             if response.status_code != _OK and not (isinstance(answer, dict) and "error" in answer):
-                raise LedgerUnavailableError(f"the node answered HTTP {response.status_code}")
+                raise LedgerUnavailableError(
+                    f"the node answered HTTP {response.status_code}", hint=_hint(response.status_code)
+                )
             return answer
+
+
+def _hint(status: int) -> str | None:
+    """Return what to do about an HTTP status, where trying again will not do."""
+    refused = _REFUSED <= status < _FAILED
+    return "correct the node's URL, or the key in it, in networks.toml" if refused else None
 
 
 class _Line:

@@ -1,66 +1,32 @@
-"""The command line: parse, call one service, print. The one place that exits and the one that prints.
-
-Exit codes: 0 done, 1 error, 2 usage or input, 3 denied, 4 not found, 5 integrity, 6 unavailable (try again), 130
-stopped from the keyboard.
-"""
+"""The command line: parse, call one service, print. The one place that exits and the one that prints."""
 
 from __future__ import annotations
 
 import sys
 
-import click
-
-from medshare.cli.access import access
-from medshare.cli.audit import audit
-from medshare.cli.console import App
-from medshare.cli.demonstrate import demo
-from medshare.cli.ending import ExitCode, exit_code, run
-from medshare.cli.identity import identity
-from medshare.cli.network import network
-from medshare.cli.place import doctor, init
-from medshare.cli.record import record
-from medshare.cli.storage import storage
-
-__all__ = ["ExitCode", "cli", "exit_code", "main"]
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=__doc__.split("\n\n")[1])
-@click.version_option(package_name="medshare")
-@click.option("--home", type=click.Path(file_okay=False), help="Folder with settings, keys, chain and store.")
-@click.option("--network", "network_name", help="Network to use, in place of the one in the settings.")
-@click.option(
-    "--passphrase-file",
-    type=click.Path(dir_okay=False),
-    envvar="MEDSHARE_PASSPHRASE_FILE",
-    help="File with the passphrase of the identities, for scripts; else it is asked for.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-@click.option("-v", "--verbose", is_flag=True, help="Show where an error came from.")
-@click.pass_context
-def cli(
-    context: click.Context,
-    home: str | None,
-    network_name: str | None,
-    passphrase_file: str | None,
-    as_json: bool,
-    verbose: bool,
-) -> None:
-    """Patients own who reads their medical records."""
-    context.obj = App(
-        home=home, network=network_name, passphrase_file=passphrase_file, as_json=as_json, verbose=verbose
-    )
-
-
-for command in (init, demo, doctor, identity, record, access, audit, storage, network):
-    cli.add_command(command)
+_INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; ``medshare`` on the shell does ``sys.exit(main())``."""
+    try:
+        # Here and not above: who stops it from the keyboard while it is still being read gets no traceback, either.
+        from medshare.cli.ending import run
+        from medshare.cli.hints import respelled
+        from medshare.cli.root import cli
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return _INTERRUPTED
     words = sys.argv[1:] if arguments is None else arguments
+
+    def as_called(hint: str) -> str:
+        given = cli.make_context("medshare", [*words], resilient_parsing=True).params
+        return respelled(hint, home=given["home"], network=given["network_name"])
+
     return run(
         # A code is what a command ended with by itself, as doctor does.
         lambda: cli.main(args=words, prog_name="medshare", standalone_mode=False),
         as_json="--json" in words,
         verbose="-v" in words or "--verbose" in words,
+        respell=as_called,
     )

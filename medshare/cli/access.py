@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from medshare.cli.console import App, Group, moment
-from medshare.cli.record import find
-from medshare.cli.values import GrantIdValue, PurposeValue, RecordIdValue, parse_moment
+from medshare.cli.record import find, standing
+from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, RecordIdValue, parse_moment
 from medshare.errors import AccessDeniedError, InvalidInputError
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, GrantId, RecordId
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.services.auditing import GrantStanding
-from medshare.session import Session
+from medshare.services.consenting import Revoked
+
+if TYPE_CHECKING:
+    from medshare.session import Session
 
 
 @click.group(cls=Group)
@@ -29,7 +34,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
         "state": "live" if standing.live else standing.reason.value,
         "patient": grant.patient,
         "grantee": grant.grantee,
-        "purposes": list(grant.purposes.codes),
+        "purposes": list(standing.purposes.codes),
         "not_before": moment(grant.not_before),
         "expires_at": moment(grant.expires_at),
         "revoked_at": moment(standing.revoked_at),
@@ -40,7 +45,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
 @click.argument("record_ids", nargs=-1, type=RecordIdValue())
 @click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
 @click.option("--to", "grantee", required=True, metavar="WHO", help="Name or address of the reader.")
-@click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="HL7 PurposeOfUse, by commas.")
+@click.option("--purpose", type=PurposesValue(), default="TREAT", show_default=True, help="HL7 purposes, by commas.")
 @click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @click.option("--all", "every", is_flag=True, help="All my active records; with --custodian, those that he states.")
@@ -51,7 +56,7 @@ def grant(
     record_ids: tuple[RecordId, ...],
     patient: str,
     grantee: str,
-    purpose: Purpose,
+    purpose: tuple[PurposeOfUse, ...],
     until: str,
     start: str | None,
     every: bool,
@@ -131,6 +136,7 @@ def revoke(app: App, grant_id: GrantId, patient: str) -> None:
         if revoked.had_been_granted
         else "nothing had been granted under this id; if a grant was on its way, it has ended",
     )
+    _tell_left(app, revoked)
 
 
 @access.command("revoke-all")
@@ -145,6 +151,15 @@ def revoke_all(app: App, patient: str) -> None:
         {"patient": actor.address, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
+    _tell_left(app, revoked)
+
+
+def _tell_left(app: App, revoked: Revoked) -> None:
+    if revoked.bundles_left:
+        app.say(
+            f"the grants have ended, but the store still keeps {revoked.bundles_left} of their key bundles: "
+            "give the same command again when it answers"
+        )
 
 
 @access.command("list")
@@ -153,6 +168,8 @@ def revoke_all(app: App, patient: str) -> None:
 @click.pass_obj
 def list_(app: App, patient: str | None, grantee: str | None) -> None:
     """List grants, live and ended."""
+    if not patient and not grantee:
+        raise InvalidInputError("name a patient or a grantee", hint="with --patient WHO or --grantee WHO")
     keyring = app.keyring
     with app.session() as session:
         standings = session.auditing.grants(
@@ -168,12 +185,14 @@ def list_(app: App, patient: str | None, grantee: str | None) -> None:
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
 @click.pass_obj
-def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodian: str | None) -> None:
+def check(app: App, record_id: RecordId, reader: str, purpose: PurposeOfUse, custodian: str | None) -> None:
     """Say whether a reader may fetch a record now, and why; exit code 3 if not."""
     actor = app.actor(reader)
     with app.session() as session:
         ref = find(session, app, record_id, custodian)
         decision = session.retrieving.preview(ref, reader=actor, purpose=purpose)
+        entry = session.ledger.records.record(ref.custodian, ref.record_id, block=session.ledger.chain.head())
+        became = standing(session, entry)
     app.show(
         {
             "permitted": decision.permitted,
@@ -181,6 +200,7 @@ def check(app: App, record_id: RecordId, reader: str, purpose: Purpose, custodia
             "explanation": decision.explain(),
             "as_of": moment(decision.at),
             "block": decision.block,
+            **became,
         }
     )
     if not decision.permitted:

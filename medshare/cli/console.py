@@ -9,21 +9,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from medshare.errors import ConfigurationError, MedshareError
-from medshare.keyring import Keyring, read_passphrase
+from medshare.cli.asking import passphrase_of
+from medshare.cli.hints import respelled
+from medshare.errors import MedshareError
+from medshare.keyring import Keyring
+from medshare.places import open_keyring
 from medshare.ports import Actor
 from medshare.services.progress import Progress as Tell
 from medshare.services.progress import silent
-from medshare.session import Session, connect, open_keyring
 from medshare.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from medshare.session import Session
 
 _WIDE = 500
 
@@ -62,9 +65,14 @@ class App:
     verbose: bool
 
     @property
+    def folder(self) -> Path | None:
+        """The folder named in the options, or None for the default."""
+        return Path(self.home) if self.home else None
+
+    @property
     def settings(self) -> Settings:
-        """The settings these options lead to."""
-        return Settings.load(Path(self.home) if self.home else None).on(self.network)
+        """The settings of the home these options lead to; raises ``HomeNotFoundError``."""
+        return Settings.load(self.folder).on(self.network)
 
     @property
     def keyring(self) -> Keyring:
@@ -74,8 +82,15 @@ class App:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open the session these options lead to."""
-        with connect(Path(self.home) if self.home else None, network=self.network) as session:
+        # The chain's libraries take a second to import: help, and what needs no chain, need not wait for them.
+        from medshare.session import connect
+
+        with connect(self.folder, network=self.network) as session:
             yield session
+
+    def respelled(self, text: str) -> str:
+        """Return a message whose commands have the options that these are."""
+        return respelled(text, home=self.home, network=self.network)
 
     def actor(self, name: str) -> Actor:
         """Unlock an identity."""
@@ -83,17 +98,15 @@ class App:
 
     def passphrase(self, name: str) -> str:
         """Return the passphrase of an identity: from the file named in the options, or asked for."""
-        if self.passphrase_file is not None:
-            return read_passphrase(Path(self.passphrase_file))
-        if not sys.stdin.isatty():
-            raise ConfigurationError("no passphrase", hint="name a file that holds it with --passphrase-file")
-        return str(click.prompt(f"Passphrase of {name}", hide_input=True, err=True))
+        return passphrase_of(name, self._passphrase_file)
 
     def new_passphrase(self, name: str) -> str:
         """Return a passphrase for a new identity; asked for twice."""
-        if self.passphrase_file is not None or not sys.stdin.isatty():
-            return self.passphrase(name)
-        return str(click.prompt(f"New passphrase for {name}", hide_input=True, confirmation_prompt=True, err=True))
+        return passphrase_of(name, self._passphrase_file, new=True)
+
+    @property
+    def _passphrase_file(self) -> Path | None:
+        return Path(self.passphrase_file) if self.passphrase_file is not None else None
 
     def show(self, document: Mapping[str, Any], *, title: str | None = None) -> None:
         """Print one thing, field by field."""
@@ -101,7 +114,7 @@ class App:
             click.echo(json.dumps(document, indent=2))
             return
         if title:
-            click.echo(title)
+            click.echo(self.respelled(title))
         width = max((len(key) for key in document), default=0)
         for key, value in document.items():
             click.echo(f"  {key.replace('_', ' '):<{width}}  {escaped(_text(value))}")
@@ -112,27 +125,34 @@ class App:
             click.echo(json.dumps(list(rows), indent=2))
             return
         if not rows:
-            click.echo(nothing)
+            click.echo(self.respelled(nothing))
             return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
         names = self._names() if named else {}
+        # A column in which nothing is said only makes lines longer.
+        keys = [key for key in rows[0] if any(row[key] is not None for row in rows)]
         table = Table(box=None, pad_edge=False)
-        for key in rows[0]:
+        for key in keys:
             table.add_column(key.replace("_", " "), no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in map(_hashable, row.values())))
+            values = [_hashable(row[key]) for key in keys]
+            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in values))
         # Ids are to be copied: a line is never folded by us, only by the terminal.
         Console(width=_WIDE).print(table, crop=False)
 
     def _names(self) -> dict[object, str]:
-        # A damaged key file must not hide an answer that has nothing to do with it.
+        # Settings that cannot be read must not hide an answer that has been found.
         with suppress(MedshareError):
-            return {entry.address: entry.name for entry in self.keyring.entries()}
+            return dict(self.keyring.known().items())
         return {}
 
     def say(self, text: str) -> None:
         """Print a sentence for a person; a script that asked for JSON does not get it."""
         if not self.as_json:
-            click.echo(escaped(text))
+            click.echo(escaped(self.respelled(text)))
 
     @contextmanager
     def progress(self) -> Iterator[Tell]:
@@ -140,6 +160,9 @@ class App:
         if self.as_json or not sys.stderr.isatty():
             yield silent
             return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("{task.description:>14}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             tasks: dict[str, TaskID] = {}

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from medshare.cli.console import App, Command
-from medshare.demo import run_demo
 
 DEFAULT_FOLDER = "medshare-demo"
 
@@ -23,6 +22,8 @@ DEFAULT_FOLDER = "medshare-demo"
 @click.pass_obj
 def demo(app: App, folder: Path | None) -> None:
     """Publish, grant, fetch, refuse, revoke and audit, on real FHIR records, with what the public sees."""
+    from medshare.demo import run_demo
+
     outcome = run_demo((folder or Path(app.home or DEFAULT_FOLDER)).resolve(), app.say)
     if app.as_json:
         app.show(asdict(outcome))

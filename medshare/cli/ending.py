@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import IntEnum
 
@@ -70,13 +70,20 @@ def exit_code(error: errors.MedshareError) -> ExitCode:
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.ERROR)
 
 
-def run(program: Callable[[], object], *, as_json: bool = False, verbose: bool = False) -> int:
+def run(
+    program: Callable[[], object],
+    *,
+    as_json: bool = False,
+    verbose: bool = False,
+    respell: Callable[[str], str] = str,
+) -> int:
     """Run a program and return its exit code; whatever stops it is told on standard error.
 
     Args:
         program: what to run. A number that it returns is its exit code; anything else means done.
         as_json: tell errors as JSON.
         verbose: tell where an error came from, too.
+        respell: puts into a hint's commands the options that were given.
     """
     try:
         code = program()
@@ -84,13 +91,13 @@ def run(program: Callable[[], object], *, as_json: bool = False, verbose: bool =
     except errors.MedshareError as error:
         if verbose:
             traceback.print_exc()
-        _report(error, error.hint, as_json=as_json)
+        report(error, respell(error.hint), as_json=as_json)
         return exit_code(error)
     except (KeyboardInterrupt, EOFError, click.Abort) as error:
         return _stopped(error)
     except click.ClickException as error:
         if as_json:
-            _report(error, "medshare --help", as_json=True)
+            report(error, "medshare --help", as_json=True)
         else:
             error.show()
         return ExitCode.USAGE
@@ -102,7 +109,7 @@ def run(program: Callable[[], object], *, as_json: bool = False, verbose: bool =
     except OSError as error:
         if verbose:
             traceback.print_exc()
-        _report(error, "check the files and folders that you have named", as_json=as_json)
+        report(error, "check the files and folders that you have named", as_json=as_json)
         return ExitCode.ERROR
     return code if isinstance(code, int) else ExitCode.DONE
 
@@ -116,12 +123,21 @@ def _stopped(error: BaseException) -> ExitCode:
     return ExitCode.INTERRUPTED if by_keyboard else ExitCode.ERROR
 
 
-def _report(error: Exception, hint: str, *, as_json: bool) -> None:
+def report(error: Exception, hint: str, *, as_json: bool, about: Mapping[str, int] | None = None) -> None:
+    """Tell an error on standard error: a line and a hint, or one JSON object in a line.
+
+    Args:
+        error: what went wrong.
+        hint: what to do about it.
+        as_json: tell it as JSON.
+        about: which of several things it concerns, by its place and not by its name.
+    """
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if as_json:
-        click.echo(json.dumps({"error": _name(error), "message": message, "hint": hint}), err=True)
+        click.echo(json.dumps({"error": _name(error), "message": message, "hint": hint, **(about or {})}), err=True)
         return
-    click.echo(f"error: {escaped(message)}", err=True)
+    place = "".join(f"{what} {number}: " for what, number in (about or {}).items())
+    click.echo(f"error: {place}{escaped(message)}", err=True)
     if hint:
         click.echo(f"hint: {escaped(hint)}", err=True)
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from medshare.chain import LocalSigner
 from medshare.cli.console import App, Group
 from medshare.envelope import Identity, Recipient
-from medshare.errors import MedshareError
+from medshare.errors import KeyFileError, MedshareError
 
 
 @click.group(cls=Group)
@@ -31,6 +30,11 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
     Imported files must be locked with the same passphrase that the identity gets. On development networks the new
     account gets coins; elsewhere send it some and run: medshare identity publish NAME
     """
+    from medshare.chain import LocalSigner, load_network
+
+    # Asked first: on a network that is not known no keys are made.
+    settings = app.settings
+    faucet = load_network(settings.network, settings.networks_file).has_faucet
     passphrase = app.new_passphrase(name)
     actor = app.keyring.create(
         name,
@@ -38,16 +42,19 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
         signer=LocalSigner.from_keystore(keystore, passphrase) if keystore else None,
         identity=Identity.load(encryption_key, passphrase) if encryption_key else None,
     )
+    coins = f"medshare identity fund {name}" if faucet else f"send coins to {actor.address}"
+    then = (
+        f"{coins} && medshare identity publish {name}" if faucet else f"{coins}, then: medshare identity publish {name}"
+    )
     published = False
-    if not offline:
+    if faucet and not offline:
         try:
             with app.session() as session:
-                if session.chain.has_faucet:
-                    session.chain.fund(actor.address)
-                    session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
-                    published = True
+                session.chain.fund(actor.address)
+                session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+                published = True
         except MedshareError as error:
-            error.hint = f"the keys are made; then: medshare identity fund {name} && medshare identity publish {name}"
+            error.hint = f"the keys are made; then: {then}"
             raise
     app.show(
         {
@@ -58,6 +65,8 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
         },
         title="new identity",
     )
+    if not published:
+        app.say(f"next: {then}")
 
 
 @identity.command("publish")
@@ -89,8 +98,15 @@ def fund(app: App, who: str) -> None:
 @click.pass_obj
 def list_(app: App) -> None:
     """List the identities on this machine."""
+    keyring = app.keyring
+    rows: list[dict[str, object]] = []
+    for name in keyring.names():
+        try:
+            rows.append({"name": name, "address": keyring.resolve(name), "damaged": None})
+        except KeyFileError as error:
+            rows.append({"name": name, "address": None, "damaged": str(error)})
     app.show_all(
-        [{"name": entry.name, "address": entry.address} for entry in app.keyring.entries()],
+        rows,
         nothing="no identities yet; make one with: medshare identity new NAME",
         named=False,
     )

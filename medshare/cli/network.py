@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from medshare.chain import load_networks
 from medshare.cli.console import App, Group
 
 
@@ -17,6 +16,8 @@ def network() -> None:
 @click.pass_obj
 def list_(app: App) -> None:
     """List the known networks; add your own in networks.toml in the home folder."""
+    from medshare.chain import load_networks
+
     settings = app.settings
     profiles = load_networks(settings.networks_file)
     app.show_all(

@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import click
 
-from medshare.chain import load_network
 from medshare.cli.console import App, Command
 from medshare.envelope import Recipient
-from medshare.errors import MedshareError
+from medshare.errors import HomeNotFoundError, MedshareError
 from medshare.services.examining import Finding, Health
-from medshare.session import open_store
-from medshare.settings import StoreKind, StoreSettings
+from medshare.settings import Settings, StoreKind, StoreSettings
 
 _MARKS = {Health.GOOD: "ok  ", Health.WARNING: "warn", Health.BAD: "BAD "}
 
@@ -28,14 +26,17 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
     On another network the contracts must be deployed first (scripts/deploy.py). A Kubo node must answer. Given again,
     it changes what it is told to change, and nothing else.
     """
+    from medshare.session import make_home
+
     if (store == StoreKind.KUBO) != (address is not None) or (token is not None and address is None):
-        raise click.UsageError("--kubo and --kubo-token go with --store kubo, and --kubo must")
-    settings = app.settings
+        raise click.UsageError(
+            "--store kubo needs --kubo MULTIADDR, such as /ip4/127.0.0.1/tcp/5001/http; "
+            "--kubo and --kubo-token go with nothing else"
+        )
+    settings = Settings.begin(app.folder).on(app.network)
     if store is not None:
         settings = replace(settings, store=StoreSettings(kind=StoreKind(store), address=address, token=token))
-    load_network(settings.network, settings.networks_file)
-    open_store(settings).pins()
-    settings.save()
+    make_home(settings)
     with app.session() as session:
         head = session.ledger.chain.head()
     app.show(
@@ -50,12 +51,16 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
 
 
 @click.command(cls=Command)
+@click.option("--deep", is_flag=True, help="Read and hash every block of the records published from here, too.")
 @click.pass_obj
-def doctor(app: App) -> None:
-    """Say what is wrong with chain, store, keys and clock, and how to mend it."""
-    findings = _findings(app)
+def doctor(app: App, deep: bool) -> None:
+    """Say what is wrong with chain, store, space, keys and clock, and how to mend it.
+
+    The exit code is 1 if a line says BAD.
+    """
+    findings = _findings(app, deep=deep)
     if app.as_json:
-        app.show_all([_row(finding) for finding in findings], nothing="")
+        app.show_all([_row(app, finding) for finding in findings], nothing="")
     else:
         for finding in findings:
             app.say(f"{_MARKS[finding.health]}  {finding.check}: {finding.says}")
@@ -65,29 +70,35 @@ def doctor(app: App) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _findings(app: App) -> list[Finding]:
+def _findings(app: App, *, deep: bool) -> list[Finding]:
     found: list[Finding] = []
     identities = []
     try:
         keyring = app.keyring
         for name in keyring.names():
             try:
+                keyring.check(name)
                 key = Recipient.load(keyring.key_files(name)[1]).key
                 identities.append((name, keyring.resolve(name), key))
             except MedshareError as error:
                 mend = error.hint or f"restore {keyring.key_files(name)[0].parent} from a backup"
                 found.append(Finding(check=f"identity {name}", health=Health.BAD, says=str(error), mend=mend))
-        with app.session() as session:
-            return [*session.examining.examine(identities), *found]
+        with app.session() as session, app.progress() as progress:
+            return [*session.examining.examine(identities, deep=deep, progress=progress), *found]
+    except HomeNotFoundError:
+        raise
     except MedshareError as error:
         # Without a session there is nothing more to examine: this is the finding.
         return [Finding(check="session", health=Health.BAD, says=str(error), mend=error.hint), *found]
+    except OSError as error:
+        mend = "see that this user may read and write in the home"
+        return [Finding(check="session", health=Health.BAD, says=str(error), mend=mend), *found]
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(app: App, finding: Finding) -> dict[str, str]:
     return {
         "check": finding.check,
         "health": finding.health.value,
         "says": finding.says,
-        "mend": finding.mend,
+        "mend": app.respelled(finding.mend),
     }

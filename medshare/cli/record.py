@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from medshare.cli.console import App, Group, moment
+from medshare.cli.ending import exit_code, report
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.content import Cid
-from medshare.errors import InvalidInputError, UnknownRecordError
+from medshare.errors import (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    InvalidInputError,
+    LedgerUnavailableError,
+    MedshareError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from medshare.files import written_whole
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
-from medshare.model.purpose import Purpose
-from medshare.model.record import Category, RecordEntry
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import Category, RecordEntry, RecordStatus
 from medshare.services.publishing import Description, Published
-from medshare.session import Session
 from medshare.standards import fhir
 
+if TYPE_CHECKING:
+    from medshare.session import Session
+
 _SNIFF = 256
+# What would stop each further file in the same way.
+_ENDS_ALL = (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    LedgerUnavailableError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 
 
 @click.group(cls=Group)
@@ -42,11 +65,24 @@ def find(session: Session, app: App, record_id: RecordId, custodian: str | None)
     return RecordRef(custodian=claims[0].custodian, record_id=record_id)
 
 
-def row(entry: RecordEntry) -> dict[str, object]:
-    """Return what a script or a person reads of a record."""
+def rows_of(session: Session, entries: Sequence[RecordEntry]) -> list[dict[str, object]]:
+    """Return what a script or a person reads of records."""
+    superseded = {entry.custodian for entry in entries if entry.status is RecordStatus.SUPERSEDED}
+    newest = {custodian: session.auditing.newest_versions(custodian) for custodian in superseded}
+    return [_row(entry, newest.get(entry.custodian, {}).get(entry.record_id)) for entry in entries]
+
+
+def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
+    """Return what became of a record: its status, and the newest version that came in its place."""
+    (row,) = rows_of(session, [entry])
+    return {key: row[key] for key in ("status", "newest_version")}
+
+
+def _row(entry: RecordEntry, newest: RecordId | None) -> dict[str, object]:
     return {
         "record": entry.record_id.hex(),
         "status": entry.status.name.lower(),
+        "newest_version": newest.hex() if newest is not None else None,
         "version": entry.version,
         "registered_at": moment(entry.registered_at),
         "ended_at": moment(entry.ended_at),
@@ -78,24 +114,43 @@ def publish(
 ) -> None:
     """Encrypt, store and register FILES, one record each.
 
-    After a crash or a lost connection give the same command again: what is published is not published twice.
+    A file that cannot be published is named by its place in the command and keeps no other from being published; the
+    exit code is that of the first such file. After a crash or a lost connection give the same command again: what is
+    published is not published twice.
     """
     if supersedes is not None and len(files) != 1:
         raise click.UsageError("--supersedes takes one file")
     actor, account = app.actor(custodian), app.keyring.resolve(patient)
-    rows = []
-    with app.session() as session, app.progress() as progress:
-        for path in files:
-            published = session.publishing.publish(
-                path,
-                custodian=actor,
-                patient=account,
-                description=_describe(path, media_type, category, clinical_date, labels),
-                supersedes=supersedes,
-                progress=progress,
-            )
-            rows.append({"file": str(path), **_published_row(published)})
-    app.show_all(rows, nothing="nothing to publish")
+    rows: list[dict[str, object]] = []
+    refused: list[MedshareError] = []
+    try:
+        with app.session() as session, app.progress() as progress:
+            for number, path in enumerate(files, 1):
+                try:
+                    published = session.publishing.publish(
+                        path,
+                        custodian=actor,
+                        patient=account,
+                        description=_describe(path, media_type, category, clinical_date, labels),
+                        supersedes=supersedes,
+                        progress=progress,
+                    )
+                except _ENDS_ALL:
+                    raise
+                except MedshareError as error:
+                    if len(files) == 1:
+                        raise
+                    # By its place: a file's name may say whose record it is.
+                    report(error, app.respelled(error.hint), as_json=app.as_json, about={"file": number})
+                    refused.append(error)
+                else:
+                    rows.append({"file": str(path), **_published_row(published)})
+    finally:
+        # Whatever came after them: these are published, and their ids are needed.
+        if rows:
+            app.show_all(rows, nothing="")
+    if refused:
+        raise click.exceptions.Exit(exit_code(refused[0]))
 
 
 def _describe(
@@ -120,10 +175,12 @@ def _describe(
 
 
 def _looks_like_json(path: Path) -> bool:
-    if not path.is_file() or path.stat().st_size > fhir.MAX_RESOURCE_SIZE:
-        return False
-    with path.open("rb") as stream:
-        return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    # What cannot be read is told by who publishes it, without its name.
+    with suppress(OSError, ValueError):
+        if path.is_file() and path.stat().st_size <= fhir.MAX_RESOURCE_SIZE:
+            with path.open("rb") as stream:
+                return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return False
 
 
 def _published_row(published: Published) -> dict[str, object]:
@@ -153,30 +210,30 @@ def list_(app: App, patient: str) -> None:
     """List the records that custodians state of a patient."""
     account = app.keyring.resolve(patient)
     with app.session() as session:
-        entries = session.auditing.records(account)
-    app.show_all([row(entry) for entry in entries], nothing="no records are stated of this patient")
+        rows = rows_of(session, session.auditing.records(account))
+    app.show_all(rows, nothing="no records are stated of this patient")
 
 
 @record.command("readable")
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.pass_obj
-def readable(app: App, reader: str, purpose: Purpose) -> None:
-    """List the records that patients have granted a reader for a purpose."""
+def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
+    """List the records that patients have granted a reader for a purpose.
+
+    A superseded record stays readable; its row names the newest version, which may need a grant of its own.
+    """
     actor = app.actor(reader)
     with app.session() as session:
         found = session.retrieving.readable(reader=actor, purpose=purpose)
         head = session.ledger.chain.head()
-        entries = []
-        for ref in found.records:
-            # Terms may name what no custodian has registered: that hides nothing else.
-            with suppress(UnknownRecordError):
-                entries.append(session.ledger.records.record(ref.custodian, ref.record_id, block=head))
+        entries = [session.ledger.records.record(ref.custodian, ref.record_id, block=head) for ref in found.records]
+        rows = rows_of(session, entries)
     if found.unreadable:
         click.echo(
             f"note: {len(found.unreadable)} live grants were passed over, their bundles cannot be read", err=True
         )
-    app.show_all([row(entry) for entry in entries], nothing="no live grant covers this purpose")
+    app.show_all(rows, nothing="no live grant covers this purpose")
 
 
 @record.command("show")
@@ -190,7 +247,8 @@ def show(app: App, record_id: RecordId) -> None:
             session.ledger.records.record(claim.custodian, record_id, block=head)
             for claim in session.auditing.claims(record_id)
         ]
-    app.show_all([{**row(entry), "cid": str(Cid.of_directory(record_id))} for entry in entries], nothing="")
+        rows = rows_of(session, entries)
+    app.show_all([{**row, "cid": str(Cid.of_directory(record_id))} for row in rows], nothing="")
 
 
 @record.command("fetch")
@@ -198,7 +256,12 @@ def show(app: App, record_id: RecordId) -> None:
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output.")
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="New file to write; default, and with -: standard output.",
+)
 @click.option("--offset", type=click.IntRange(0), help="First byte of a range.")
 @click.option("--length", type=click.IntRange(0), help="Bytes of a range.")
 @click.pass_obj
@@ -206,9 +269,9 @@ def fetch(
     app: App,
     record_id: RecordId,
     reader: str,
-    purpose: Purpose,
+    purpose: PurposeOfUse,
     custodian: str | None,
-    out: Path | None,
+    target: Path | None,
     offset: int | None,
     length: int | None,
 ) -> None:
@@ -217,6 +280,7 @@ def fetch(
     With --out the file appears whole and verified, or not at all. Standard output and ranges come as they are read:
     each segment is authentic, the digest of the whole is checked at the end.
     """
+    out = None if target == Path("-") else target
     if (offset is None) != (length is None):
         raise click.UsageError("--offset and --length go together")
     if out is None and app.as_json:
@@ -225,15 +289,20 @@ def fetch(
     with app.session() as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)
         chunks = opened.stream(progress) if offset is None or length is None else opened.stream_range(offset, length)
-        with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as target:
+        with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as stream:
             for chunk in chunks:
-                target.write(chunk)
+                stream.write(chunk)
+        became = standing(session, opened.entry)
     if out is None:
+        if opened.entry.status is not RecordStatus.ACTIVE:
+            newer = f"; the newest version is {became['newest_version']}" if became["newest_version"] else ""
+            click.echo(f"note: this record was {became['status']}{newer}", err=True)
         return
     manifest = opened.manifest
     app.show(
         {
             "record": record_id.hex(),
+            **became,
             "bytes": manifest.size if length is None else length,
             "media_type": manifest.media_type,
             "category": manifest.category.value,

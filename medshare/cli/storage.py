@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from medshare.cli.console import App, Group
+from medshare.cli.values import parse_span, root_of
 from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import InvalidInputError
 from medshare.files import written_whole
-from medshare.model.ids import record_id
-from medshare.session import open_store
-
-_HEX_ID = re.compile(r"[0-9a-fA-F]{64}")
+from medshare.places import open_store
+from medshare.storage import LocalBlobStore
 
 
 class CidValue(click.ParamType[Cid]):
@@ -24,11 +22,7 @@ class CidValue(click.ParamType[Cid]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Cid:  # noqa: ARG002 - click's signature
         """Return the CID; raises ``InvalidInputError``."""
-        text = str(value)
-        # A record id may begin with "b", too: one in sixteen does.
-        if text.startswith("b") and not _HEX_ID.fullmatch(text):
-            return Cid.parse(text)
-        return Cid.of_directory(record_id(text))
+        return root_of(str(value))
 
 
 @click.group(cls=Group)
@@ -45,18 +39,34 @@ def pins(app: App) -> None:
 
 
 @storage.command("collect")
+@click.option("--older-than", "age", metavar="SPAN", help="Spare only what is younger: 12h, 90m, 0s. Default: 24h.")
 @click.pass_obj
-def collect(app: App) -> None:
-    """Remove what no pin keeps."""
-    done = open_store(app.settings).collect()
+def collect(app: App, age: str | None) -> None:
+    """Remove blocks that no pin keeps.
+
+    The local store spares those of the last 24 hours, since somebody may be about to pin them. They may be what an
+    interrupted publication has left: "--older-than 0s" removes them, too. Say it while nothing is being published or
+    granted from here; what is would have to be repeated. A Kubo node spares nothing.
+    """
+    store = open_store(app.settings)
+    if age is None:
+        done = store.collect()
+    elif isinstance(store, LocalBlobStore):
+        done = store.collect(grace=parse_span(age))
+    else:
+        raise InvalidInputError("a Kubo node spares nothing, whatever its age", hint="leave --older-than out")
     app.show(
         {
             "removed_blocks": done.removed_blocks,
             "freed_bytes": done.freed_bytes,
             "kept_blocks": done.kept_blocks,
+            "spared_blocks": done.spared_blocks,
+            "spared_bytes": done.spared_bytes,
         },
         title="collected",
     )
+    if done.spared_blocks:
+        app.say("spared blocks are kept by no pin and are young; if nothing is being published: --older-than 0s")
 
 
 @storage.command("export")

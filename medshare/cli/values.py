@@ -8,33 +8,51 @@ from typing import Any
 
 import click
 
+from medshare.content import Cid, Codec
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME
 from medshare.model.ids import GrantId, RecordId, grant_id, record_id
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_ID_DIGITS = 64
+_GRANT_ID = re.compile(r"(0x)?[0-9a-fA-F]{25,64}")
+_RECORD_HINT = "give a record's id or CID, whole, as in: medshare record list --patient WHO"
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-class PurposeValue(click.ParamType[Purpose]):
-    """HL7 purposes of use, separated by commas."""
+class PurposeValue(click.ParamType[PurposeOfUse]):
+    """An HL7 purpose of use."""
 
     name = "purpose"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Purpose:  # noqa: ANN401, ARG002 - click's signature
-        """Return the purposes; raises ``InvalidInputError``."""
-        return value if isinstance(value, Purpose) else Purpose.parse(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PurposeOfUse:  # noqa: ANN401, ARG002 - click's signature
+        """Return the purpose; raises ``InvalidInputError``."""
+        return PurposeOfUse.parse(value)
+
+
+class PurposesValue(click.ParamType[tuple[PurposeOfUse, ...]]):
+    """HL7 purposes of use, separated by commas."""
+
+    name = "purposes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[PurposeOfUse, ...]:  # noqa: ANN401, ARG002 - click's signature
+        """Return the purposes, each once; raises ``InvalidInputError``."""
+        return value if isinstance(value, tuple) else tuple(dict.fromkeys(map(PurposeOfUse.parse, value.split(","))))
 
 
 class RecordIdValue(click.ParamType[RecordId]):
-    """A record id."""
+    """A record id, or the CID that says the same."""
 
     name = "record"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RecordId:  # noqa: ANN401, ARG002 - click's signature
         """Return the record id; raises ``InvalidInputError``."""
-        return record_id(value)
+        cid = root_of(value)
+        if cid.codec is not Codec.DAG_PB:
+            raise InvalidInputError("this is the CID of a part of a record", hint=_RECORD_HINT)
+        return RecordId(cid.digest)
 
 
 class GrantIdValue(click.ParamType[GrantId]):
@@ -44,7 +62,36 @@ class GrantIdValue(click.ParamType[GrantId]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> GrantId:  # noqa: ANN401, ARG002 - click's signature
         """Return the grant id; raises ``InvalidInputError``."""
+        # A cut-off number would be another number, and a patient can revoke ids in advance.
+        if not _GRANT_ID.fullmatch(value):
+            raise InvalidInputError(
+                f"a grant id is 0x and at least 25 hex digits: {value[:80]!r}",
+                hint="copy it whole from: medshare access list --patient WHO",
+            )
         return grant_id(value)
+
+
+def root_of(text: str) -> Cid:
+    """Return the CID of a record or bundle, from its CID or its id; raises ``InvalidInputError``."""
+    digits = text.removeprefix("0x")
+    if _HEX.fullmatch(digits) and len(digits) != _ID_DIGITS:
+        raise InvalidInputError(f"a record id has {_ID_DIGITS} hex digits, this has {len(digits)}", hint=_RECORD_HINT)
+    try:
+        # A record id may begin with "b", too: one in sixteen does.
+        if text.startswith("b") and not _HEX.fullmatch(text):
+            return Cid.parse(text)
+        return Cid.of_directory(record_id(text))
+    except InvalidInputError as error:
+        error.hint = error.hint or _RECORD_HINT
+        raise
+
+
+def parse_span(text: str) -> int:
+    """Return the seconds of a span such as 30d, 12h, 90m or 10s; raises ``InvalidInputError``."""
+    span = _SPAN.fullmatch(text)
+    if span is None:
+        raise InvalidInputError(f"not a span of time: {text[:40]!r}", hint="write 30d, 12h, 90m or 10s")
+    return int(span[1]) * _SECONDS[span[2]]
 
 
 def parse_moment(text: str, now: int) -> int:
@@ -53,8 +100,8 @@ def parse_moment(text: str, now: int) -> int:
     Raises:
         InvalidInputError: neither of the two, or not a time that the chain can count.
     """
-    if span := _SPAN.fullmatch(text):
-        return _countable(now + int(span[1]) * _SECONDS[span[2]])
+    if _SPAN.fullmatch(text):
+        return _countable(now + parse_span(text))
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:

@@ -1,7 +1,16 @@
 """Crypt4GH envelopes: keys, headers and payloads. No chain, no store."""
 
 from medshare.envelope.file_key import FileKey
-from medshare.envelope.header import MAX_PACKETS, PACKET_LENGTH, Unwrapped, read_header, rewrap, unwrap, wrap
+from medshare.envelope.header import (
+    MAX_PACKETS,
+    PACKET_LENGTH,
+    Unwrapped,
+    read_header,
+    rewrap,
+    unwrap,
+    wrap,
+    wrapped_for,
+)
 from medshare.envelope.keys import Identity, Recipient
 from medshare.envelope.payload import (
     CIPHER_SEGMENT_SIZE,
@@ -37,4 +46,5 @@ __all__ = [
     "segment_count",
     "unwrap",
     "wrap",
+    "wrapped_for",
 ]

@@ -14,11 +14,12 @@ The header is not signed: who holds a reader's private key can write packets to 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from medshare.envelope.file_key import FILE_KEY_SIZE, FileKey
 from medshare.envelope.keys import KEY_SIZE, Identity, Recipient
@@ -41,6 +42,7 @@ __all__ = [
     "rewrap",
     "unwrap",
     "wrap",
+    "wrapped_for",
 ]
 
 PACKET_LENGTH: Final = 108
@@ -171,6 +173,25 @@ def rewrap(
     return wrap(unwrap(header, identity, writer=writer).file_key, writer=identity, recipients=recipients)
 
 
+def wrapped_for(header: bytes, *, writer: Identity, candidates: Iterable[Recipient]) -> frozenset[Recipient]:
+    """Return those of ``candidates`` to whom ``writer`` gave a packet; a packet itself does not name its reader.
+
+    Args:
+        header: a header that ``writer`` made.
+        writer: who made it: the key that he shares with a reader opens the packet on either side.
+        candidates: whose packets are looked for.
+
+    Raises:
+        MalformedEnvelopeError: the bytes are not a header, or exceed a limit.
+    """
+    ours = [packet for packet in _packets(header) if packet[_WRITER_AT:_NONCE_AT] == writer.recipient.key]
+    return frozenset(
+        reader
+        for reader in candidates
+        if any(_decrypt(packet, writer.cipher_to(reader)) is not None for packet in ours)
+    )
+
+
 def read_header(stream: ByteSource) -> bytes:
     """Take the header off the front of a whole Crypt4GH file; the stream then stands at its payload.
 
@@ -257,9 +278,13 @@ def _open(packet: bytes, identity: Identity) -> tuple[Recipient, bytes] | None:
         writer = Recipient(packet[_WRITER_AT:_NONCE_AT])
     except InvalidInputError:
         return None  # a writer's key that gives everybody the same shared key
+    content = _decrypt(packet, identity.cipher_from(writer))
+    return None if content is None else (writer, content)
+
+
+def _decrypt(packet: bytes, cipher: ChaCha20Poly1305) -> bytes | None:
     try:
-        cipher = identity.cipher_from(writer)
-        return writer, cipher.decrypt(packet[_NONCE_AT:_SEALED_AT], packet[_SEALED_AT:], None)
+        return cipher.decrypt(packet[_NONCE_AT:_SEALED_AT], packet[_SEALED_AT:], None)
     except InvalidTag:
         return None
 

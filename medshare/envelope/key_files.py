@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import os
+import shlex
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -153,7 +154,9 @@ def _read(path: Path, *, private: bool) -> bytes:
         if not stat.S_ISREG(mode):
             raise KeyFileError("the key file is not a regular file")
         if private and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyFileError("the key file is open to others", hint="take their rights away with: chmod 600")
+            raise KeyFileError(
+                "the key file is open to others", hint=f"take their rights away: chmod 600 {shlex.quote(str(path))}"
+            )
         content = b""
         while len(content) <= MAX_KEY_FILE_SIZE and (piece := os.read(descriptor, MAX_KEY_FILE_SIZE + 1)):
             content += piece

@@ -176,6 +176,21 @@ class Identity:
         """
         return hmac.digest(self._secret.private_bytes_raw(), tag.encode("ascii") + b"\0" + context, "sha256")
 
+    def shared_secret(self, peer: Recipient, tag: str, context: bytes) -> bytes:
+        """Return 32 bytes that only this identity and ``peer`` can compute, the same on either side.
+
+        HMAC-SHA256 under their X25519 secret, over both public keys and the context; kept apart from the shared keys
+        of packets, which are BLAKE2b of it, and from every other use by ``tag``.
+
+        Args:
+            peer: the other one.
+            tag: what the secret is for, such as ``medshare/excerpt/1``.
+            context: what it depends on.
+        """
+        shared = self._secret.exchange(X25519PublicKey.from_public_bytes(peer.key))
+        parties = b"".join(sorted((self._recipient.key, peer.key)))
+        return hmac.digest(shared, tag.encode("ascii") + b"\0" + parties + context, "sha256")
+
     def cipher_to(self, reader: Recipient) -> ChaCha20Poly1305:
         """Return the cipher for packets that this identity writes for ``reader``."""
         return self._cipher(self._writing, peer=reader, reader=reader, writer=self._recipient)

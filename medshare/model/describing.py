@@ -191,7 +191,7 @@ class _Teller:
 
     def purposes(self, purposes: Purpose) -> str:
         known = [f"{MEANINGS[code]} ({code})" for code in purposes.codes]
-        rest = int(purposes) & ~int(Purpose.known())
+        rest = int(purposes) & ~sum(Purpose)
         return ", ".join([*known, *([f"purposes unknown here (bits {rest:#x})"] if rest else [])]) or "no purpose"
 
     def verbs(self, verbs: Verbs) -> str:

@@ -110,6 +110,20 @@ class Reader:
             self._refuse(name, f"a list of at most {limit} objects")
         return tuple(Reader(item, f"{self._what}.{name}") for item in value)
 
+    def child(self, name: str) -> Reader:
+        """Return an object, to be read in turn."""
+        value = self._fields.pop(name, None)
+        if not isinstance(value, dict):
+            self._refuse(name, "an object")
+        return Reader(value, f"{self._what}.{name}")
+
+    def flag(self, name: str) -> bool:
+        """Return a truth value, false where absent."""
+        value = self._fields.pop(name, None)
+        if value is not None and not isinstance(value, bool):
+            self._refuse(name, "true or false")
+        return bool(value)
+
     def integer(self, name: str, low: int, high: int) -> int:
         """Return an integer between ``low`` and ``high``, both included."""
         value = self._fields.pop(name, None)
@@ -117,13 +131,28 @@ class Reader:
             self._refuse(name, f"an integer from {low} to {high}")
         return value
 
+    def optional_integer(self, name: str, low: int, high: int) -> int | None:
+        """Return an integer, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.integer(name, low, high)
+
     def digest(self, name: str) -> bytes:
         """Return 32 bytes written in hex."""
         return digest32(self.text(name), f"{self._what}.{name}")
 
+    def digests(self, name: str, limit: int) -> tuple[bytes, ...]:
+        """Return a list of at most ``limit`` times 32 bytes written in hex, empty where absent."""
+        return tuple(digest32(text, f"{self._what}.{name}") for text in self.texts(name, limit))
+
     def address(self, name: str) -> Address:
         """Return an address."""
         return address(self.text(name))
+
+    def addresses(self, name: str, limit: int) -> tuple[Address, ...]:
+        """Return a list of at most ``limit`` addresses, empty where absent."""
+        return tuple(address(text) for text in self.texts(name, limit))
 
     def choice(self, name: str, kind: type[Choice]) -> Choice:
         """Return a member of ``kind`` by its value."""
@@ -133,9 +162,25 @@ class Reader:
         except ValueError:
             self._refuse(name, f"one of {', '.join(kind)}")
 
+    def choices(self, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
+        """Return a list of members of ``kind``, each at most once, empty where absent."""
+        texts = self.texts(name, len(kind))
+        try:
+            found = tuple(kind(text) for text in texts)
+        except ValueError:
+            self._refuse(name, f"of {', '.join(kind)}")
+        if len(set(found)) != len(found):
+            self._refuse(name, "without repetition")
+        return found
+
     def rest(self) -> dict[str, Any]:
         """Return the fields nobody asked for."""
         return dict(self._fields)
+
+    def end(self) -> None:
+        """Refuse fields nobody asked for: where any of them could be a condition, none may be passed over."""
+        if self._fields:
+            raise InvalidInputError(f"{self._what}: {len(self._fields)} fields that this medshare does not know")
 
     def _refuse(self, name: str, wanted: str) -> NoReturn:
         raise InvalidInputError(f"{self._what}: field {name!r} must be {wanted}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from calendar import isleap, monthrange
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum, StrEnum
@@ -18,6 +20,7 @@ from medshare.model.documents import (
     encode_document,
 )
 from medshare.model.ids import Address, RecordId
+from medshare.model.labels import MAX_LABELS, is_label
 
 HEADER_FILE = "header.c4gh"
 PAYLOAD_FILE = "payload.c4gh"
@@ -29,14 +32,12 @@ MANIFEST_VERSION = 1
 COMMITMENT_VERSION = 1
 MAX_MANIFEST_SIZE = MAX_DOCUMENT_SIZE
 MAX_COMMITMENT_SIZE = 4096
-MAX_LABELS = 64
 MAX_SIZE = 1 << 50
 """A pebibyte: larger sizes are mistakes or attacks."""
 
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _RESOURCE_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
-_LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class RecordStatus(IntEnum):
@@ -67,6 +68,14 @@ class Category(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRef:
+    """A record as grants and requests name it: whose statement on chain, and which record."""
+
+    custodian: Address
+    record_id: RecordId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEntry:
     """What a custodian states on chain about a record (``IRecordRegistry.Record`` and its key)."""
 
@@ -80,6 +89,11 @@ class RecordEntry:
     version: int
     """1 for a first version."""
     status: RecordStatus
+
+    @property
+    def ref(self) -> RecordRef:
+        """The record as grants and requests name it."""
+        return RecordRef(custodian=self.custodian, record_id=self.record_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +124,9 @@ class Manifest:
             raise InvalidInputError(f"not a media type: {self.media_type[:80]!r}")
         if self.resource_type is not None and not _RESOURCE_TYPE.fullmatch(self.resource_type):
             raise InvalidInputError(f"not a FHIR resource type: {self.resource_type[:80]!r}")
-        if self.clinical_date is not None and not _is_date(self.clinical_date):
-            raise InvalidInputError("a clinical date is written YYYY, YYYY-MM or YYYY-MM-DD")
-        if len(self.labels) > MAX_LABELS or not all(_LABEL.fullmatch(label) for label in self.labels):
+        if self.clinical_date is not None:
+            days_of(self.clinical_date)
+        if len(self.labels) > MAX_LABELS or not all(is_label(label) for label in self.labels):
             raise InvalidInputError(f"a record has at most {MAX_LABELS} labels, each a code of HL7's")
         if not 0 <= self.size <= MAX_SIZE:
             raise InvalidInputError("the size is out of range")
@@ -207,12 +221,17 @@ def plaintext_digest(salt: bytes, plaintext_sha256: bytes) -> bytes:
     return tagged_sha256("medshare/plaintext/1", salt, plaintext_sha256)
 
 
-def _is_date(text: str) -> bool:
-    """Whether ``text`` is a date as FHIR writes it, and one of the calendar's."""
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(f"{text}-01-01"[:10])
-    except ValueError:
-        return False
-    return True
+def days_of(text: str) -> range:
+    """Return the days (proleptic ordinals) that a date as FHIR writes it may mean: YYYY, YYYY-MM or YYYY-MM-DD.
+
+    Raises:
+        InvalidInputError: not such a date, or none of the calendar's.
+    """
+    first = None
+    if _DATE.fullmatch(text):
+        with suppress(ValueError):
+            first = date.fromisoformat(f"{text}-01-01"[:10])
+    if first is None:
+        raise InvalidInputError("a clinical date is written YYYY, YYYY-MM or YYYY-MM-DD")
+    length = {4: 366 if isleap(first.year) else 365, 7: monthrange(first.year, first.month)[1], 10: 1}[len(text)]
+    return range(first.toordinal(), first.toordinal() + length)

@@ -25,7 +25,8 @@ from medshare.model.events import (
 )
 from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.ledger import LedgerModel
-from medshare.model.record import RecordEntry
+from medshare.model.purpose import Purpose
+from medshare.model.record import RecordEntry, RecordRef
 from medshare.services.index import LedgerIndex
 
 
@@ -34,6 +35,8 @@ class GrantStanding:
     """A grant, as it stood at a time."""
 
     grant: Grant
+    purposes: Purpose
+    """What it was last granted for, also when it was revoked since."""
     terms: TermsDigest
     bundle: BundleId
     """The newest key bundle up to that time."""
@@ -149,6 +152,26 @@ class Auditing:
         model = _replay(self.trail(patient))
         return sorted(model.records.values(), key=lambda entry: (entry.registered_at, entry.record_id))
 
+    def newest_versions(self, custodian: Address) -> dict[RecordId, RecordId]:
+        """Return, for each record that a custodian has superseded, the newest version that came in its place."""
+        self._index.sync()
+        newest: dict[RecordId, RecordId] = {}
+        for event in reversed(self._index.events(actor=custodian, kind=RecordSuperseded)):
+            if isinstance(event, RecordSuperseded):
+                newest[event.previous_id] = newest.get(event.record_id, event.record_id)
+        return newest
+
+    def lineages(self, patient: Address) -> dict[RecordRef, tuple[RecordId, ...]]:
+        """Return the earlier versions, newest first, of each record of a patient that came in another's place."""
+        self._index.sync()
+        lineages: dict[RecordRef, tuple[RecordId, ...]] = {}
+        for event in self._index.events(patient=patient, kind=RecordSuperseded):
+            if isinstance(event, RecordSuperseded):
+                previous = RecordRef(custodian=event.custodian, record_id=event.previous_id)
+                later = RecordRef(custodian=event.custodian, record_id=event.record_id)
+                lineages[later] = (event.previous_id, *lineages.get(previous, ()))
+        return lineages
+
     def claims(self, record_id: RecordId) -> list[Claim]:
         """Return who states a record: one custodian, unless another states the same record under his own name.
 
@@ -203,6 +226,7 @@ class Auditing:
 def _standing(grant: Grant, event: AccessGranted, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
     return GrantStanding(
         grant=grant,
+        purposes=event.grant.purposes,
         terms=event.terms,
         bundle=event.bundle,
         granted_at=event.place.block.time,

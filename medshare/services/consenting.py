@@ -1,57 +1,68 @@
-"""Consenting: a patient grants access to records, with the keys to open them, and takes it back.
+"""Consenting: a patient grants access, with the keys to open what he permits, and takes it back.
 
     granted = consenting.grant(
-        patient=me, grantee=doctor, records=[ref], purposes=Purpose.TREAT, expires_at=until
+        patient=me, grantee=doctor, records=[ref], purposes=[PurposeOfUse.TREAT], expires_at=until
     )
     consenting.revoke(granted.grant_id, patient=me)
 
 The steps of a grant, numbered as in the code:
 
 (1) fix the block; check what would be refused on chain anyway;
-(2) ask the Directory for the grantee's key, at that block;
-(3) for each record: compare the chain's entry, open its header as the patient, check key commitment and manifest, and
-    wrap the file key for the grantee: one packet, whatever the record's size;
-(4) write the terms, encrypted for grantee and patient; put both into a bundle, store and pin it;
-(5) grant on chain.
+(2) for each record that a provision permits by name: compare the chain's entry, open its header as the patient, check
+    key commitment and manifest; write its labels into the provision, so that a later version with others is not
+    covered unasked;
+(3) write the terms; ask the Directory for the grantee's key, at that block;
+(4) for each record of the patient that the terms could permit: open it the same way, decide with all live grants to
+    this reader, and only where the decision permits wrap the file key for the grantee: one packet, whatever the
+    record's size;
+(5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
+    what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
+(6) put all of it and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
+(7) grant on chain.
 
-The same patient, grantee, records and purposes give the same terms, and so the same grant: a grant repeated after a
-crash, or with new dates, replaces the earlier one and never stands beside it.
+The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
+with new dates, replaces the earlier one and never stands beside it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from medshare.content import Cid
-from medshare.envelope import FileKey, Identity, Recipient, seal, unwrap, wrap
+from medshare.envelope import Recipient, wrap
 from medshare.errors import (
     ConfigurationError,
     GranteeIsPatientError,
     GranteeIsZeroError,
     InsufficientFundsError,
-    IntegrityError,
     InvalidInputError,
     LedgerError,
     NotAllowedToActError,
     PeriodEmptyError,
     PurposesEmptyError,
-    RecordNotActiveError,
     RejectedError,
     StoreError,
     TransactionFailedError,
 )
-from medshare.model.consent import MAX_TIME, TERMS_FILE, Grant, GrantRequest, RecordRef, Terms
+from medshare.model.consent import Consent, decide
+from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
+from medshare.model.grant import MAX_TIME, Grant, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient_of
-from medshare.model.purpose import Purpose
-from medshare.model.record import RecordStatus
+from medshare.model.provision import MAX_RECORDS, Effect, Provision
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
+from medshare.model.subject import Subject
+from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
+from medshare.services.bundles import sealed_terms
+from medshare.services.desk import PatientDesk, permitted_purposes
+from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
-from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +75,15 @@ class Granted:
     terms: Terms
     bundle: Cid
     receipt: Receipt
+    released: tuple[RecordRef, ...]
+    """The records whose keys are in the bundle."""
+    passed_over: tuple[RecordRef, ...]
+    """Records stated of the patient that do not open for him, so that nobody can say what they are."""
+    told: tuple[Address, ...]
+    """Custodians who apply the grant to what they publish later. Whom the patient meets later, he tells by granting
+    again."""
+    untold: tuple[Address, ...]
+    """Custodians who were to be told, and have published no key that can be used, or are too many for one bundle."""
 
     @property
     def grant_id(self) -> GrantId:
@@ -80,6 +100,16 @@ class Revoked:
     """False where nothing was ever granted: a mistyped id, or a grant that was lost on its way."""
     bundles_left: int
     """Key bundles that the store could not be told to give up; repeat the revocation to try again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """What a reader would see of one record, and why."""
+
+    entry: RecordEntry
+    manifest: Manifest | None
+    """None where the record does not open for its patient."""
+    decision: Decision
 
 
 class Consenting:
@@ -101,67 +131,86 @@ class Consenting:
         *,
         patient: Actor,
         grantee: Address,
-        records: Sequence[RecordRef],
-        purposes: Purpose,
         expires_at: int,
+        records: Sequence[RecordRef] = (),
+        purposes: PurposeOfUse | Collection[PurposeOfUse] = (),
+        provisions: Sequence[Provision] = (),
         not_before: int = 0,
         progress: Progress = silent,
     ) -> Granted:
-        """Grant ``grantee`` access to ``records`` for ``purposes`` until ``expires_at``.
+        """Grant ``grantee`` what ``provisions`` say, or ``records`` for ``purposes``, until ``expires_at``.
 
         Args:
             patient: who grants; the records are his.
             grantee: who shall read.
-            records: which records, at most ``MAX_RECORDS``.
-            purposes: what for.
             expires_at: first second in which he may no longer, Unix time.
+            records: these records and their later versions, for ``purposes``, where there are no ``provisions``.
+            purposes: what for.
+            provisions: what is permitted and denied, in place of records and purposes.
             not_before: first second in which he may; 0 or a past time: from now on.
             progress: told how far it is.
 
         Raises:
-            InvalidInputError: no records, too many, one twice, or one of somebody else; a purpose that HL7 does not
-                have here; or the grantee's published key is unusable.
+            InvalidInputError: nothing is permitted, too much is said, one thing twice, a record of somebody else, or
+                break-glass; or the grantee's published key is unusable.
             GranteeIsZeroError, GranteeIsPatientError, PeriodEmptyError, PurposesEmptyError: as the contract would.
             EncryptionKeyNotSetError: the grantee has published no encryption key.
-            UnknownRecordError, RecordNotActiveError: a record is not there, or retracted.
-            EnvelopeError, IntegrityError: a record does not open as it should.
+            UnknownRecordError, RecordNotActiveError: a named record is not there, or retracted.
+            EnvelopeError, IntegrityError: a named record does not open as it should, or the terms of another live
+                grant to this reader, which may deny something, cannot be read.
             StoreError, LedgerError: store or chain failed; repeat, nothing is done twice.
         """
         block = self._ledger.chain.head()  # (1)
-        _check_request(patient.address, grantee, purposes, not_before, expires_at, block)
-        terms = Terms(
-            patient=patient.address,
-            grantee=grantee,
-            purposes=purposes,
-            records=tuple(sorted(records, key=lambda record: (record.custodian, record.record_id))),
-            salt=_salt(patient.identity, grantee, records, purposes),
-        )
-        reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)  # (2)
-        keys = {
-            custodian: {event.key for event in self._auditing.encryption_keys(custodian)}
-            for custodian in {record.custodian for record in terms.records}
-        }
+        _check_request(patient.address, grantee, not_before, expires_at, block)
+        if not provisions:
+            provisions = [_about_records(records, purposes)]
+        elif records or purposes:
+            raise InvalidInputError("say records and purposes, or provisions, not both")
+        desk = PatientDesk(self._ledger, self._store, self._auditing, patient, block)
+        terms = desk.terms(grantee, provisions)  # (2), (3)
+        reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
+        start = max(not_before, block.time)
+        others = desk.consents(grantee, start, instead_of=terms.grant_id())
+        consents = [desk.foreseen(terms, start, expires_at), *others]
+        candidates = [
+            entry
+            for entry in desk.records()
+            if entry.status is not RecordStatus.RETRACTED and _releases(consents, desk.on_chain(entry), start)
+        ]
+        bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
+        custodians, unreachable = desk.custodians([each for each, _ in bundled])
+        told = allotted(bundled, patient.identity, custodians)
         files = {}
+        released = []
         with BlobWriter(self._store) as writer:
-            for done, record in enumerate(terms.records):  # (3)
-                progress("wrapping keys", done, len(terms.records))
-                file_key = self._own_file_key(record, patient, block, keys[record.custodian])
-                header = wrap(file_key, writer=patient.identity, recipients=[reader])
-                files[terms.header_name(record.record_id)] = writer.file([header])
-            files[TERMS_FILE] = writer.file(_sealed_terms(terms, patient.identity, reader))  # (4)
+            for done, entry in enumerate(candidates):  # (4)
+                progress("wrapping keys", done, len(candidates))
+                own = desk.try_open(entry)
+                if own is not None and _releases(consents, own.subject, start):
+                    header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
+                    files[terms.header_name(entry.record_id)] = writer.file([header])
+                    released.append(entry.ref)
+            if len(files) > MAX_RECORDS:
+                raise InvalidInputError(
+                    f"these provisions permit {len(files)} records, one grant holds the keys of {MAX_RECORDS}",
+                    hint="make several grants, by category or by date",
+                )
+            for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
+                files[name] = writer.file(pieces)
+            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, reader))  # (6)
             bundle = writer.directory(files)
         self._store.pin(bundle)
-        progress("granting", len(terms.records), len(terms.records))
+        progress("granting", len(candidates), len(candidates))
         request = GrantRequest(
             grantee=grantee,
             terms=terms.digest(),
             bundle=BundleId(bundle.digest),
             not_before=not_before,
             expires_at=expires_at,
-            purposes=purposes,
+            purposes=terms.purposes,
         )
         try:
-            receipt = self._ledger.consents.grant(patient.signer, request)  # (5)
+            receipt = self._ledger.consents.grant(patient.signer, request)  # (7)
         except (RejectedError, TransactionFailedError, InsufficientFundsError, ConfigurationError):
             # It never was granted, and no event names the bundle: nobody would ever give it up.
             self._give_up([request.bundle])
@@ -171,7 +220,56 @@ class Consenting:
             raise
         _log.debug("granted %x in block %d", terms.grant_id(), receipt.block.number)
         grant = self._ledger.consents.get_grant(terms.grant_id(), block=receipt.block)
-        return Granted(grant=grant, terms=terms, bundle=bundle, receipt=receipt)
+        return Granted(
+            grant=grant,
+            terms=terms,
+            bundle=bundle,
+            receipt=receipt,
+            released=tuple(released),
+            passed_over=tuple(desk.passed_over),
+            told=tuple(told),
+            untold=(*unreachable, *(each for each in custodians if each not in told)),
+        )
+
+    def preview(
+        self,
+        *,
+        patient: Actor,
+        reader: Address,
+        purpose: PurposeOfUse | None = None,
+        provisions: Sequence[Provision] | None = None,
+        at: int | None = None,
+    ) -> list[Previewed]:
+        """Return what ``reader`` would see of every record of the patient, and why; nothing is granted.
+
+        Args:
+            patient: whose records; he opens each, to know its category, labels and date.
+            reader: who would read.
+            purpose: what for; default: each purpose that his grants, or ``provisions``, permit.
+            provisions: decide as if these were granted, too.
+            at: when, Unix seconds; default: the time of the newest block.
+
+        Raises:
+            InvalidInputError, UnknownRecordError, RecordNotActiveError: as ``grant``, of ``provisions``.
+            IntegrityError: the terms of a live grant to this reader cannot be read.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        block = self._ledger.chain.head()
+        now = block.time if at is None else at
+        desk = PatientDesk(self._ledger, self._store, self._auditing, patient, block)
+        consents = desk.consents(reader, now)
+        if provisions:
+            consents.insert(0, desk.foreseen(desk.terms(reader, provisions), now, MAX_TIME))
+        purposes = permitted_purposes(consents) or [PurposeOfUse.TREAT] if purpose is None else [purpose]
+        previewed = []
+        for entry in desk.records():
+            own = desk.try_open(entry)
+            subject = desk.on_chain(entry) if own is None else own.subject
+            manifest = None if own is None else own.manifest
+            for each in purposes:
+                decision = decide(consents, subject=subject, purpose=each, reader=reader, now=now, block=block.number)
+                previewed.append(Previewed(entry=entry, manifest=manifest, decision=decision))
+        return previewed
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
         """Take a grant back, from the next block on. Repeating it is no error.
@@ -208,50 +306,36 @@ class Consenting:
                 left += 1
         return left
 
-    def _own_file_key(self, record: RecordRef, patient: Actor, block: BlockRef, custodian_keys: set[bytes]) -> FileKey:
-        """Open a record's header as its patient, and check it before anybody else relies on it."""
-        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)
-        if entry.patient != patient.address:
-            raise InvalidInputError(
-                f"record {record.record_id.hex()} is not registered as yours", hint="grant access to your own records"
-            )
-        if entry.status is RecordStatus.RETRACTED:
-            raise RecordNotActiveError(record.custodian, record.record_id, entry.status)
-        files = locate(self._store, record.record_id)
-        opened = unwrap(own_header(self._store, files), patient.identity)
-        if opened.writer.key not in custodian_keys:
-            raise IntegrityError(f"the header of record {record.record_id.hex()} was not written by its custodian")
-        check_key(files, opened.file_key)
-        open_manifest(self._store, files, opened.file_key, entry)
-        return opened.file_key
 
-
-def _check_request(
-    patient: Address, grantee: Address, purposes: Purpose, not_before: int, expires_at: int, block: BlockRef
-) -> None:
+def _check_request(patient: Address, grantee: Address, not_before: int, expires_at: int, block: BlockRef) -> None:
     """Refuse before any work what the contract would refuse after it."""
     if grantee == ZERO_ADDRESS:
         raise GranteeIsZeroError
     if grantee == patient:
         raise GranteeIsPatientError(patient)
-    if not purposes:
-        raise PurposesEmptyError
-    if int(purposes) & ~int(Purpose.known()):
-        raise InvalidInputError(
-            "a purpose without a name cannot be granted", hint=f"one of {', '.join(Purpose.__members__)}"
-        )
     if max(not_before, block.time) >= expires_at or not 0 <= not_before <= MAX_TIME or expires_at > MAX_TIME:
         raise PeriodEmptyError(max(not_before, block.time), expires_at)
 
 
-def _salt(identity: Identity, grantee: Address, records: Sequence[RecordRef], purposes: Purpose) -> bytes:
-    """Return the terms' salt: secret to all but the patient, and the same for the same consent."""
-    said = sorted(record.custodian.encode() + record.record_id for record in records)
-    context = b"".join([grantee.encode(), int(purposes).to_bytes(2, "big"), *said])
-    return identity.derive_secret("medshare/terms-salt/1", context)
+def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collection[PurposeOfUse]) -> Provision:
+    # A purpose is a text, too: to go through its letters would be a mistake.
+    said = {purposes} if isinstance(purposes, PurposeOfUse) else {PurposeOfUse(each) for each in purposes}
+    if not said:
+        raise PurposesEmptyError
+    return Provision(effect=Effect.PERMIT, purposes=tuple(said), records=tuple(records))
 
 
-def _sealed_terms(terms: Terms, writer: Identity, reader: Recipient) -> list[bytes]:
-    file_key = FileKey.generate()
-    header = wrap(file_key, writer=writer, recipients=[reader, writer.recipient])
-    return [header, *seal([terms.to_json()], file_key)]
+def _releases(consents: Sequence[Consent], subject: Subject, at: int) -> bool:
+    """Whether the first of ``consents`` releases a record's key: the decision permits it, and so would it alone.
+
+    Before the manifest is opened: whether it could.
+    """
+    first = consents[0]
+    for purpose in permitted_purposes([first]):
+        both = [
+            decide(pool, subject=subject, purpose=purpose, reader=first.grant.grantee, now=at)
+            for pool in (consents, [first])
+        ]
+        if all(each.reason is Reason.PERMITTED or each.undecided for each in both):
+            return True
+    return False

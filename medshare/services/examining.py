@@ -6,22 +6,27 @@ Each check stands alone: one that fails does not keep the others from being made
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 
 from medshare.content import Block, Cid, Codec, references
 from medshare.errors import EncryptionKeyNotSetError, MedshareError, StoreError, StoreUnavailableError
 from medshare.model.ids import Address
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.journal import PublicationJournal, Stage
+from medshare.services.journal import PublicationJournal
+from medshare.services.progress import Progress, silent
 
 CLOCK_TOLERANCE = 120
 """Seconds that the clock may lie behind the newest block's time."""
 STALE_AFTER = 3_600
 """Seconds after which a newest block is conspicuously old."""
+LOW_SPACE = 1 << 30
+"""Bytes of free disk below which something may soon fail to be written."""
 
 
 class Health(StrEnum):
@@ -52,28 +57,42 @@ class Examining:
         clock: the time on the wall.
         auditing: the index of the chain's events.
         journal: what was begun to be published.
+        folder: the home, on whose disk there must be space.
     """
 
     def __init__(
-        self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, journal: PublicationJournal
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        journal: PublicationJournal,
+        folder: Path,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._auditing = auditing
         self._journal = journal
+        self._folder = folder
 
-    def examine(self, identities: Sequence[tuple[str, Address, bytes]]) -> Iterator[Finding]:
+    def examine(
+        self, identities: Sequence[tuple[str, Address, bytes]], *, deep: bool = False, progress: Progress = silent
+    ) -> Iterator[Finding]:
         """Yield what each check finds; never raises for what it examines.
 
         Args:
             identities: name, address and public encryption key of each identity on this machine.
+            deep: read and hash every block of the records published from here, which takes as long as fetching them.
+            progress: told how far a deep examination is.
         """
         yield self._guarded("chain", self._chain)
         yield self._guarded("clock", self._clock_against_chain)
         yield self._guarded("index", self._index)
         yield self._guarded("store", self._store_keeps)
-        yield self._guarded("publications", self._publications)
+        yield self._guarded("space", self._space)
+        yield self._guarded("publications", partial(self._publications, deep=deep, progress=progress))
         for name, account, key in identities:
             yield self._guarded(f"identity {name}", partial(self._identity, name, account, key))
 
@@ -83,6 +102,8 @@ class Examining:
             health, says, mend = examine()
         except MedshareError as error:
             health, says, mend = Health.BAD, str(error), error.hint
+        except OSError as error:
+            health, says, mend = Health.BAD, str(error), "see that this user may read and write there"
         return Finding(check=check, health=health, says=says, mend=mend)
 
     def _chain(self) -> tuple[Health, str, str]:
@@ -118,16 +139,32 @@ class Examining:
             return Health.BAD, str(error), "start the store's node, or choose another store: medshare init --store ..."
         return Health.GOOD, f"the store takes and returns blocks and keeps {len(self._store.pins())} pins", ""
 
-    def _publications(self) -> tuple[Health, str, str]:
-        unfinished = self._journal.all(Stage.STORED)
+    def _space(self) -> tuple[Health, str, str]:
+        free = shutil.disk_usage(self._folder).free
+        if free < LOW_SPACE:
+            return (
+                Health.WARNING,
+                f"{free >> 20} MiB are free on the home's disk",
+                "free some: what cannot be written is refused",
+            )
+        return Health.GOOD, f"{free >> 30} GiB are free on the home's disk", ""
+
+    def _publications(self, *, deep: bool, progress: Progress) -> tuple[Health, str, str]:
+        unfinished = self._journal.unfinished()
         if unfinished:
             return (
                 Health.WARNING,
                 f"{len(unfinished)} publications are stored and not registered",
                 "run: medshare record resume --as NAME, as the custodian",
             )
+        published = self._journal.finished()
+        missing = []
         try:
-            missing = [each for each in self._journal.all(Stage.REGISTERED) if not self._whole(each.record_id)]
+            for done, each in enumerate(published):
+                if deep:
+                    progress("hashing", done, len(published))
+                if not self._whole(each.record_id, deep=deep):
+                    missing.append(each)
         except StoreUnavailableError:
             return (
                 Health.WARNING,
@@ -140,16 +177,24 @@ class Examining:
                 f"{len(missing)} published records are not whole in the store, first {missing[0].record_id.hex()}",
                 "import them from another node or a CAR archive",
             )
-        return Health.GOOD, "every record published from here is whole in the store", ""
+        if deep:
+            return Health.GOOD, "every block of the records published from here is there and has its hash", ""
+        return Health.GOOD, "every block of the records published from here is there; --deep hashes them, too", ""
 
-    def _whole(self, record_id: bytes) -> bool:
+    def _whole(self, record_id: bytes, *, deep: bool) -> bool:
         try:
-            parts = references(self._store.get, Cid.of_directory(record_id))
-            return all(part.data is not None or self._store.has(part.cid) for part in parts)
+            for part in references(self._store.get, Cid.of_directory(record_id)):
+                if part.data is not None:
+                    continue
+                if deep:
+                    self._store.get(part.cid)
+                elif not self._store.has(part.cid):
+                    return False
         except StoreUnavailableError:
             raise
         except StoreError:
             return False
+        return True
 
     def _identity(self, name: str, account: Address, key: bytes) -> tuple[Health, str, str]:
         try:

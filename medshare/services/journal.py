@@ -37,6 +37,8 @@ class Stage(StrEnum):
 
     STORED = "stored"
     """Encrypted, in the store and pinned; its record id is fixed."""
+    SENDING = "sending"
+    """Given to the chain: a transaction that registers it may be on its way, and nothing may take its place."""
     REGISTERED = "registered"
     """On chain."""
 
@@ -100,11 +102,13 @@ class PublicationJournal:
             row = database.execute("SELECT * FROM publications WHERE id = ?", (publication_id,)).fetchone()
         return None if row is None else _publication(row)
 
-    def all(self, stage: Stage) -> list[Publication]:
-        """Return the publications that have come to ``stage`` and no further."""
-        with self._open() as database:
-            rows = database.execute("SELECT * FROM publications WHERE stage = ?", (stage,)).fetchall()
-        return [_publication(row) for row in rows]
+    def unfinished(self) -> list[Publication]:
+        """Return the publications that are stored and not known to be registered."""
+        return self._where("stage <> ?", Stage.REGISTERED)
+
+    def finished(self) -> list[Publication]:
+        """Return the publications that are registered."""
+        return self._where("stage = ?", Stage.REGISTERED)
 
     def write(self, publication: Publication) -> None:
         """Note how far a publication has come; durable when this returns."""
@@ -121,10 +125,23 @@ class PublicationJournal:
                 ),
             )
 
+    def resealed(self, publication: Publication) -> None:
+        """Let what was published as the version before be this one: published again, it is there already."""
+        with self._open() as database, database:
+            database.execute(
+                "UPDATE publications SET record_id = ?, supersedes = ? WHERE record_id = ? AND custodian = ?",
+                (publication.record_id, publication.supersedes, publication.supersedes, publication.custodian),
+            )
+
     def forget(self, publication_id: str) -> None:
         """Forget a publication, so that it begins anew."""
         with self._open() as database, database:
             database.execute("DELETE FROM publications WHERE id = ?", (publication_id,))
+
+    def _where(self, clause: str, stage: Stage) -> list[Publication]:
+        with self._open() as database:
+            rows = database.execute(f"SELECT * FROM publications WHERE {clause}", (stage,)).fetchall()  # noqa: S608
+        return [_publication(row) for row in rows]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -30,18 +30,24 @@ class Plaintext:
         self._source = source
         self._progress = progress
         self.size = self._checked_size()
-        self.digest_of_last_reading = b""
+        self.digest = b""
+        """SHA-256 of the whole; known when it has been read."""
 
-    def sha256(self) -> bytes:
-        """Read it whole and return its SHA-256."""
-        for _ in self.chunks("reading"):
+    def read(self) -> None:
+        """Read it whole, for its digest."""
+        for _ in self._chunks("reading"):
             pass
-        return self.digest_of_last_reading
 
-    def chunks(self, what: str) -> Iterator[bytes]:
-        """Yield the bytes; their digest is known afterwards."""
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes again; ends only if they are the same as before, else raises ``InvalidInputError``."""
+        before = self.digest
+        yield from self._chunks("encrypting")
+        if self.digest != before:
+            raise _changed()
+
+    def _chunks(self, what: str) -> Iterator[bytes]:
         if isinstance(self._source, bytes):
-            self.digest_of_last_reading = hashlib.sha256(self._source).digest()
+            self.digest = hashlib.sha256(self._source).digest()
             yield self._source
             return
         state = hashlib.sha256()
@@ -53,8 +59,8 @@ class Plaintext:
                 self._progress(what, done, self.size)
                 yield chunk
         if done != self.size:
-            raise changed()
-        self.digest_of_last_reading = state.digest()
+            raise _changed()
+        self.digest = state.digest()
 
     def _checked_size(self) -> int:
         if isinstance(self._source, bytes):
@@ -67,8 +73,7 @@ class Plaintext:
         return size
 
 
-def changed() -> InvalidInputError:
-    """Return the error for a plaintext that was not the same the second time."""
+def _changed() -> InvalidInputError:
     return InvalidInputError("the plaintext changed while it was read", hint="publish it when it is complete")
 
 

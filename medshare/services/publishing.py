@@ -4,13 +4,18 @@ The steps, numbered as in the code:
 
 (1) read the plaintext once, for its digest: the same record published again is the same publication;
 (2) look into the journal: what is stored already is not encrypted again, what is registered is only reported;
-(3) ask the Directory for the keys of patient and custodian, at one block;
-(4) seal payload and manifest under a fresh file key, and store them with header and commitment;
-(5) note the record's id and pin it: from here on a crash loses nothing;
-(6) register it on chain, under an intent that cannot be carried out twice.
+(3) ask the Directory for the keys of patient and custodian;
+(4) seal the payload under a fresh file key;
+(5) now, at one block, ask whom the patient's live grants permit this record, and store header, manifest and commitment:
+    a packet for the patient, for the custodian, and for each of these readers;
+(6) note the record's id and pin it: from here on a crash loses nothing;
+(7) register it on chain, under an intent that cannot be carried out twice.
 
-A crash before (5) leaves blocks that no pin reaches, which the next collection removes; publishing again begins anew.
-A crash after (5) goes on at (6), with ``publish`` of the same record or with ``resume``.
+A crash before (6) leaves blocks that no pin reaches, which a collection removes when they are old enough to be nobody's
+work in progress; publishing again begins anew.
+A crash after (6) goes on at (7), with ``publish`` of the same record or with ``resume``. If somebody's right has ended
+or begun meanwhile, the record is encrypted anew first; if it was given to the chain already, it is registered as it
+was and superseded at once by a version for those who are permitted now.
 """
 
 from __future__ import annotations
@@ -18,22 +23,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Protocol, Self
 
 from medshare.content import Cid
-from medshare.envelope import FileKey, Recipient, payload_length, seal, segment_count, wrap
+from medshare.envelope import FileKey, Identity, Recipient, payload_length, seal, segment_count, wrap
 from medshare.errors import (
     BlobNotFoundError,
     ConfigurationError,
     InvalidInputError,
     LedgerBusyError,
     MedshareError,
+    NotARecipientError,
     RecordNotActiveError,
     UnknownRecordError,
     VersionsExhaustedError,
 )
+from medshare.model.events import BlockRef
 from medshare.model.ids import Address, RecordId
 from medshare.model.record import (
     COMMITMENT_FILE,
@@ -44,17 +53,25 @@ from medshare.model.record import (
     Commitment,
     Manifest,
     RecordEntry,
+    RecordRef,
     RecordStatus,
     plaintext_digest,
 )
+from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Ledger
+from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.journal import Publication, PublicationJournal, Stage
-from medshare.services.plaintext import Plaintext, changed
+from medshare.services.plaintext import Plaintext
 from medshare.services.progress import Progress, silent
+from medshare.services.standing import Readers, StandingConsents, Withheld
+from medshare.services.stored_version import StoredVersion
 
 _log = logging.getLogger(__name__)
 _SALT_SIZE = 32
+_FEWEST_PACKETS = 4
+_NO_ID_YET = RecordId(bytes(32))
+_GONE = "what was stored is gone: publish the record again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +93,63 @@ class Published:
     cid: Cid
     already: bool
     """Whether it had been published before, so that nothing was done now."""
+    readers: tuple[Address, ...] = ()
+    """Whom standing consents let read it, beside patient and custodian; told where it was encrypted now."""
+    withheld: tuple[Withheld, ...] = ()
+    """Live grants whose readers got no packet, for another reason than what they say; told likewise."""
 
     @property
     def record_id(self) -> RecordId:
         """The record's id."""
         return self.entry.record_id
+
+
+class _Source(Protocol):
+    """A plaintext that is there to be encrypted."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the whole; known when it has been read."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes; raises at the end if they are not what they should be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """What is to be published."""
+
+    source: _Source
+    patient: Address
+    description: Description
+    supersedes: RecordId | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Of the manifest of what is published again: kept as it is."""
+
+    @classmethod
+    def again(cls, stored: StoredVersion, *, supersedes: RecordId | None) -> Self:
+        """Return a draft of what was published before."""
+        manifest = stored.manifest
+        return cls(
+            source=stored,
+            patient=manifest.patient,
+            description=Description(
+                media_type=manifest.media_type,
+                category=manifest.category,
+                resource_type=manifest.resource_type,
+                labels=manifest.labels,
+                clinical_date=manifest.clinical_date,
+            ),
+            supersedes=supersedes,
+            extra=manifest.extra,
+        )
 
 
 class Publishing:
@@ -90,12 +159,24 @@ class Publishing:
         ledger: the contracts.
         store: where records go.
         journal: what this custodian has begun to publish.
+        auditing: which earlier versions a record has.
+        standing: whom live grants permit what is published.
     """
 
-    def __init__(self, *, ledger: Ledger, store: BlobStore, journal: PublicationJournal) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        journal: PublicationJournal,
+        auditing: Auditing,
+        standing: StandingConsents,
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._journal = journal
+        self._auditing = auditing
+        self._standing = standing
 
     def publish(
         self,
@@ -126,31 +207,78 @@ class Publishing:
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
         plaintext = Plaintext(source, progress)
-        content = plaintext.sha256()  # (1)
+        plaintext.read()  # (1)
         publication_id = self._journal.publication_id(
             custodian.address.encode(),
             patient.encode(),
             supersedes or b"",
             repr(description).encode(),
-            content,
+            plaintext.digest,
         )
+        draft = _Draft(source=plaintext, patient=patient, description=description, supersedes=supersedes)
+        return self._carry_out(publication_id, lambda: draft, custodian, progress)
+
+    def reseal(self, previous: RecordEntry, *, custodian: Actor, progress: Progress = silent) -> Published:
+        """Publish a record of one's own again, as its next version: same text and description, a fresh key.
+
+        Only those who are permitted now get a packet. Repeated for the same version, it is done once.
+
+        Args:
+            previous: the version to be superseded.
+            custodian: who published it.
+            progress: told how far it is.
+
+        Raises:
+            NotARecipientError: it was encrypted for an earlier key of the custodian.
+            RecordNotActiveError: it was superseded otherwise, or retracted.
+            StoreError, EnvelopeError, IntegrityError: it is not whole, or not what it should be.
+            LedgerError: the chain failed or refused; repeat, nothing is done twice.
+        """
+        publication_id = self._journal.publication_id(b"reseal", custodian.address.encode(), previous.record_id)
+
+        def draft() -> _Draft:
+            stored = StoredVersion.open(self._store, previous, custodian.identity, progress=progress)
+            return _Draft.again(stored, supersedes=previous.record_id)
+
+        published = self._carry_out(publication_id, draft, custodian, progress)
+        self._journal.resealed(
+            Publication(
+                publication_id=publication_id,
+                stage=Stage.REGISTERED,
+                record_id=published.record_id,
+                custodian=custodian.address,
+                patient=previous.patient,
+                supersedes=previous.record_id,
+            )
+        )
+        return published
+
+    def _carry_out(
+        self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor, progress: Progress
+    ) -> Published:
         with self._journal.claimed(publication_id):
             publication = self._journal.find(publication_id)  # (2)
-            if publication is not None and not self._usable(publication):
-                self._journal.forget(publication_id)
+            if publication is not None and not self._usable(publication, custodian):
+                self._give_up(publication)
                 publication = None
+            readers = None
             if publication is None:
-                publication = Publication(
-                    publication_id=publication_id,
-                    stage=Stage.STORED,
-                    record_id=self._store_record(plaintext, content, custodian, patient, description, supersedes),
-                    custodian=custodian.address,
-                    patient=patient,
-                    supersedes=supersedes,
-                )
-                self._journal.write(publication)
-                self._store.pin(Cid.of_directory(publication.record_id))  # (5)
-            return self._register(publication, custodian, progress)
+                publication, readers = self._begin(publication_id, draft(), custodian)
+            return self._finish(publication, readers, custodian, progress)
+
+    def _begin(self, publication_id: str, draft: _Draft, custodian: Actor) -> tuple[Publication, Readers]:
+        record_id, readers = self._store_record(draft, custodian)
+        publication = Publication(
+            publication_id=publication_id,
+            stage=Stage.STORED,
+            record_id=record_id,
+            custodian=custodian.address,
+            patient=draft.patient,
+            supersedes=draft.supersedes,
+        )
+        self._journal.write(publication)
+        self._store.pin(Cid.of_directory(record_id))  # (6)
+        return publication, readers
 
     def resume(self, custodian: Actor, *, progress: Progress = silent) -> list[Published]:
         """Finish what a crash or a lost connection interrupted after it was stored; return what was finished.
@@ -160,15 +288,16 @@ class Publishing:
         Raises:
             RecordNotActiveError, VersionsExhaustedError: a record can no longer be superseded, so that its successor
                 was given up; raised when all others are finished.
-            BlobNotFoundError: what was stored is gone, so that it must be published again; raised likewise.
+            BlobNotFoundError, NotARecipientError: what was stored is gone, or must be encrypted anew and was made for
+                an earlier key, so that it must be published again; raised likewise.
             StoreError, LedgerError: as ``publish``.
         """
         finished = []
         given_up: MedshareError | None = None
-        for publication_id in [each.publication_id for each in self._journal.all(Stage.STORED)]:
+        for publication_id in [each.publication_id for each in self._journal.unfinished()]:
             try:
                 published = self._resume_one(publication_id, custodian, progress)
-            except (RecordNotActiveError, VersionsExhaustedError, BlobNotFoundError) as error:
+            except (RecordNotActiveError, VersionsExhaustedError, BlobNotFoundError, NotARecipientError) as error:
                 given_up = given_up or error
                 continue
             if published is not None:
@@ -203,67 +332,76 @@ class Publishing:
                 return None
             # Looked up only now: before the claim another process may have finished it, or begun it anew.
             publication = self._journal.find(publication_id)
-            if publication is None or publication.stage is not Stage.STORED:
+            if publication is None or publication.stage is Stage.REGISTERED:
                 return None
             if publication.custodian != custodian.address:
                 return None
             if not self._pinned(publication):
                 self._journal.forget(publication_id)
                 cid = str(Cid.of_directory(publication.record_id))
-                raise BlobNotFoundError(cid, hint="what was stored is gone: publish the record again")
-            return self._register(publication, custodian, progress)
+                raise BlobNotFoundError(cid, hint=_GONE)
+            readers = None
+            if publication.stage is Stage.STORED and not self._still_right(publication, custodian):
+                publication, readers = self._anew(publication, custodian, progress)
+            return self._finish(publication, readers, custodian, progress)
+
+    def _anew(self, publication: Publication, custodian: Actor, progress: Progress) -> tuple[Publication, Readers]:
+        """Encrypt anew what no chain knows of, since other readers are permitted now."""
+        try:
+            stored = StoredVersion.open(self._store, _stated(publication), custodian.identity, progress=progress)
+        except NotARecipientError as error:
+            self._give_up(publication)
+            error.hint = _GONE
+            raise
+        # First: after a crash it is pinned again, as long as the journal names it.
+        self._store.unpin(Cid.of_directory(publication.record_id))
+        draft = _Draft.again(stored, supersedes=publication.supersedes)
+        return self._begin(publication.publication_id, draft, custodian)
 
     # --------------------------------------------------------------------------------------------- storing
 
-    def _store_record(
-        self,
-        plaintext: Plaintext,
-        content: bytes,
-        custodian: Actor,
-        patient: Address,
-        description: Description,
-        supersedes: RecordId | None,
-    ) -> RecordId:
-        if supersedes is not None:
-            self._check_previous(custodian.address, patient, supersedes)
-        recipients = self._recipients(custodian, patient)  # (3)
-        file_key = FileKey.generate()  # (4)
+    def _store_record(self, draft: _Draft, custodian: Actor) -> tuple[RecordId, Readers]:
+        if draft.supersedes is not None:
+            self._check_previous(custodian.address, draft.patient, draft.supersedes)
+        self._keys(custodian, draft.patient, self._ledger.chain.head())  # (3)
+        source, description = draft.source, draft.description
+        file_key = FileKey.generate()
         with BlobWriter(self._store) as writer:
-            payload = writer.file(seal(plaintext.chunks("encrypting"), file_key))
-            if plaintext.digest_of_last_reading != content:
-                raise changed()
+            payload = writer.file(seal(source.chunks(), file_key))  # (4)
             salt = secrets.token_bytes(_SALT_SIZE)
             manifest = Manifest(
-                patient=patient,
+                patient=draft.patient,
                 custodian=custodian.address,
                 media_type=description.media_type,
                 category=description.category,
                 resource_type=description.resource_type,
                 labels=description.labels,
                 clinical_date=description.clinical_date,
-                size=plaintext.size,
+                size=source.size,
                 salt=salt,
-                digest=plaintext_digest(salt, content),
-                supersedes=supersedes,
+                digest=plaintext_digest(salt, source.digest),
+                supersedes=draft.supersedes,
+                extra=draft.extra,
             )
             commitment = Commitment(
                 key_commitment=file_key.commitment,
-                payload_length=payload_length(plaintext.size),
-                segments=segment_count(plaintext.size),
+                payload_length=payload_length(source.size),
+                segments=segment_count(source.size),
             )
+            readers = self._standing.readers(custodian, self._subject(manifest))  # (5)
+            keys = [*self._keys(custodian, draft.patient, readers.block), *readers.admitted.values()]
             root = writer.directory(
                 {
-                    HEADER_FILE: writer.file([wrap(file_key, writer=custodian.identity, recipients=recipients)]),
+                    HEADER_FILE: writer.file([wrap(file_key, writer=custodian.identity, recipients=_padded(keys))]),
                     PAYLOAD_FILE: payload,
                     MANIFEST_FILE: writer.file(seal([manifest.to_json()], file_key)),
                     COMMITMENT_FILE: writer.file([commitment.to_json()]),
                 }
             )
         _log.debug("stored record %s", root)
-        return RecordId(root.digest)
+        return RecordId(root.digest), readers
 
-    def _recipients(self, custodian: Actor, patient: Address) -> list[Recipient]:
-        block = self._ledger.chain.head()
+    def _keys(self, custodian: Actor, patient: Address, block: BlockRef) -> list[Recipient]:
         published = self._ledger.directory.encryption_key(custodian.address, block=block).key
         if published != custodian.identity.recipient.key:
             raise ConfigurationError(
@@ -275,6 +413,23 @@ class Publishing:
             custodian.identity.recipient,
         ]
 
+    def _subject(self, manifest: Manifest) -> Subject:
+        """Return what is known of a record before its id is, which no provision can name yet."""
+        previous = manifest.supersedes
+        lineage: tuple[RecordId, ...] = ()
+        if previous is not None:
+            earlier = RecordRef(custodian=manifest.custodian, record_id=previous)
+            lineage = (previous, *self._auditing.lineages(manifest.patient).get(earlier, ()))
+        return Subject(
+            record=RecordRef(custodian=manifest.custodian, record_id=_NO_ID_YET),
+            patient=manifest.patient,
+            status=RecordStatus.ACTIVE,
+            lineage=lineage,
+            category=manifest.category,
+            labels=manifest.labels,
+            clinical_date=manifest.clinical_date,
+        )
+
     def _check_previous(self, custodian: Address, patient: Address, previous_id: RecordId) -> None:
         previous = self._ledger.records.record(custodian, previous_id, block=self._ledger.chain.head())
         if previous.status is not RecordStatus.ACTIVE:
@@ -282,16 +437,32 @@ class Publishing:
         if previous.patient != patient:
             raise InvalidInputError("the record to supersede is another patient's")
 
-    def _usable(self, publication: Publication) -> bool:
+    def _usable(self, publication: Publication, custodian: Actor) -> bool:
         """Whether to go on with an earlier publication of the same record, rather than begin anew."""
         if publication.stage is Stage.STORED:
             # A collection may have come between storing and pinning: no chain knows of the record then.
-            return self._pinned(publication)
+            return self._pinned(publication) and self._still_right(publication, custodian)
         entry = self._entry(publication)
         if entry is None:
-            # A reorganisation took the registration back, and may bring it in again: a second id would stand beside it.
+            # It may be on its way, or a reorganisation took it back and may bring it in again: a second id would stand
+            # beside it.
             return self._pinned(publication)
         return entry.status is not RecordStatus.RETRACTED
+
+    def _still_right(self, publication: Publication, custodian: Actor) -> bool:
+        """Whether those have a packet of what is stored whom the patient's grants permit it now, and nobody else."""
+        try:
+            stored = StoredVersion.open(self._store, _stated(publication), custodian.identity, progress=silent)
+        except NotARecipientError:
+            return False
+        permitted = frozenset(self._standing.readers(custodian, self._subject(stored.manifest)).admitted.values())
+        ever = self._standing.keys_ever(publication.patient)
+        return stored.readers(custodian.identity, ever | permitted) == permitted
+
+    def _give_up(self, publication: Publication) -> None:
+        if publication.stage is Stage.STORED:
+            self._store.unpin(Cid.of_directory(publication.record_id))
+        self._journal.forget(publication.publication_id)
 
     def _pinned(self, publication: Publication) -> bool:
         try:
@@ -302,16 +473,31 @@ class Publishing:
 
     # ------------------------------------------------------------------------------------------ registering
 
-    def _register(self, publication: Publication, custodian: Actor, progress: Progress) -> Published:
+    def _finish(
+        self, publication: Publication, readers: Readers | None, custodian: Actor, progress: Progress
+    ) -> Published:
+        """Register what is stored; ``readers`` are those it was encrypted for, if that was now."""
         entry = self._entry(publication)
         already = entry is not None
+        in_doubt = publication.stage is Stage.SENDING
         if entry is None:
             progress("registering", 0, None)
-            self._send(publication, custodian)  # (6)
+            if publication.stage is Stage.STORED:
+                publication = replace(publication, stage=Stage.SENDING)
+                self._journal.write(publication)
+            self._send(publication, custodian)  # (7)
             head = self._ledger.chain.head()
             entry = self._ledger.records.record(publication.custodian, publication.record_id, block=head)
         self._journal.write(replace(publication, stage=Stage.REGISTERED))
-        return Published(entry=entry, cid=Cid.of_directory(publication.record_id), already=already)
+        if in_doubt and entry.status is RecordStatus.ACTIVE and not self._still_right(publication, custodian):
+            return self.reseal(entry, custodian=custodian, progress=progress)
+        return Published(
+            entry=entry,
+            cid=Cid.of_directory(publication.record_id),
+            already=already,
+            readers=tuple(readers.admitted) if readers is not None else (),
+            withheld=readers.withheld if readers is not None else (),
+        )
 
     def _send(self, publication: Publication, custodian: Actor) -> None:
         # Of the record, not of the publication: one that begins anew after a retraction is another transaction.
@@ -334,3 +520,23 @@ class Publishing:
             return self._ledger.records.record(publication.custodian, publication.record_id, block=head)
         except UnknownRecordError:
             return None
+
+
+def _padded(keys: Sequence[Recipient]) -> list[Recipient]:
+    """Return ``keys`` and as many of nobody as make a power of two: the header's size does not count the readers."""
+    several = list(dict.fromkeys(keys))
+    wanted = max(_FEWEST_PACKETS, 1 << (len(several) - 1).bit_length())
+    return several + [Identity.generate().recipient for _ in range(wanted - len(several))]
+
+
+def _stated(publication: Publication) -> RecordEntry:
+    """Return the entry that a publication is going to have, as far as its manifest is compared with it."""
+    return RecordEntry(
+        record_id=publication.record_id,
+        custodian=publication.custodian,
+        patient=publication.patient,
+        registered_at=0,
+        ended_at=0,
+        version=1,
+        status=RecordStatus.ACTIVE,
+    )

@@ -3,16 +3,19 @@
 The steps, numbered as in the code; each fails with an error of its own:
 
 (0) fix the block all questions are asked at;
-(1) resolve the record at that block: which custodian states it, for which patient, in which status;
-(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds;
-(3) decide, by the rules of ``medshare.model.consent``;
-(4) ask the contract the same, and stop where the two disagree; then decide again by the clock on the wall, since the
-    newest block may be old;
-(5) find the record's files by its id, which is their CID, and the reader's header in the bundle; every block is
+(1) resolve the record at that block: which custodian states it, for which patient, in which status, after which
+    earlier versions;
+(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds, and ask the
+    contract what it says of each: stop where the two disagree;
+(3) decide, by the rules of docs/consent.md, with what the chain tells of the record; at the block's time, and again by
+    the clock on the wall, since the newest block may be old;
+(4) find the record's files by its id, which is their CID, and the reader's packet: in the bundle of a live grant, or in
+    the record's own header, where its custodian makes one for whom a grant permitted it already; every block is
     verified;
-(6) unwrap the file key: the header must be the patient's (or, for patient and custodian, the custodian's), and the
-    key the one the record commits to;
-(7) open the manifest, and compare it with the chain;
+(5) unwrap the file key: the header must be the patient's (or, in the record itself, the custodian's), and the key the
+    one the record commits to;
+(6) open the manifest, and compare it with the chain;
+(7) decide again, with what the manifest tells;
 (8) stream the payload: each segment's tag, each block's CID; the last bytes are held back until the whole plaintext
     has the manifest's digest.
 """
@@ -20,43 +23,35 @@ The steps, numbered as in the code; each fails with an error of its own:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from io import BytesIO
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from medshare.content import Cid, list_directory, read_file
-from medshare.envelope import FileKey, open_payload, open_range, payload_length, read_header, unwrap
+from medshare.content import Cid, read_file
+from medshare.envelope import FileKey, open_payload, open_range, unwrap
 from medshare.errors import (
     AccessDeniedError,
-    EnvelopeError,
     IntegrityError,
     InvalidInputError,
     MedshareError,
-    StoreError,
+    NotARecipientError,
     StoreUnavailableError,
     UnknownGrantError,
 )
 from medshare.files import written_whole
-from medshare.model.consent import (
-    MAX_TERMS_SIZE,
-    NEARNESS,
-    TERMS_FILE,
-    Consent,
-    Decision,
-    Grant,
-    Reason,
-    RecordRef,
-    Terms,
-    decide,
-    liveness,
-)
+from medshare.model.consent import Consent, decide, liveness
+from medshare.model.decision import NEARNESS, Decision, Reason
 from medshare.model.events import BlockRef
-from medshare.model.ids import Address, GrantId, RecordId
-from medshare.model.purpose import Purpose
-from medshare.model.record import Manifest, RecordEntry, RecordStatus, plaintext_digest
+from medshare.model.grant import Grant
+from medshare.model.ids import Address, BundleId, GrantId, RecordId
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus, plaintext_digest
+from medshare.model.subject import Subject
+from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.progress import Progress, silent
 from medshare.services.record_files import (
     MAX_HEADER_SIZE,
@@ -68,27 +63,61 @@ from medshare.services.record_files import (
     read_small,
 )
 
-_BAD_BUNDLE = (StoreError, EnvelopeError, IntegrityError, InvalidInputError)
-_MAX_SEALED_TERMS = MAX_HEADER_SIZE + payload_length(MAX_TERMS_SIZE)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What a patient has granted a reader, as far as it can be known."""
+
+    consents: list[Consent] = field(default_factory=list)
+    """The grants whose terms can be read, live and ended."""
+    released: list[tuple[Terms, BundleId]] = field(default_factory=list)
+    """Terms and bundles of those that are live."""
+    ended: list[tuple[Reason, Grant]] = field(default_factory=list)
+    """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
+    failures: list[tuple[GrantId, MedshareError]] = field(default_factory=list)
+    """Live grants whose bundle could not be used, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _HeldGrant:
-    """A grant to this reader, with the terms its bundle holds."""
+class _Asked:
+    """A question, and all that can be known to answer it."""
 
-    standing: GrantStanding
-    consent: Consent
+    entry: RecordEntry
+    subject: Subject
+    purpose: PurposeOfUse
+    reader: Actor
+    block: BlockRef
+    now: int
+    """The later of the block's time and the clock's."""
+    held: _Held
+    writers: Mapping[Address, Collection[bytes]]
+    """The keys that patient and custodian have published: one of them must have written the header."""
+
+    def decide(self, subject: Subject) -> Decision:
+        """Decide at the block's time and at the clock's; what the one denies, the other does not permit."""
+        decision = self._decide_at(self.block.time, subject)
+        if decision.permitted or decision.undecided:
+            return self._decide_at(self.now, subject)
+        return decision
+
+    def _decide_at(self, now: int, subject: Subject) -> Decision:
+        return decide(
+            self.held.consents,
+            subject=subject,
+            purpose=self.purpose,
+            reader=self.reader.address,
+            now=now,
+            block=self.block.number,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """The grants of a patient to a reader, sorted by what can be done with them."""
+class _Opened:
+    """A record of which the manifest has been read."""
 
-    live: list[_HeldGrant]
-    ended: list[tuple[Reason, Grant]]
-    """Revoked, expired or not begun; they covered the record, or nobody can say."""
-    failures: list[MedshareError]
-    """Why the bundle of a live grant could not be used."""
+    files: RecordFiles
+    file_key: FileKey
+    manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +216,29 @@ class OpenRecord:
         return self.manifest.size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRecord:
+    """A record that a reader may read as far as the chain tells, or that only its manifest decides."""
+
+    entry: RecordEntry
+    lineage: tuple[RecordId, ...]
+    """Its earlier versions, newest first."""
+    undecided: bool
+    """Whether the manifest decides."""
+    open: Callable[[], OpenRecord]
+    """Opens it, as ``Retrieving.open`` does, asking nothing but the store: several may be opened at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What of one patient a reader may perhaps read."""
+
+    records: tuple[PendingRecord, ...]
+    """In the order in which they were registered."""
+    unreadable: tuple[tuple[GrantId, MedshareError], ...]
+    """Live grants whose bundle could not be used, and why."""
+
+
 class Retrieving:
     """Opens records, as a reader, a patient or a custodian.
 
@@ -203,190 +255,259 @@ class Retrieving:
         self._clock = clock
         self._auditing = auditing
 
-    def open(self, record: RecordRef, *, reader: Actor, purpose: Purpose) -> OpenRecord:
+    def open(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> OpenRecord:
         """Open a record for ``purpose``, after every check.
 
         Args:
             record: which record, by whose word.
             reader: who reads.
-            purpose: what for; the grant must cover all of it.
+            purpose: what for.
 
         Raises:
             UnknownRecordError: the custodian has registered no such record.
-            AccessDeniedError: the reader has no live right to it, or it was retracted (patient and custodian still
-                open it); ``.decision`` says why.
+            AccessDeniedError: the reader has no right to it, or was not given its key, or it was retracted (patient and
+                custodian still open it); ``.decision`` says why.
             IntegrityError: chain, bundle, manifest and store disagree.
             EnvelopeError: header or key do not fit.
             StoreError, LedgerError: store or chain failed.
         """
-        block = self._ledger.chain.head()  # (0)
-        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
-        if reader.address in (entry.patient, entry.custodian):
-            return self._open_own(entry, reader, purpose, block)
-        held, decision = self._decide(entry, record, reader, purpose, block)
-        files = locate(self._store, record.record_id)  # (5)
-        header = self._bundle_header(held, record.record_id)
-        file_key = self._unwrap(header, reader, written_by=entry.patient, files=files)  # (6)
-        return self._open(entry, decision, files, file_key)
+        asked = self._ask(record, reader, purpose)
+        return self._opened(asked, self._decide_by_chain(asked))
 
-    def preview(self, record: RecordRef, *, reader: Actor, purpose: Purpose) -> Decision:
-        """Return the decision on a record without fetching any of it; denied is an answer, not an error.
+    def pending(self, patient: Address, *, reader: Actor, purpose: PurposeOfUse) -> Pending:
+        """Return what of ``patient`` the reader may perhaps read for ``purpose``, all at one block.
 
         Raises:
-            UnknownRecordError, IntegrityError, StoreError, LedgerError: as ``open``.
+            IntegrityError: the contract and this client disagree.
+            LedgerError: the chain failed.
         """
         block = self._ledger.chain.head()
-        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)
-        if reader.address in (entry.patient, entry.custodian):
-            return _own(reader, purpose, block)
+        held = _Held() if reader.address == patient else self._grants(patient, reader, purpose, block)
+        lineages = self._auditing.lineages(patient)
+        entries = self._auditing.records(patient)
+        writers = {actor: self._keys_of(actor) for actor in {patient, *(entry.custodian for entry in entries)}}
+        records = []
+        for entry in entries:
+            lineage = lineages.get(entry.ref, ())
+            asked = _Asked(
+                entry=entry,
+                subject=Subject.on_chain(entry, lineage),
+                purpose=purpose,
+                reader=reader,
+                block=block,
+                now=self._now(block),
+                held=held,
+                writers=writers,
+            )
+            decision = asked.decide(asked.subject)
+            if decision.permitted or decision.undecided:
+                records.append(
+                    PendingRecord(
+                        entry=entry,
+                        lineage=lineage,
+                        undecided=decision.undecided,
+                        open=partial(self._opened, asked, decision),
+                    )
+                )
+        return Pending(records=tuple(records), unreadable=tuple(held.failures))
+
+    def preview(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> Decision:
+        """Return the decision on a record; denied is an answer, not an error.
+
+        Of the record nothing is fetched but its manifest, and that only where the decision depends on it.
+
+        Raises:
+            UnknownRecordError, IntegrityError, EnvelopeError, StoreError, LedgerError: as ``open``.
+        """
+        asked = self._ask(record, reader, purpose)
         try:
-            _, decision = self._decide(entry, record, reader, purpose, block)
+            decision = self._decide_by_chain(asked)
+            if decision.undecided:
+                decision = self._decide_by_manifest(asked, self._open(asked, decision).manifest)
         except AccessDeniedError as error:
             return error.decision
         return decision
 
-    def readable(self, *, reader: Actor, purpose: Purpose) -> Readable:
-        """Return the records that live grants let ``reader`` use for ``purpose``, as their terms name them.
+    def readable(self, *, reader: Actor, purpose: PurposeOfUse) -> Readable:
+        """Return the records that live grants let ``reader`` use for ``purpose``, whose keys were released to him.
+
+        A retracted record is among them: opening it tells that it was withdrawn.
 
         Anybody may grant a reader anything: a grant whose bundle is missing or wrong is counted and passed over, so
-        that it hides no other. What each ``open`` will still check (entries, headers, bytes) is not checked here.
+        that it hides no other. What each ``open`` will still check (manifests, headers, bytes) is not checked here.
 
         Raises:
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        now = self._clock.now()
-        records: dict[RecordRef, None] = {}
-        unreadable = []
+        block = self._ledger.chain.head()
+        unreadable: list[GrantId] = []
+        records: list[RecordRef] = []
+        by_patient: dict[Address, list[tuple[GrantStanding, Terms]]] = {}
         for standing in self._auditing.grants(grantee=reader.address):
-            if not standing.live or now >= standing.grant.expires_at:
+            if not standing.live or self._now(block) >= standing.grant.expires_at:
                 continue
             try:
-                terms = self._terms(standing, reader)
+                terms = open_terms(self._store, standing, reader.identity)
             except StoreUnavailableError:
                 raise
-            except _BAD_BUNDLE:
+            except BAD_BUNDLE:
                 unreadable.append(standing.grant.grant_id)
                 continue
-            if purpose & terms.purposes & standing.grant.purposes == purpose:
-                records |= dict.fromkeys(terms.records)
+            by_patient.setdefault(standing.grant.patient, []).append((standing, terms))
+        for patient, held in by_patient.items():
+            records += self._readable_of(patient, held, reader, purpose, block)
         return Readable(records=tuple(records), unreadable=tuple(unreadable))
+
+    def _readable_of(
+        self,
+        patient: Address,
+        held: list[tuple[GrantStanding, Terms]],
+        reader: Actor,
+        purpose: PurposeOfUse,
+        block: BlockRef,
+    ) -> Iterator[RecordRef]:
+        stamp = self._ledger.consents.stamp(patient, block=block)
+        consents = [Consent(grant=standing.grant, terms=terms, stamp=stamp) for standing, terms in held]
+        released = [(terms, bundle_files(self._store, standing.bundle)) for standing, terms in held]
+        lineages = self._auditing.lineages(patient)
+        for entry in self._auditing.records(patient):
+            subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineages.get(entry.ref, ()))
+            decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
+            possible = decision.permitted or decision.undecided
+            bundled = any(terms.header_name(entry.record_id) in files for terms, files in released)
+            if possible and (bundled or self._standing_packet(entry, reader)):
+                yield entry.ref
+
+    def _standing_packet(self, entry: RecordEntry, reader: Actor) -> bool:
+        """Whether the custodian made a packet for the reader when he published; not where it cannot be found out."""
+        try:
+            unwrap(own_header(self._store, locate(self._store, entry.record_id)), reader.identity)
+        except StoreUnavailableError:
+            raise
+        except BAD_BUNDLE:
+            return False
+        return True
 
     # ---------------------------------------------------------------------------------------------- deciding
 
-    def _decide(
-        self, entry: RecordEntry, record: RecordRef, reader: Actor, purpose: Purpose, block: BlockRef
-    ) -> tuple[_HeldGrant, Decision]:
-        """Return the grant that permits and the decision; raises ``AccessDeniedError`` and as ``open``."""
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
 
-        def denied(reason: Reason, grant: Grant | None = None) -> Decision:
-            return Decision(
-                reason=reason, reader=reader.address, purpose=purpose, at=block.time, block=block.number, grant=grant
-            )
+    def _ask(self, record: RecordRef, reader: Actor, purpose: PurposeOfUse) -> _Asked:
+        """Collect what chain and bundles tell; raises as ``open``."""
+        block = self._ledger.chain.head()  # (0)
+        entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
+        lineage = self._auditing.lineages(entry.patient).get(record, ()) if entry.version > 1 else ()
+        own = reader.address in (entry.patient, entry.custodian)
+        return _Asked(
+            entry=entry,
+            subject=Subject.on_chain(entry, lineage),
+            purpose=purpose,
+            reader=reader,
+            block=block,
+            now=self._now(block),
+            held=_Held() if own else self._grants(entry.patient, reader, purpose, block),
+            writers={actor: self._keys_of(actor) for actor in (entry.patient, entry.custodian)},
+        )
 
-        def judge(grants: list[_HeldGrant], now: int) -> Decision:
-            consents = [grant.consent for grant in grants]
-            decision = decide(consents, record=record, purpose=purpose, reader=reader.address, now=now)
-            return replace(decision, block=block.number)
-
-        if entry.status is RecordStatus.RETRACTED:
-            raise AccessDeniedError(denied(Reason.RETRACTED))
-        found = self._grants_at(entry, record, reader, purpose, block)  # (2), (4)
-        decision = judge(found.live, block.time)  # (3)
-        if decision.permitted:
-            live = [grant for grant in found.live if judge([grant], block.time).permitted]
-            decision = judge(live, max(block.time, self._clock.now()))
-            if decision.permitted:
-                return next(grant for grant in live if grant.consent.grant == decision.grant), decision
-        elif found.failures:
-            raise found.failures[0]
-        for reason, grant in found.ended:
-            if NEARNESS.index(reason) > NEARNESS.index(decision.reason):
-                decision = denied(reason, grant)
-        raise AccessDeniedError(decision)
-
-    def _grants_at(
-        self, entry: RecordEntry, record: RecordRef, reader: Actor, purpose: Purpose, block: BlockRef
-    ) -> _Found:
-        """Return the patient's grants to the reader at a block, each compared with what the contract says of it."""
-        stamp = self._ledger.consents.stamp(entry.patient, block=block)
-        found = _Found(live=[], ended=[], failures=[])
-        for standing in self._auditing.grants(patient=entry.patient, grantee=reader.address):
+    def _grants(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
+        """Return the patient's grants to the reader at the block, each compared with what the contract says (2)."""
+        held, bits = _Held(), purpose.coarse
+        stamp = self._ledger.consents.stamp(patient, block=block)
+        for standing in self._auditing.grants(patient=patient, grantee=reader.address):
             try:
                 grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=block)
             except UnknownGrantError:
                 continue  # granted after the block we ask about
-            reason = liveness(grant, stamp=stamp, purpose=purpose, now=block.time)
-            if self._ledger.consents.is_live(grant.grant_id, purpose, block=block) != (reason is Reason.PERMITTED):
+            reason = liveness(grant, stamp=stamp, purpose=bits, now=block.time)
+            if self._ledger.consents.is_live(grant.grant_id, bits, block=block) != (reason is Reason.PERMITTED):
                 raise IntegrityError(f"the contract and this client disagree about grant {grant.grant_id:#x}")
             ended = reason in (Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET)
             if ended and not self._store.has(Cid.of_directory(standing.bundle)):
-                # Bundles of ended grants are given up: whether it covered this record, nobody can say any more.
-                found.ended.append((reason, grant))
+                held.ended.append((reason, grant))
                 continue
             try:
-                consent = Consent(grant=grant, terms=self._terms(standing, reader), stamp=stamp)
-            except _BAD_BUNDLE as error:
+                terms = open_terms(self._store, standing, reader.identity)
+                held.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
+            except BAD_BUNDLE as error:
                 if ended:
-                    found.ended.append((reason, grant))
+                    held.ended.append((reason, grant))
                 else:
-                    found.failures.append(error)
+                    held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
-                found.live.append(_HeldGrant(standing=standing, consent=consent))
-            elif record in consent.terms.records:
-                found.ended.append((reason, grant))
-        return found
+                held.released.append((terms, standing.bundle))
+        return held
 
-    def _terms(self, standing: GrantStanding, reader: Actor) -> Terms:
-        bundle = list_directory(self._store.get, Cid.of_directory(standing.bundle))
-        if TERMS_FILE not in bundle:
-            raise IntegrityError("the bundle holds no terms")
-        sealed = BytesIO(read_small(self._store, bundle[TERMS_FILE], _MAX_SEALED_TERMS))
-        opened = unwrap(read_header(sealed), reader.identity)
-        payload = sealed.read()
-        document = b"".join(open_payload([payload], opened.file_key, payload_length=len(payload)))
-        try:
-            terms = Terms.from_json(document)
-        except InvalidInputError as error:
-            raise IntegrityError("the terms in the bundle are malformed") from error
-        if terms.digest() != standing.terms:
-            raise IntegrityError("the terms in the bundle are not those on chain")
-        return terms
+    def _decide_by_chain(self, asked: _Asked) -> Decision:
+        """Return the decision before anything of the record is opened (3); raises ``AccessDeniedError``."""
+        decision = asked.decide(asked.subject)
+        if decision.permitted or decision.undecided:
+            return decision
+        if decision.reason in NEARNESS:  # neither retracted nor an emergency: it is the grants that do not permit
+            if asked.held.failures:
+                raise asked.held.failures[0][1]
+            for reason, grant in asked.held.ended:
+                if NEARNESS.index(reason) > NEARNESS.index(decision.reason):
+                    decision = replace(decision, reason=reason, grant=grant)
+        raise AccessDeniedError(decision)
+
+    def _decide_by_manifest(self, asked: _Asked, manifest: Manifest) -> Decision:
+        """Return the decision on all that is known (7); raises ``AccessDeniedError``."""
+        decision = asked.decide(Subject.described(asked.entry, manifest, asked.subject.lineage))
+        if not decision.permitted:
+            raise AccessDeniedError(decision)
+        return decision
 
     # ----------------------------------------------------------------------------------------------- opening
 
-    def _open_own(self, entry: RecordEntry, reader: Actor, purpose: Purpose, block: BlockRef) -> OpenRecord:
-        files = locate(self._store, entry.record_id)
-        header = own_header(self._store, files)
-        file_key = self._unwrap(header, reader, written_by=entry.custodian, files=files)
-        return self._open(entry, _own(reader, purpose, block), files, file_key)
-
-    def _bundle_header(self, held: _HeldGrant, record_id: RecordId) -> bytes:
-        bundle = list_directory(self._store.get, Cid.of_directory(held.standing.bundle))
-        link = bundle.get(held.consent.terms.header_name(record_id))
-        if link is None:
-            raise IntegrityError("the bundle holds no header for a record that its terms name")
-        return read_small(self._store, link, MAX_HEADER_SIZE)
-
-    def _unwrap(self, header: bytes, reader: Actor, *, written_by: Address, files: RecordFiles) -> FileKey:
-        opened = unwrap(header, reader.identity)
-        keys = {event.key for event in self._auditing.encryption_keys(written_by)}
-        if opened.writer.key not in keys:
-            raise IntegrityError(f"the header was not written by {written_by}, who should have")
-        check_key(files, opened.file_key)
-        return opened.file_key
-
-    def _open(self, entry: RecordEntry, decision: Decision, files: RecordFiles, file_key: FileKey) -> OpenRecord:
-        manifest = open_manifest(self._store, files, file_key, entry)  # (7)
+    def _opened(self, asked: _Asked, decision: Decision) -> OpenRecord:
+        opened = self._open(asked, decision)
         return OpenRecord(  # (8) as it is read
-            entry=entry,
-            manifest=manifest,
-            decision=decision,
-            files=files,
-            file_key=file_key,
+            entry=asked.entry,
+            manifest=opened.manifest,
+            decision=self._decide_by_manifest(asked, opened.manifest),
+            files=opened.files,
+            file_key=opened.file_key,
             store=self._store,
         )
 
+    def _open(self, asked: _Asked, decision: Decision) -> _Opened:
+        """Open the record up to its manifest; raises ``AccessDeniedError`` where the reader was not given its key."""
+        files = locate(self._store, asked.entry.record_id)  # (4)
+        failures = []
+        for header, written_by in self._headers(asked, files):
+            try:
+                file_key = _unwrapped(header, asked, written_by, files)  # (5)
+            except NotARecipientError as error:
+                failures.append(error)
+                continue
+            manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
+            return _Opened(files=files, file_key=file_key, manifest=manifest)
+        if decision.reason is Reason.OWN_RECORD or len(failures) > 1:
+            raise failures[0]
+        denied = replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=())
+        raise AccessDeniedError(denied) from failures[0]
 
-def _own(reader: Actor, purpose: Purpose, block: BlockRef) -> Decision:
-    return Decision(reason=Reason.OWN_RECORD, reader=reader.address, purpose=purpose, at=block.time, block=block.number)
+    def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
+        """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""
+        for terms, bundle in asked.held.released:
+            link = bundle_files(self._store, bundle).get(terms.header_name(asked.entry.record_id))
+            if link is not None:
+                yield read_small(self._store, link, MAX_HEADER_SIZE), asked.entry.patient
+        yield own_header(self._store, files), asked.entry.custodian
+
+    def _keys_of(self, actor: Address) -> frozenset[bytes]:
+        return frozenset(event.key for event in self._auditing.encryption_keys(actor))
+
+
+def _unwrapped(header: bytes, asked: _Asked, written_by: Address, files: RecordFiles) -> FileKey:
+    try:
+        opened = unwrap(header, asked.reader.identity)
+    except NotARecipientError as error:
+        error.hint = "released to another key, or not to you: check the identity, or ask the patient to grant anew"
+        raise
+    if opened.writer.key not in asked.writers[written_by]:
+        raise IntegrityError(f"the header was not written by {written_by}, who should have")
+    check_key(files, opened.file_key)
+    return opened.file_key

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -220,22 +221,31 @@ class LocalBlobStore:
             if path.lstat().st_mtime_ns <= pinned_at:
                 os.utime(path, (0, 0))
 
-    def collect(self) -> Collected:
+    def collect(self, *, grace: float | None = None) -> Collected:
         """Remove what no pin reaches and is not young, and what crashed writers left.
+
+        Args:
+            grace: seconds for which what no pin reaches is spared, in place of the store's own. With less than a
+                put-then-pin takes that is under way, its ``pin`` raises and it must be repeated.
 
         Raises:
             StoreError: a pinned DAG cannot be read whole. Nothing is removed then: what it needs is not known.
         """
         with _disk_errors(), self._lock:
             needed = {str(reference.cid) for root in self.pins() for reference in references(self.get, root)}
-            born_before = self._now() - self._grace
-            removed = freed = kept = 0
+            born_before = self._now() - (self._grace if grace is None else grace)
+            swept = _Swept()
             for shard in _SHARDS:
-                count, size, left = _sweep(self._blocks / shard, needed, born_before)
-                removed, freed, kept = removed + count, freed + size, kept + left
-            _sweep(self._incoming, set(), born_before, names_are_cids=False)
-        _log.debug("collected %d blocks, kept %d", removed, kept)
-        return Collected(removed_blocks=removed, freed_bytes=freed, kept_blocks=kept)
+                _sweep(self._blocks / shard, needed, born_before, swept)
+            _sweep(self._incoming, set(), born_before, _Swept(), names_are_cids=False)
+        _log.debug("collected %d blocks, kept %d, spared %d", swept.removed, swept.needed, swept.spared)
+        return Collected(
+            removed_blocks=swept.removed,
+            freed_bytes=swept.freed,
+            kept_blocks=swept.needed + swept.spared,
+            spared_blocks=swept.spared,
+            spared_bytes=swept.spared_bytes,
+        )
 
     # ------------------------------------------------------------------------------------------- files
 
@@ -292,22 +302,34 @@ def _each(work: Callable[[_T], _R], items: list[_T]) -> list[_R]:
         return list(pool.map(work, items))
 
 
-def _sweep(folder: Path, needed: set[str], born_before: float, *, names_are_cids: bool = True) -> tuple[int, int, int]:
-    """Remove old files that are not needed; return how many, their bytes, and how many are left."""
-    removed = freed = left = 0
+@dataclass(slots=True)
+class _Swept:
+    """What a sweep has found so far: files, and bytes."""
+
+    removed: int = 0
+    freed: int = 0
+    needed: int = 0
+    spared: int = 0
+    spared_bytes: int = 0
+
+
+def _sweep(folder: Path, needed: set[str], born_before: float, swept: _Swept, *, names_are_cids: bool = True) -> None:
+    """Remove old files that are not needed, and count them all."""
+    before = swept.removed
     with os.scandir(folder) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode) or (names_are_cids and _cid_of(entry.name) is None):
                 continue  # not ours
-            if entry.name in needed or status.st_mtime > born_before:
-                left += 1
-                continue
-            Path(entry.path).unlink(missing_ok=True)
-            removed, freed = removed + 1, freed + status.st_size
-    if removed:
+            if entry.name in needed:
+                swept.needed += 1
+            elif status.st_mtime > born_before:
+                swept.spared, swept.spared_bytes = swept.spared + 1, swept.spared_bytes + status.st_size
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+                swept.removed, swept.freed = swept.removed + 1, swept.freed + status.st_size
+    if swept.removed > before:
         sync_folder(folder)
-    return removed, freed, left
 
 
 def _cid_of(name: str) -> Cid | None:

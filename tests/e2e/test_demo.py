@@ -154,7 +154,7 @@ def test_demo__on_the_command_line__runs_in_the_folder_named(
         say("\x1b[31mtold")
         return outcome
 
-    monkeypatch.setattr("medshare.cli.demonstrate.run_demo", run)
+    monkeypatch.setattr("medshare.demo.run_demo", run)
     monkeypatch.chdir(tmp_path)
     filled = [word.format(here=tmp_path) for word in words]
     assert main(filled) == 0

@@ -19,7 +19,7 @@ from medshare import connect
 from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import AccessDeniedError
 from medshare.model.consent import Reason, RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.services.publishing import Description
 from medshare.settings import Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore, LocalBlobStore
@@ -53,10 +53,10 @@ def test_flow__store_is_kubo__works_and_has_kubos_own_cid(
             patient=people["patient"],
             grantee=people["doctor"].address,
             records=[ref],
-            purposes=Purpose.TREAT,
+            purposes=PurposeOfUse.TREAT,
             expires_at=session.clock.now() + 3600,
         )
-        opened = session.retrieving.open(ref, reader=people["doctor"], purpose=Purpose.TREAT)
+        opened = session.retrieving.open(ref, reader=people["doctor"], purpose=PurposeOfUse.TREAT)
         assert b"".join(opened.stream()) == text
         assert opened.read(5, 7) == text[5:12]
 
@@ -69,7 +69,7 @@ def test_flow__store_is_kubo__works_and_has_kubos_own_cid(
 
         session.consenting.revoke(granted.grant_id, patient=people["patient"])
         with pytest.raises(AccessDeniedError) as refused:
-            session.retrieving.open(ref, reader=people["doctor"], purpose=Purpose.TREAT)
+            session.retrieving.open(ref, reader=people["doctor"], purpose=PurposeOfUse.TREAT)
         assert refused.value.decision.reason is Reason.REVOKED
         session.store.collect()
         assert not session.store.has(granted.bundle)

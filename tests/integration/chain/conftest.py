@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,13 @@ def wire(faulty: FaultyNode) -> NetworkProfile:
         kind=NetworkKind.RPC,
         chain_id=EMBEDDED_CHAIN_ID,
         url=faulty.url,
-        timeout=0.5,
-        receipt_timeout=10,
+        timeout=60,
+        receipt_timeout=60,
         faucet=Faucet.NONE,
     )
+
+
+@pytest.fixture
+def hasty(wire: NetworkProfile) -> NetworkProfile:
+    """The profile of the faulty server, for who is to give an answer up that stays away."""
+    return replace(wire, timeout=2)

@@ -9,7 +9,6 @@ import json
 import socket
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from typing import Any
 
 from medshare.chain.embedded import EmbeddedNode, EmbeddedProvider
 
+LATE_SECONDS = 120.0
+"""Far more than any client of the tests waits."""
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -33,6 +34,8 @@ class FaultyNode:
         self.arrived: list[str] = []
         """Raw transactions that reached the chain, accepted or not."""
         self.url = ""
+        self.over = threading.Event()
+        """Set when the test is over: answers that stay away are held back no longer."""
 
     def fail(self, method: str, *faults: str) -> None:
         """Let the next requests of ``method`` go wrong."""
@@ -105,6 +108,9 @@ class Handler(BaseHTTPRequestHandler):
     def fault_html_502(self, _question: dict[str, Any]) -> None:
         self.reply(HTML, status=502, kind="text/html")
 
+    def fault_html_404(self, _question: dict[str, Any]) -> None:
+        self.reply(HTML, status=404, kind="text/html")
+
     def fault_html_after(self, question: dict[str, Any]) -> None:
         self.answer(question)
         self.reply(HTML, status=502, kind="text/html")
@@ -130,14 +136,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def fault_slow_after(self, question: dict[str, Any]) -> None:
         body = self.answer(question)
-        time.sleep(1.5)
+        self.server.faulty.over.wait(LATE_SECONDS)
         self.reply(body)
 
     def fault_drip(self, question: dict[str, Any]) -> None:
         body = self.answer(question)
         self.reply(b"", size=len(body))
         for byte in body:
-            time.sleep(0.1)
+            self.server.faulty.over.wait(LATE_SECONDS / len(body))
             self.wfile.write(bytes([byte]))
 
     def fault_redirect(self, _question: dict[str, Any]) -> None:
@@ -174,6 +180,7 @@ def serving(node: EmbeddedNode) -> Iterator[FaultyNode]:
     try:
         yield faulty
     finally:
+        faulty.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

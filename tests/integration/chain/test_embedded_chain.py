@@ -33,7 +33,7 @@ from eth_account import Account
 from medshare.chain import ChainClient, LocalSigner, OpenChain, load_network, open_chain
 from medshare.chain.artifacts import CONTRACTS
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode, faucet_key
-from medshare.chain.embedded.node import RpcRefusalError
+from medshare.chain.embedded.node import DEFAULT_WAIT, RpcRefusalError
 from medshare.chain.opening import genesis_signer
 from medshare.errors import ConfigurationError, DeploymentMismatchError, LedgerBusyError, LedgerUnavailableError
 from medshare.hashing import sha256
@@ -135,13 +135,13 @@ def test_open__held_by_another_process__waits_and_says_who(tmp_path: Path, holde
     began = time.monotonic()
     with pytest.raises(LedgerBusyError, match=f"process {holder.pid} ") as caught:
         open_chain(load_network("embedded"), tmp_path, wait=0.3)
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < DEFAULT_WAIT
     assert "wait" in caught.value.hint
 
 
 def test_open__holder_is_killed__opens(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     holder.kill()
-    with open_chain(load_network("embedded"), tmp_path, wait=5) as chain:
+    with open_chain(load_network("embedded"), tmp_path, wait=60) as chain:
         assert chain.client.head().number >= 0
 
 
@@ -214,11 +214,11 @@ def test_logs__900_of_them__are_read_quickly_and_in_proportion(embedded: OpenCha
         node._backend.mine([builder.decode(bytes.fromhex(one[2:])) for one in raw[start : start + 300]])
     head = embedded.ledger.chain.head().number
     with Counting(node) as rows:
-        began = time.perf_counter()
+        began = time.thread_time()
         events = list(embedded.ledger.chain.events(0, head))
-        took = time.perf_counter() - began
+        took = time.thread_time() - began
     assert [event.version for event in events] == list(range(1, 901))
-    # Stock eth-tester takes more than ten seconds for this; statements, not seconds, are what is held fast.
+    # Stock eth-tester takes more than ten seconds for this. Of the processor's, not the clock's: others may be busy.
     assert rows.count < 5
     assert took < 2
 

@@ -17,7 +17,6 @@ EventSource
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -44,7 +43,7 @@ from medshare.errors import (
 )
 from medshare.hashing import sha256
 from medshare.model import events
-from medshare.model.consent import GrantRequest
+from medshare.model.consent import MAX_TIME, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, RecordId, TermsDigest, derive_grant_id
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus
@@ -61,7 +60,7 @@ def _request(grantee: Address, **changes: object) -> GrantRequest:
         terms=TermsDigest(sha256(b"terms")),
         bundle=BundleId(sha256(b"bundle")),
         not_before=0,
-        expires_at=int(time.time()) + 3600,
+        expires_at=MAX_TIME,  # whatever time other tests have given the chain
         purposes=Purpose.TREAT | Purpose.HRESCH,
     )
     return replace(request, **changes)  # type: ignore[arg-type]  # each change has its field's type

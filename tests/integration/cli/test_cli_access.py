@@ -15,6 +15,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from homes import OBSERVATION, SCAN, CommandLine, Home
 
+from medshare.errors import StoreUnavailableError
+from medshare.storage import LocalBlobStore
+
 pytestmark = pytest.mark.integration
 
 
@@ -163,6 +166,50 @@ def test_audit__after_a_revocation__knows_who_could_read_then(granted: CommandLi
     assert [row["grant"] for row in could] == [granted.home.grant]
     events = [row["event"] for row in granted.json("audit", "trail", "--patient", "patient")]
     assert events == ["RecordRegistered", "RecordRegistered", "AccessGranted", "AccessRevoked"]
+
+
+def test_audit__trail__says_who_acted_and_whom_it_concerns(granted: CommandLine) -> None:
+    granted.json("access", "revoke", granted.home.grant, "--as", "patient")
+    rows = granted.json("audit", "trail", "--patient", "patient")
+    hospital, patient, doctor = (granted.home.addresses[name] for name in ("hospital", "patient", "doctor"))
+    assert [(row["who"], row["concerns"]) for row in rows] == [
+        (hospital, patient),
+        (hospital, patient),
+        (patient, doctor),
+        (patient, doctor),
+    ]
+
+
+@pytest.mark.parametrize("how", [["revoke", "{grant}"], ["revoke-all"]], ids=lambda how: how[0])
+def test_list__revoked__still_says_what_it_was_for(granted: CommandLine, how: list[str]) -> None:
+    granted.json("access", *(word.format(grant=granted.home.grant) for word in how), "--as", "patient")
+    (row,) = granted.json("access", "list", "--patient", "patient")
+    assert (row["state"], row["purposes"]) == ("revoked", ["TREAT"])
+
+
+def test_revoke__store_does_not_give_up_the_bundle__is_explained(
+    granted: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_args: object) -> None:
+        raise StoreUnavailableError("no connection")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalBlobStore, "unpin", down)
+        answer = granted("access", "revoke", granted.home.grant, "--as", "patient")
+    assert answer.code == 0
+    assert "still keeps 1 of their key bundles" in answer.text
+    assert "still keeps" not in granted("access", "revoke", granted.home.grant, "--as", "patient").text
+
+
+def test_revoke__id_cut_off__is_refused_and_says_where_ids_are_shown(granted: CommandLine) -> None:
+    answer = granted("access", "revoke", granted.home.grant[:20], "--as", "patient")
+    assert answer.code == 2
+    assert "access list --patient WHO" in answer.err
+
+
+def test_grant__into_the_past__says_the_moments_in_words(cli: CommandLine) -> None:
+    answer = cli("access", "grant", "--all", "--as", "patient", "--to", "doctor", "--until", "2020-01-01")
+    assert "until 2020-01-01T00:00:00Z would never be live" in answer.err
 
 
 def test_audit__rebuilt__tells_the_same(granted: CommandLine) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from functools import partial
@@ -21,21 +20,17 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from homes import ADDRESS_OF_NOBODY, CommandLine
+from nodes import deaf_port
 
 from medshare import errors
 from medshare.chain import open_chain
-from medshare.cli import ExitCode, exit_code, main
+from medshare.cli import main
+from medshare.cli.ending import ExitCode, exit_code
 
 pytestmark = pytest.mark.integration
 
 ESCAPE = "\x1b[31m\x07\x9b2J\u202e"
 COMMANDS_A_TERMINAL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def damage(cli: CommandLine, record: str) -> None:
@@ -149,8 +144,9 @@ def test_exit_code__other_code_at_the_contracts_address__is_5(cli: CommandLine) 
 
 
 def test_exit_code__node_not_there__is_6(cli: CommandLine) -> None:
-    (cli.home.path / "networks.toml").write_text(f'[networks.anvil]\nurl = "http://127.0.0.1:{free_port()}"\n')
-    answer = cli("--network", "anvil", "--json", "network", "show")
+    with deaf_port() as port:
+        (cli.home.path / "networks.toml").write_text(f'[networks.anvil]\nurl = "http://127.0.0.1:{port}"\n')
+        answer = cli("--network", "anvil", "--json", "network", "show")
     assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
 
 
@@ -208,7 +204,7 @@ def test_path__leads_through_a_file__is_an_error_and_no_traceback(cli: CommandLi
     (tmp_path / "file").write_bytes(b"in the way")
     under = str(tmp_path / "file" / "below")
     words = ["record", "fetch", cli.home.scan, "--as", "patient", "--out", under]
-    answer = cli(*words) if place == "--out" else cli.bare("--home", under, "network", "show")
+    answer = cli(*words) if place == "--out" else cli.bare("--home", under, "init")
     assert answer.code in (1, 2)
     assert answer.err.startswith("error: ")
     assert "Traceback" not in answer.err
@@ -282,6 +278,15 @@ def test_passphrase_file__others_can_read_it__is_refused(cli: CommandLine, mode:
     answer = cli("--json", "record", "readable", "--as", "doctor")
     assert (answer.code, answer.error["error"]) == (1, "KeyFileError")
     assert f"chmod 600 {cli.home.passphrase_file}" in answer.error["hint"]
+
+
+def test_passphrase_file__empty__is_refused_and_says_so(cli: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.write_text("\n")
+    path.chmod(0o600)
+    answer = cli("--passphrase-file", path, "--json", "record", "readable", "--as", "doctor")
+    assert (answer.code, answer.error["error"]) == (1, "KeyFileError")
+    assert answer.error["message"] == "the passphrase file is empty"
 
 
 @pytest.mark.parametrize("what", ["missing", "a folder", "not text"])

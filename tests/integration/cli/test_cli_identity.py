@@ -1,6 +1,6 @@
 """Identities on the command line: made, imported, published, exported.
 
-given an empty home, or one with people
+given a new home, or one with people
 ├─ new: both keys locked by one passphrase, readable by the owner only; funded and published where there is a faucet
 ├─ new with a keystore and a Crypt4GH key: the imported keys act; a wrong passphrase imports nothing
 ├─ new where the chain does not answer: the keys are kept, and it says how to go on
@@ -35,12 +35,13 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in [folder, *folder.iterdir()]}
 
 
-def test_new__in_an_empty_home__makes_it_whole(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_new__in_a_new_home__makes_it_whole(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     home = Home(path=tmp_path / "deep" / "home", addresses={})
     passphrase = tmp_path / "passphrase"
     passphrase.write_text(PASSPHRASE)
     passphrase.chmod(0o600)
     cli = CommandLine(home, capsysbinary)
+    assert cli.bare("--home", home.path, "init").code == 0
     made = cli("--passphrase-file", passphrase, "--json", "identity", "new", "first").json
     assert made["published"] is True
     shown = cli.bare("--home", home.path, "--json", "identity", "show", "first").json
@@ -140,10 +141,41 @@ def test_new__chain_is_busy__keeps_the_keys_and_says_how_to_go_on(
         answer = fresh("--json", "identity", "new", "somebody")
     assert answer.code == 6
     steps = answer.error["hint"].split("then: ")[1].split(" && ")
-    assert steps == ["medshare identity fund somebody", "medshare identity publish somebody"]
+    here = f"medshare --home {fresh.home.path}"
+    assert steps == [f"{here} identity fund somebody", f"{here} identity publish somebody"]
     for step in steps:
-        assert fresh(*step.split()[1:]).code == 0
+        assert fresh.bare("--passphrase-file", fresh.home.passphrase_file, *step.split()[1:]).code == 0
     assert len(fresh.json("identity", "show", "somebody")["encryption_keys"]) == 1
+
+
+def test_new__where_nobody_gives_coins__says_to_whom_to_send_them(fresh: CommandLine) -> None:
+    networks = '[networks.clinic]\nkind = "rpc"\nurl = "http://127.0.0.1:1"\nchain_id = 5\n'
+    (fresh.home.path / "networks.toml").write_text(networks)
+    answer = fresh("--network", "clinic", "identity", "new", "somebody")
+    assert answer.code == 0
+    (address,) = (row["address"] for row in fresh.json("identity", "list") if row["name"] == "somebody")
+    here = f"medshare --home {fresh.home.path} --network clinic"
+    assert f"next: send coins to {address}, then: {here} identity publish somebody" in answer.text
+    assert fresh("--network", "nowhere", "identity", "new", "other").code == 4
+    assert not fresh.home.identity("other").exists()
+
+
+def test_list__one_identity_is_damaged__shows_the_rest_and_says_which(fresh: CommandLine) -> None:
+    (fresh.home.identity("doctor") / "account.json").write_text("{")
+    rows = {row["name"]: row for row in fresh.json("identity", "list")}
+    assert set(rows) == set(fresh.home.addresses)
+    assert rows["doctor"]["address"] is None
+    assert "is damaged" in rows["doctor"]["damaged"]
+    assert rows["patient"] == {"name": "patient", "address": fresh.home.addresses["patient"], "damaged": None}
+    assert fresh.json("identity", "show", "patient")["name"] == "patient"
+    assert "is damaged" in fresh("identity", "list").text
+
+
+def test_name__that_is_not_here__the_known_ones_are_named(fresh: CommandLine) -> None:
+    answer = fresh("identity", "show", "docter")
+    assert answer.code == 4
+    assert "known here: clinic, doctor, hospital" in answer.err
+    assert f"medshare --home {fresh.home.path} identity new docter" in answer.err
 
 
 def test_publish__another_key__is_a_rotation_and_old_records_open_with_the_old_key(

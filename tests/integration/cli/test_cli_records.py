@@ -1,7 +1,7 @@
 """Records on the command line: published once, fetched byte for byte, superseded, retracted, and whose word counts.
 
 given a home with two records
-├─ publish: what the plaintext may be; the same file again is the same record; FHIR says what it is by itself
+├─ publish: what the plaintext may be, file by file; the same file again is the same record; FHIR describes itself
 ├─ fetch: to standard output exactly the bytes; to a file that is new; ranges; nothing of what is refused
 ├─ supersede and retract: readers get the new version, and are refused what was retracted
 ├─ two custodians claim one record: the reader must say whose word he trusts
@@ -18,6 +18,7 @@ from homes import OBSERVATION, SCAN, CommandLine
 
 from medshare import connect
 from medshare.chain.record_registry import RecordRegistryAdapter
+from medshare.content import Block, Codec
 from medshare.errors import LedgerUnavailableError
 
 pytestmark = pytest.mark.integration
@@ -69,6 +70,72 @@ def test_publish__several_files__says_which_record_each_became(cli: CommandLine,
     assert [row["file"] for row in rows] == [str(file), str(other)]
     for row, path in zip(rows, (file, other), strict=True):
         assert cli.fetched(row["record"], "patient") == path.read_bytes()
+
+
+def test_publish__one_file_of_several_cannot_be__names_its_place_and_publishes_the_rest(
+    cli: CommandLine, file: Path
+) -> None:
+    (file.parent / "empty").touch()
+    (file.parent / "other").write_bytes(b"something else")
+    files = [file, file.parent / "empty", file.parent / "Jane-Doe.json", file.parent / "other"]
+    words = ["record", "publish", *files, "--as", "hospital", "--patient", "patient"]
+    answer = cli(*words)
+    assert answer.code == 2
+    assert [line for line in answer.err.splitlines() if line.startswith("error: ")] == [
+        "error: file 2: the plaintext is empty: there is nothing to publish",
+        "error: file 3: the plaintext file does not exist",
+    ]
+    assert "Jane" not in answer.err + answer.text
+    assert [line.split()[0] for line in answer.text.splitlines()[1:]] == [str(file), str(file.parent / "other")]
+    again = cli("--json", *words)
+    assert again.code == 2
+    assert [(row["file"], row["already_published"]) for row in again.json] == [
+        (str(file), True),
+        (str(file.parent / "other"), True),
+    ]
+    told = [json.loads(line) for line in again.err.splitlines()]
+    assert [(each["error"], each["file"]) for each in told] == [("InvalidInputError", 2), ("InvalidInputError", 3)]
+    assert len(cli.json("record", "list", "--patient", "patient")) == 4
+
+
+def test_publish__chain_breaks_off_between_two_files__shows_what_is_published(
+    cli: CommandLine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [file.with_name(f"other-{number}") for number in range(2)]
+    for path in others:
+        path.write_bytes(path.name.encode())
+    register = RecordRegistryAdapter.register
+    calls = 0
+
+    def lost(*args: object, **more: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise LedgerUnavailableError("the line was cut")
+        return register(*args, **more)
+
+    monkeypatch.setattr(RecordRegistryAdapter, "register", lost)
+    answer = cli("--json", "record", "publish", file, *others, "--as", "hospital", "--patient", "patient")
+    assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
+    assert [row["file"] for row in answer.json] == [str(file)]
+    assert calls == 2
+
+
+def test_publish__file_that_may_not_be_read__is_refused_and_its_name_not_repeated(
+    cli: CommandLine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refused(path: Path, *args: object, **more: object) -> object:
+        if path == file:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    answer = cli("-v", "record", "publish", file, "--as", "hospital", "--patient", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert "cannot be read" in answer.err
+    assert str(file) not in answer.err
 
 
 def test_publish__to_a_patient_without_a_key__publishes_nothing(cli: CommandLine, file: Path) -> None:
@@ -148,15 +215,43 @@ def test_fetch__own_record__needs_no_grant_and_is_byte_exact(cli: CommandLine, r
     assert cli.fetched(cli.home.scan, reader) == SCAN
 
 
+def test_fetch__by_cid__is_the_same_record(cli: CommandLine) -> None:
+    (shown,) = cli.json("record", "show", cli.home.scan)
+    assert cli.fetched(shown["cid"], "patient") == SCAN
+    assert cli.json("record", "show", shown["cid"]) == [shown]
+    block = str(Block.of(Codec.RAW, b"a part").cid)
+    answer = cli("record", "fetch", block, "--as", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert "part of a record" in answer.err
+
+
+@pytest.mark.parametrize("text", ["12ab", "f" * 63, "f" * 65, "bafy", "Mary", "0x", ""])
+def test_fetch__id_that_is_none__says_where_ids_are_shown(cli: CommandLine, text: str) -> None:
+    answer = cli("record", "fetch", text, "--as", "patient")
+    assert (answer.code, answer.out) == (2, b"")
+    assert f"medshare --home {cli.home.path} record list --patient WHO" in answer.err
+
+
+def test_fetch__to_a_dash__is_standard_output(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert cli.fetched(cli.home.scan, "patient", "--out", "-") == SCAN
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_fetch__with_a_grant__is_byte_exact_and_with_0x_too(
     granted_home, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     cli = CommandLine(granted_home, capsysbinary)
     assert cli.fetched(cli.home.scan, "doctor") == SCAN
     assert cli.fetched("0x" + cli.home.scan.upper(), "doctor") == SCAN
-    assert [row["record"] for row in cli.json("record", "readable", "--as", "doctor")] == [
-        row["record"] for row in cli.json("record", "list", "--patient", "patient")
-    ]
+    readable, listed = (
+        [row["record"] for row in cli.json("record", *words)]
+        for words in (["readable", "--as", "doctor"], ["list", "--patient", "patient"])
+    )
+    assert sorted(readable) == sorted(listed)
 
 
 @pytest.mark.parametrize(
@@ -233,13 +328,36 @@ def test_supersede__by_its_custodian__is_a_new_version(cli: CommandLine, file: P
     assert trail[-1]["what"] == f"record {new} in place of {cli.home.observation}"
 
 
+def test_supersede__twice__each_answer_names_the_newest_version(
+    granted_home, capsysbinary: pytest.CaptureFixture[bytes], file: Path, tmp_path: Path
+) -> None:
+    cli = CommandLine(granted_home, capsysbinary)
+    old = cli.home.observation
+    second = publish(cli, file, "--supersedes", old)
+    file.write_bytes(b"a second thought")
+    newest = publish(cli, file, "--supersedes", second)
+    for words in (["record", "list", "--patient", "patient"], ["record", "readable", "--as", "doctor"]):
+        rows = {row["record"]: row for row in cli.json(*words)}
+        assert (rows[old]["status"], rows[old]["newest_version"]) == ("superseded", newest)
+        assert (rows[cli.home.scan]["status"], rows[cli.home.scan]["newest_version"]) == ("active", None)
+    (shown,) = cli.json("record", "show", second)
+    checked = cli.json("access", "check", old, "--as", "doctor")
+    fetched = cli.json("record", "fetch", old, "--as", "doctor", "--out", tmp_path / "out")
+    for said in (shown, checked, fetched):
+        assert (said["status"], said["newest_version"]) == ("superseded", newest)
+    streamed = cli("record", "fetch", old, "--as", "doctor")
+    assert (streamed.code, streamed.out) == (0, OBSERVATION)
+    assert streamed.err == f"note: this record was superseded; the newest version is {newest}\n"
+
+
 def test_supersede__already_superseded__is_refused_and_nothing_published(cli: CommandLine, file: Path) -> None:
     publish(cli, file, "--supersedes", cli.home.observation)
     file.write_bytes(b"a second thought")
     words = ["--as", "hospital", "--patient", "patient", "--supersedes", cli.home.observation]
     answer = cli("record", "publish", file, *words)
     assert answer.code == 1
-    assert "superseded or retracted before" in answer.err
+    assert "was superseded before" in answer.err
+    assert f"medshare --home {cli.home.path} record show {cli.home.observation}" in answer.err
     assert len(cli.json("record", "list", "--patient", "patient")) == 3
 
 
@@ -269,6 +387,10 @@ def test_retract__readers_are_refused__patient_and_custodian_are_not(
     assert cli("access", "check", cli.home.observation, "--as", "doctor").code == 3
     assert cli.fetched(cli.home.observation, "patient") == OBSERVATION
     assert cli.fetched(cli.home.observation, "hospital") == OBSERVATION
+    assert cli("record", "fetch", cli.home.observation, "--as", "patient").err == "note: this record was retracted\n"
+    again = cli("record", "retract", cli.home.observation, "--as", "hospital", "--reason", "again")
+    assert "was retracted before" in again.err
+    assert "as a new record" in again.err
     assert "CANARY" not in json.dumps(cli.json("audit", "trail", "--patient", "patient"))
 
 

@@ -3,7 +3,7 @@
 given a home with two records
 ├─ a root is named by its CID or by its id in hex, whatever digit the id begins with
 ├─ export and unpack write new files only; a root that is not there leaves none
-└─ collect removes what no pin keeps, and a record's blocks stay
+└─ collect removes what no pin keeps, says what it spares because it is young, and a record's blocks stay
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from homes import SCAN, CommandLine
 
 from medshare.cli.storage import CidValue
 from medshare.content import Cid
-from medshare.errors import InvalidInputError
+from medshare.errors import InvalidInputError, StoreFullError
+from medshare.settings import Settings, StoreKind, StoreSettings
+from medshare.storage import LocalBlobStore
 
 pytestmark = pytest.mark.integration
 
@@ -75,3 +77,39 @@ def test_collect__after_a_revocation__keeps_the_records(cli: CommandLine) -> Non
     assert granted["bundle"] not in {row["cid"] for row in cli.json("storage", "pins")}
     assert cli.json("storage", "collect")["kept_blocks"] > 0
     assert cli.fetched(cli.home.scan, "patient") == SCAN
+
+
+def test_collect__after_an_interrupted_publication__says_what_it_spares_and_removes_it_if_told(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large").write_bytes(SCAN)
+    with monkeypatch.context() as broken:
+
+        def full(*_args: object) -> None:
+            raise StoreFullError("no space left while writing a pin")
+
+        broken.setattr(LocalBlobStore, "pin", full)
+        answer = cli("record", "publish", tmp_path / "large", "--as", "clinic", "--patient", "patient")
+    assert answer.code == 6
+    assert f"medshare --home {cli.home.path} storage collect --older-than 0s" in answer.err
+    spared = cli.json("storage", "collect")
+    assert spared["removed_blocks"] == 0
+    assert spared["spared_bytes"] > len(SCAN)
+    assert "--older-than 0s" in cli("storage", "collect").text
+    removed = cli.json("storage", "collect", "--older-than", "0s")
+    assert (removed["removed_blocks"], removed["freed_bytes"]) == (spared["spared_blocks"], spared["spared_bytes"])
+    assert removed["spared_blocks"] == 0
+    assert cli.fetched(cli.home.scan, "patient") == SCAN
+
+
+@pytest.mark.parametrize("span", ["soon", "-1s", "1", ""])
+def test_collect__age_that_is_none__is_refused(cli: CommandLine, span: str) -> None:
+    assert cli("storage", "collect", f"--older-than={span}").code == 2
+
+
+def test_collect__age_for_a_kubo_node__is_refused(cli: CommandLine) -> None:
+    store = StoreSettings(kind=StoreKind.KUBO, address="/ip4/127.0.0.1/tcp/1/http")
+    Settings(home=cli.home.path, store=store).save()
+    answer = cli("storage", "collect", "--older-than", "0s")
+    assert answer.code == 2
+    assert "Kubo" in answer.err

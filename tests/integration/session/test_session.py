@@ -3,7 +3,7 @@
 given a home with two records
 ├─ connect: by argument, by MEDSHARE_HOME, on another network; services share one ledger and one store
 ├─ a session at a time: the second is told that the chain is busy; after the block, or an error in it, it is free
-├─ nothing is deployed again
+├─ nothing is deployed again, and nothing is made in a folder that is no home
 ├─ the home is for its owner only, whatever the umask
 └─ the store: local, or Kubo with a token from the environment, closed at the end; the whole path over Kubo
 the keyring
@@ -28,6 +28,8 @@ from medshare import Session, connect
 from medshare.chain import LocalSigner, open_chain
 from medshare.errors import (
     ConfigurationError,
+    DeploymentNotFoundError,
+    HomeNotFoundError,
     IdentityExistsError,
     InvalidInputError,
     KeyFileError,
@@ -39,8 +41,9 @@ from medshare.errors import (
 )
 from medshare.keyring import Keyring, read_passphrase
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
-from medshare.session import open_store
+from medshare.model.purpose import PurposeOfUse
+from medshare.places import open_store
+from medshare.session import make_home
 from medshare.settings import Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore, LocalBlobStore
 
@@ -90,10 +93,10 @@ def test_connect__library_only__goes_the_whole_path(people: Home, tmp_path: Path
             patient=patient,
             grantee=doctor.address,
             records=[ref],
-            purposes=Purpose.TREAT,
+            purposes=PurposeOfUse.TREAT,
             expires_at=session.clock.now() + 3600,
         )
-        opened = session.retrieving.open(ref, reader=doctor, purpose=Purpose.TREAT)
+        opened = session.retrieving.open(ref, reader=doctor, purpose=PurposeOfUse.TREAT)
         assert b"".join(opened.stream()) == OBSERVATION
         session.consenting.revoke(granted.grant_id, patient=patient)
         assert session.auditing.may_read(patient.address) == []
@@ -122,15 +125,58 @@ def test_connect__error_inside__lets_go_of_the_chain(home: Home) -> None:
         assert block_number(session) > 0
 
 
-def test_connect__to_what_is_not_known__is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNetworkError), connect(tmp_path / "new", network="nowhere"):
+def test_connect__to_a_network_that_is_not_known__is_refused(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNetworkError), connect(home.path, network="nowhere"):
         pytest.fail("no such network")
+    with pytest.raises(UnknownNetworkError):
+        make_home(Settings(home=tmp_path / "new", network="nowhere"))
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "a folder of something else"])
+def test_connect__to_a_folder_that_is_no_home__makes_nothing(tmp_path: Path, there: str) -> None:
+    folder = tmp_path / "mistyped"
+    if there != "nothing":
+        folder.mkdir()
+    if there == "a folder of something else":
+        (folder / "letters").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(HomeNotFoundError, match=r"no medshare home in .*mistyped") as error, connect(folder):
+        pytest.fail("no such home")
+    assert "medshare init" in error.value.hint
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_connect__to_an_embedded_chain_that_was_never_made__makes_none(tmp_path: Path) -> None:
+    Settings(home=tmp_path, network="anvil").save()
+    with pytest.raises(DeploymentNotFoundError, match="embedded") as error, connect(tmp_path, network="embedded"):
+        pytest.fail("nothing is deployed")
+    assert "medshare init" in error.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["medshare.toml"]
+
+
+def test_make_home__again__deploys_nothing_again(home: Home) -> None:
+    with connect(home.path) as session:
+        first = session.chain.deployment
+    make_home(Settings.load(home.path))
+    with connect(home.path) as session:
+        assert session.chain.deployment == first
+        assert len(session.auditing.records(session.keyring.resolve("patient"))) == 2
+
+
+def test_make_home__store_does_not_answer__leaves_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    store = StoreSettings(kind=StoreKind.KUBO, address="/ip4/127.0.0.1/tcp/1/http", token="NO_SUCH_TOKEN")
+    with pytest.raises(ConfigurationError):
+        make_home(Settings(home=tmp_path / "new", store=store))
+    with pytest.raises(HomeNotFoundError):
+        Settings.load(tmp_path / "new")
 
 
 def test_home__made_under_any_umask__is_its_owners_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
+        make_home(Settings(home=tmp_path / "a" / "home"))
         with connect(tmp_path / "a" / "home") as session:
             session.keyring.create("somebody", PASSPHRASE, signer=LocalSigner.generate())
     finally:

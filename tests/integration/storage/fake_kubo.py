@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 from medshare.content import Block, Cid, read_car, references
 from medshare.errors import BlobNotFoundError, InvalidInputError, MedshareError
 
-STALL_SECONDS = 5.0
+STALL_SECONDS = 120.0
+"""Far more than any client of the tests waits."""
 
 
 @dataclass
@@ -29,6 +29,8 @@ class FakeKubo:
     authorization: str | None = None
     faults: dict[str, tuple[str, int]] = field(default_factory=dict)
     address: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the test is over: answers that stay away are held back no longer."""
 
     def misbehave(self, command: str, fault: str, times: int = 10**6) -> None:
         self.faults[command] = (fault, times)
@@ -123,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def stall(self) -> None:
-        time.sleep(STALL_SECONDS)
+        self.kubo.over.wait(STALL_SECONDS)
         self.close_connection = True
 
     def drip(self) -> None:
@@ -134,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             for _ in range(int(STALL_SECONDS * 20)):
                 self.wfile.write(b"x")
-                time.sleep(0.05)
+                self.kubo.over.wait(0.05)
 
     def endless(self) -> None:
         self.send_response(200)
@@ -298,9 +300,12 @@ def running_fake() -> Iterator[FakeKubo]:
         kubo.address = f"/ip4/127.0.0.1/tcp/{server.server_port}/http"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
-        yield kubo
-        server.shutdown()
-        thread.join()
+        try:
+            yield kubo
+        finally:
+            kubo.over.set()
+            server.shutdown()
+            thread.join()
 
 
 def put_directly(kubo: FakeKubo, *blocks: Block) -> None:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from fake_kubo import FakeKubo, put_directly, running_fake
+from fake_kubo import STALL_SECONDS, FakeKubo, put_directly, running_fake
+from nodes import deaf_port
 
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid, Codec, build_directory, build_file, read_file
 from medshare.errors import (
@@ -45,9 +46,23 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKubo]:
         yield kubo
 
 
+LATE = {"stall", "drip"}
+IN_TIME = STALL_SECONDS / 2
+
+
 @pytest.fixture
-def store(fake: FakeKubo) -> Iterator[KuboBlobStore]:
-    with KuboBlobStore(fake.address, timeout=0.3, slow_timeout=0.6) as store:
+def store(fake: FakeKubo, request: pytest.FixtureRequest) -> Iterator[KuboBlobStore]:
+    """An adapter that is hasty only where an answer stays away: elsewhere a busy machine is not to look like that."""
+    late = getattr(request.node, "callspec", None) is not None and request.node.callspec.params.get("fault") in LATE
+    times = {"timeout": 0.3, "slow_timeout": 0.6} if late else {}
+    with KuboBlobStore(fake.address, **times) as store:
+        yield store
+
+
+@pytest.fixture
+def patient_store(fake: FakeKubo) -> Iterator[KuboBlobStore]:
+    """An adapter that waits as long as it does by default."""
+    with KuboBlobStore(fake.address) as store:
         yield store
 
 
@@ -72,6 +87,14 @@ FAULTS: list[tuple[str, type[StoreError], int]] = [
 ]
 
 
+def asked(fake: FakeKubo, command: str, at_least: int) -> int:
+    """Return how often the node was asked, once it has read what was sent to it: a client may have hung up before."""
+    deadline = time.monotonic() + 60
+    while fake.count(command) < at_least and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return fake.count(command)
+
+
 @pytest.mark.parametrize(("fault", "error", "attempts"), FAULTS, ids=[fault for fault, *_ in FAULTS])
 def test_get__node_fails_or_lies__raises_the_fitting_error_in_bounded_time(
     fake: FakeKubo, store: KuboBlobStore, fault: str, error: type[StoreError], attempts: int
@@ -80,22 +103,24 @@ def test_get__node_fails_or_lies__raises_the_fitting_error_in_bounded_time(
     begun = time.monotonic()
     with pytest.raises(error) as caught:
         store.get(ONE.cid)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < IN_TIME
     assert type(caught.value) is error or issubclass(type(caught.value), StoreUnavailableError)
-    assert fake.count("block/get") == attempts
+    assert asked(fake, "block/get", attempts) == attempts
     assert "\x1b" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", ["cut", "die", "500", "html 500", "stall"])
-def test_get__node_fails_once__is_asked_again(fake: FakeKubo, store: KuboBlobStore, fault: str) -> None:
-    fake.misbehave("block/get", fault, times=1)
-    assert store.get(ONE.cid) == ONE.data
+@pytest.mark.parametrize("once", ["cut", "die", "500", "html 500", "stall"])
+def test_get__node_fails_once__is_asked_again(fake: FakeKubo, once: str) -> None:
+    fake.misbehave("block/get", once, times=1)
+    with KuboBlobStore(fake.address, timeout=3) as store:  # of which an honest answer takes a thousandth
+        assert store.get(ONE.cid) == ONE.data
     assert fake.count("block/get") == 2
 
 
-def test_get__any_question__gives_the_node_less_time_than_we_wait(fake: FakeKubo, store: KuboBlobStore) -> None:
-    store.get(ONE.cid)
-    assert fake.asked[-1][1]["timeout"] == "270ms"
+def test_get__any_question__gives_the_node_less_time_than_we_wait(fake: FakeKubo) -> None:
+    with KuboBlobStore(fake.address, timeout=30) as store:
+        store.get(ONE.cid)
+    assert fake.asked[-1][1]["timeout"] == "27000ms"
 
 
 def test_get__block_larger_than_asked__is_too_large(fake: FakeKubo, store: KuboBlobStore) -> None:
@@ -140,17 +165,18 @@ SENDING: list[tuple[str, type[StoreError]]] = [
 
 @pytest.mark.parametrize(("fault", "error"), SENDING, ids=[fault for fault, _ in SENDING])
 def test_put__node_does_not_confirm__raises_and_repeating_completes(
-    fake: FakeKubo, store: KuboBlobStore, fault: str, error: type[StoreError]
+    fake: FakeKubo, store: KuboBlobStore, patient_store: KuboBlobStore, fault: str, error: type[StoreError]
 ) -> None:
     blocks = [Block.of(Codec.RAW, bytes([i]) * 1000) for i in range(20)]
     fake.misbehave("dag/import", fault)
     begun = time.monotonic()
     with pytest.raises(error):
         store.put(blocks)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < IN_TIME
     fake.faults.clear()
-    store.put(blocks)
-    assert all(store.get(block.cid) == block.data for block in blocks)
+    again = patient_store if fault in LATE else store
+    again.put(blocks)
+    assert all(again.get(block.cid) == block.data for block in blocks)
 
 
 def test_put__node_fails_once__is_sent_again(fake: FakeKubo, store: KuboBlobStore) -> None:
@@ -213,7 +239,7 @@ def test_question__node_fails__raises_an_error_of_the_store(
     begun = time.monotonic()
     with pytest.raises(StoreError):
         ask(store)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < IN_TIME
 
 
 @pytest.mark.parametrize("question", ["pin", "unpin", "pins", "collect, before"])
@@ -298,9 +324,11 @@ def test_open__not_an_address__is_refused(address: str) -> None:
 
 
 def test_get__nobody_listens__is_unavailable() -> None:
-    with running_fake() as gone:
-        address = gone.address
-    with KuboBlobStore(address, timeout=0.5) as store, pytest.raises(StoreUnavailableError):
+    with (
+        deaf_port() as port,
+        KuboBlobStore(f"/ip4/127.0.0.1/tcp/{port}/http") as store,
+        pytest.raises(StoreUnavailableError),
+    ):
         store.get(ONE.cid)
 
 

@@ -41,10 +41,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]
     if request.param == "local":
         yield LocalBlobStore(tmp_path / "store")
     elif request.param == "fake kubo":
-        with running_fake() as fake, KuboBlobStore(fake.address, timeout=5) as kubo:
+        with running_fake() as fake, KuboBlobStore(fake.address) as kubo:
             yield kubo
     else:
-        with KuboBlobStore(request.getfixturevalue("kubo").address, timeout=5) as kubo:
+        with KuboBlobStore(request.getfixturevalue("kubo").address) as kubo:
             yield kubo
             for root in kubo.pins():
                 kubo.unpin(root)

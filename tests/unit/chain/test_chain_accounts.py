@@ -5,6 +5,7 @@ given a key
 └── it should appear in no repr, pickle, message or traceback
 given a keystore file
 ├── the passphrase that made it should open it, another should not
+├── whose it is can be asked without a passphrase
 ├── a file that others may read, a link, or a file of another account should be refused
 └── a file that asks for absurd work, or is no keystore, should be refused at once
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from medshare.chain.accounts import LocalSigner
+from medshare.chain.accounts import LocalSigner, keystore_address
 from medshare.errors import InvalidInputError, KeyFileError, WrongPassphraseError
 
 pytestmark = pytest.mark.unit
@@ -80,6 +81,26 @@ def test_keystore__right_passphrase__opens(keystore: Path) -> None:
     assert LocalSigner.from_keystore(keystore, "open sesame").address == ADDRESS
     assert keystore.stat().st_mode & 0o777 == 0o600
     assert json.loads(keystore.read_bytes())["crypto"]["kdfparams"]["n"] == LIGHT
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [(ADDRESS[2:].lower(), ADDRESS), (ADDRESS, ADDRESS), (None, None), ("nonsense", None), (7, None)],
+)
+def test_keystore_address__is_what_the_file_says_if_it_does(
+    keystore: Path, stated: object, expected: str | None
+) -> None:
+    assert keystore_address(keystore) == ADDRESS
+    document = json.loads(keystore.read_bytes())
+    document["address"] = stated
+    keystore.write_text(json.dumps(document))
+    assert keystore_address(keystore) == expected
+
+
+def test_keystore_address__no_file__is_refused_and_says_where(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError) as caught:
+        keystore_address(tmp_path / "missing.json")
+    assert "missing.json" in caught.value.hint
 
 
 def test_keystore__wrong_passphrase__is_told_apart(keystore: Path) -> None:

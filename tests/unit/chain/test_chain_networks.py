@@ -6,19 +6,23 @@ given a file
 ├── it should add networks and override keys of the built-in ones
 ├── what a deployment is made with should be read, or be the usual
 └── unknown keys, wrong types, wrong ranges, and nonsense should be refused by name
+given the guide for those who deploy
+└── it should list every key, with its default
 given a URL with a secret
 └── the secret should appear in no repr, endpoint or error
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
 import traceback
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 import pytest
 
-from medshare.chain.networks import Faucet, NetworkKind, load_network, load_networks
+from medshare.chain.networks import Faucet, NetworkKind, NetworkProfile, load_network, load_networks
 from medshare.errors import ConfigurationError, UnknownNetworkError
 from medshare.model.emergency import EmergencyLimits
 
@@ -26,6 +30,7 @@ pytestmark = pytest.mark.unit
 
 ACCREDITOR = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 SECRET = "canary-5a1e"
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "deploying.md"
 
 
 def _file(tmp_path: Path, text: str) -> Path:
@@ -40,6 +45,13 @@ def test_load_networks__no_file__knows_the_built_in_ones() -> None:
     assert networks["embedded"].faucet is Faucet.GENESIS
     assert networks["anvil"].url == "http://127.0.0.1:8545"
     assert networks["anvil"].chain_id == 31337
+
+
+def test_guide__lists_every_key_with_its_default() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+?) \|$", GUIDE.read_text(), re.MULTILINE))
+    optional = {each.name: each.default for each in fields(NetworkProfile) if each.default not in (MISSING, None)}
+    assert set(listed) == {each.name for each in fields(NetworkProfile)} - {"name"}
+    assert {key: tomllib.loads(f"value = {listed[key].strip('`')}")["value"] for key in optional} == optional
 
 
 def test_load_network__unknown_name__says_which_are_known() -> None:
@@ -149,3 +161,13 @@ def test_resolved_url__variable_not_set__is_named() -> None:
     profile = replace(load_network("anvil"), url="http://127.0.0.1/${TOKEN_OF_MINE}")
     with pytest.raises(ConfigurationError, match="TOKEN_OF_MINE"):
         profile.resolved_url({})
+
+
+def test_endpoint__named_by_the_environment__is_the_variables_name() -> None:
+    assert replace(load_network("anvil"), url="${CLINIC_NODE}/path").endpoint == "from ${CLINIC_NODE}"
+
+
+@pytest.mark.parametrize("url", ["http://", "https:///path", "http://:8545"])
+def test_url__without_a_host__is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="with a host"):
+        replace(load_network("anvil"), url=url)

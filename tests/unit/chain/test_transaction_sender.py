@@ -497,11 +497,29 @@ def test_wait__answers_lost_now_and_then__goes_on(
 
 
 def test_wait__confirmations__counts_blocks_and_notices_another_block(
-    make: Callable[..., TransactionSender], node: ScriptedNode, signer: LocalSigner, time: Time
+    make: Callable[..., TransactionSender],
+    node: ScriptedNode,
+    signer: LocalSigner,
+    time: Time,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", logger="medshare")
     time.meanwhile = [node.mine, node.mine]
     receipt = make(confirmations=3).send(signer, to=CONTRACT)
     assert (receipt.block.number, node.head_number) == (2, 4)
+    assert [record.message for record in caplog.records] == [
+        "block 2 has 1 of 3 confirmations",
+        "block 2 has 2 of 3 confirmations",
+    ]
+
+
+def test_wait__no_block_comes_after_it__says_what_confirms_and_sends_nothing_twice(
+    make: Callable[..., TransactionSender], node: ScriptedNode, signer: LocalSigner
+) -> None:
+    with pytest.raises(LedgerUnavailableError) as caught:
+        make(confirmations=2).send(signer, to=CONTRACT)
+    assert "confirmations = 1" in caught.value.hint
+    assert len(node.sent) == 1
 
 
 def test_wait__reverted__says_why(

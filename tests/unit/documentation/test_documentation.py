@@ -18,7 +18,7 @@ import click
 import pytest
 
 from medshare import errors
-from medshare.cli import cli
+from medshare.cli.root import cli
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -5,7 +5,7 @@ given a header for some readers
 ├─ when a stranger unwraps it: it should say that he is no recipient
 ├─ when another writer is expected: it should refuse
 ├─ when it is rewrapped: only the new readers should open it, for any size of payload at the same cost
-└─ when its bytes change: nothing but EnvelopeError should come out, in bounded time
+└─ when its bytes change: nothing but EnvelopeError should come out, at a bounded cost
 given a header of somebody else
 ├─ when it gives the reader two file keys: it should refuse
 ├─ when it holds an edit list: it should refuse, and name it
@@ -15,7 +15,6 @@ given a header of somebody else
 """
 
 import io
-import time
 import tracemalloc
 
 import pytest
@@ -46,6 +45,15 @@ HEADER = wrap(KEY, writer=WRITER, recipients=[READER.recipient])
 
 def theirs(content, *, writer=WRITER_SECRET, reader=READER):
     return packet(content, writer, reader.recipient.key)
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """The writers of the packets for which a reader's key was used; each costs a curve multiplication, or a look-up."""
+    writers = []
+    honest = Identity.cipher_from
+    monkeypatch.setattr(Identity, "cipher_from", lambda self, writer: writers.append(writer) or honest(self, writer))
+    return writers
 
 
 def start(*, magic=b"crypt4gh", version=1, count=1):
@@ -266,30 +274,26 @@ def test_unwrap__writer_is_a_point_of_low_order_or_not_canonical__is_not_ours(po
     ],
     ids=lambda header: f"{len(header)} bytes",
 )
-def test_unwrap__malformed_or_greedy__is_refused_at_once(header):
+def test_unwrap__malformed_or_greedy__is_refused_before_it_is_calculated(header, tried):
     tracemalloc.start()
-    began = time.perf_counter()
-    with pytest.raises(MalformedEnvelopeError):
-        unwrap(header, READER)
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert took < 1
+    try:
+        with pytest.raises(MalformedEnvelopeError):
+            unwrap(header, READER)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tried == []
     assert peak < 3 * MAX_HEADER_LENGTH
 
 
-def test_unwrap__as_many_packets_as_allowed__takes_bounded_time():
+def test_unwrap__as_many_packets_as_allowed__calculates_once_for_each(tried):
     strangers = [Recipient((2 + number).to_bytes(32, "little")) for number in range(MAX_PACKETS - 1)]
-    recipients = [recipient for recipient in strangers if recipient != READER.recipient]
-    header = wrap(KEY, writer=WRITER, recipients=[*recipients, READER.recipient])
-    began = time.perf_counter()
-    assert unwrap(header, Identity.from_bytes(READER_SECRET)).file_key == KEY
-    assert time.perf_counter() - began < 2
+    header = wrap(KEY, writer=WRITER, recipients=[*strangers, READER.recipient])
+    assert unwrap(header, READER).file_key == KEY
+    assert len(tried) == MAX_PACKETS
 
 
-def test_unwrap__one_of_many_packets_opens__all_are_tried(monkeypatch):
-    tried = []
-    honest = Identity.cipher_from
-    monkeypatch.setattr(Identity, "cipher_from", lambda self, writer: tried.append(writer) or honest(self, writer))
+def test_unwrap__one_of_many_packets_opens__all_are_tried(tried):
     others = [Identity.generate().recipient for _ in range(4)]
     for position in range(5):
         tried.clear()
@@ -304,7 +308,7 @@ def test_unwrap__one_of_many_packets_opens__all_are_tried(monkeypatch):
     cut=st.integers(0, 400),
     tail=st.binary(max_size=20),
 )
-@settings(max_examples=400, deadline=2_000)
+@settings(max_examples=400)
 def test_unwrap__changed_header__only_envelope_errors_come_out(readers, changes, cut, tail):
     recipients = [READER.recipient, STRANGER.recipient, WRITER.recipient][:readers]
     header = bytearray(wrap(KEY, writer=WRITER, recipients=recipients))

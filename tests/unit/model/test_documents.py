@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medshare.errors import InvalidInputError
-from medshare.model.consent import Terms
+from medshare.model.consent import Decision, Excerpt, Terms
 from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, encode_document
 from medshare.model.record import Category, Commitment, Manifest
 
@@ -78,15 +78,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
 def test_decode__hostile_document__is_refused_quickly_and_not_quoted(document: bytes) -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     with pytest.raises(InvalidInputError) as caught:
         decode_document(document)
-    assert time.process_time() - begin < 1
+    assert time.thread_time() - begin < 1
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("kind", [Manifest, Terms, Commitment], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Manifest, Terms, Excerpt, Decision, Commitment], ids=lambda kind: kind.__name__)
 def test_from_json__hostile_document__is_refused(kind: type, document: bytes) -> None:
     with pytest.raises(InvalidInputError):
         kind.from_json(document)
@@ -158,8 +158,33 @@ def test_decode__within_the_limits__is_read() -> None:
         (lambda read: read.digest("f"), ["ab" * 32], ["ab", "", " ".join(["ab"] * 32), 1, None]),
         (lambda read: read.address("f"), ["0x" + "11" * 20], ["0x", 1, None, "11" * 20]),
         (lambda read: read.choice("f", Category), ["imaging"], ["Imaging", "", 1, None]),
+        (
+            lambda read: read.choices("f", Category),
+            [[], None, ["imaging", "other"]],
+            [["imaging", "imaging"], ["Imaging"], "imaging", [1], {}, ["imaging"] * 99],
+        ),
+        (lambda read: read.child("f"), [{}, {"a": 1}], [None, [], "", 1, True, [{}]]),
+        (lambda read: read.flag("f"), [True, False, None], [0, 1, "true", [], {}]),
+        (lambda read: read.optional_integer("f", 0, 5), [0, 5, None], [-1, 6, True, 1.0, "1", []]),
+        (lambda read: read.digests("f", 2), [[], None, ["ab" * 32] * 2], [["ab" * 32] * 3, ["ab"], "ab" * 32, [1]]),
+        (lambda read: read.addresses("f", 1), [[], None, ["0x" + "11" * 20]], [["0x" + "11" * 20] * 2, ["0x"], 1]),
     ],
-    ids=["text", "optional_text", "texts", "objects", "integer", "digest", "address", "choice"],
+    ids=[
+        "text",
+        "optional_text",
+        "texts",
+        "objects",
+        "integer",
+        "digest",
+        "address",
+        "choice",
+        "choices",
+        "child",
+        "flag",
+        "optional_integer",
+        "digests",
+        "addresses",
+    ],
 )
 def test_reader__each_field__takes_its_type_and_nothing_else(take, good: list, bad: list) -> None:
     for value in good:
@@ -182,3 +207,12 @@ def test_reader__field_is_absent__is_refused_by_its_name() -> None:
     with pytest.raises(InvalidInputError, match=r"document.*'size'"):
         Reader({}, "document").integer("size", 0, 1)
     assert not Reader({"f": None}, "document").present("f")
+
+
+def test_reader__field_that_nobody_asked_for__is_refused_at_the_end_and_not_quoted() -> None:
+    read = Reader({"f": 1, "CANARY": 2}, "document")
+    read.integer("f", 0, 1)
+    with pytest.raises(InvalidInputError) as caught:
+        read.end()
+    assert "CANARY" not in str(caught.value)
+    Reader({}, "document").end()

@@ -28,14 +28,22 @@ from medshare.errors import (
     StoreError,
     UnknownRecordError,
 )
-from medshare.model.consent import Decision, Reason
-from medshare.model.ids import address
-from medshare.model.purpose import Purpose
+from medshare.model.consent import Decision, Reason, RecordRef, Subject
+from medshare.model.ids import RecordId, address
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import RecordStatus
 
 pytestmark = pytest.mark.unit
 
 HERE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
-DECISION = Decision(reason=Reason.EXPIRED, reader=address("0x" + "11" * 20), purpose=Purpose.TREAT, at=5)
+SUBJECT = Subject(
+    record=RecordRef(custodian=address("0x" + "22" * 20), record_id=RecordId(b"\1" * 32)),
+    patient=address("0x" + "33" * 20),
+    status=RecordStatus.ACTIVE,
+)
+DECISION = Decision(
+    reason=Reason.EXPIRED, subject=SUBJECT, reader=address("0x" + "11" * 20), purpose=PurposeOfUse.TREAT, at=5
+)
 VALUES = {
     "message": "something went wrong",
     "name": "mary",
@@ -43,6 +51,7 @@ VALUES = {
     "expected": "this",
     "actual": "that",
     "network": "local",
+    "folder": "somewhere",
     "contract": "ConsentRegistry",
     "address": "0x" + "11" * 20,
     "reason": "no code",
@@ -64,7 +73,6 @@ VALUES = {
     "grantee": "0x" + "44" * 20,
     "accounts": 1,
     "ids": 2,
-    "folder": "/home/mary/medshare",
     "deadline": 5,
     "latest": 4,
     "signer": "0x" + "55" * 20,

@@ -11,6 +11,7 @@ from medshare.errors import InvalidInputError
 from medshare.ports import Ledger
 from medshare.services.consenting import Consenting
 from medshare.services.publishing import Publishing
+from medshare.services.standing import StandingConsents
 
 
 class CrashError(BaseException):
@@ -78,8 +79,12 @@ def faulty_ledger(world: World, faults: Faults) -> Ledger:
 
 
 def faulty_publishing(world: World, faults: Faults) -> Publishing:
-    journal = faults.wrap(world.journal, "publication_id", "claimed", "find", "all", "write", "forget")
-    return Publishing(ledger=faulty_ledger(world, faults), store=faulty_store(world, faults), journal=journal)
+    journal = faults.wrap(
+        world.journal, "publication_id", "claimed", "find", "unfinished", "write", "forget", "resealed"
+    )
+    ledger, store = faulty_ledger(world, faults), faulty_store(world, faults)
+    standing = StandingConsents(ledger=ledger, store=store, clock=world.clock, auditing=world.auditing)
+    return Publishing(ledger=ledger, store=store, journal=journal, auditing=world.auditing, standing=standing)
 
 
 def faulty_consenting(world: World, faults: Faults) -> Consenting:

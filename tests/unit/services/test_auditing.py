@@ -30,7 +30,6 @@ from medshare.model.events import (
 )
 from medshare.model.ids import GrantId, patient_of
 from medshare.model.ledger import LedgerModel
-from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus
 from medshare.services.auditing import Auditing
 from medshare.services.index import LedgerIndex
@@ -294,7 +293,7 @@ def test_every_question__about_nobody__is_answered_with_nothing(world: World) ->
 
 def test_every_question__after_a_reorganisation__forgets_what_was_dropped(world: World) -> None:
     published = world.publish()
-    granted = world.grant(published, purposes=Purpose.TREAT)
+    granted = world.grant(published)
     assert world.auditing.grant(granted.grant_id).live
     world.chain.reorganise(2)
     assert world.auditing.grant(granted.grant_id) is None

@@ -135,12 +135,12 @@ def test_write__then_find__gives_every_field_back(journal: PublicationJournal, s
     assert journal.find(publication.publication_id) is None
     journal.write(publication)
     assert journal.find(publication.publication_id) == publication
-    assert journal.all(Stage.STORED) == [publication]
-    assert journal.all(Stage.REGISTERED) == []
+    assert journal.unfinished() == [publication]
+    assert journal.finished() == []
     registered = replace(publication, stage=Stage.REGISTERED)
     journal.write(registered)
-    assert journal.all(Stage.STORED) == []
-    assert journal.all(Stage.REGISTERED) == [registered]
+    assert journal.unfinished() == []
+    assert journal.finished() == [registered]
     journal.forget(publication.publication_id)
     assert journal.find(publication.publication_id) is None
     journal.forget(publication.publication_id)
@@ -166,7 +166,7 @@ def test_any_verb__file_is_no_database__is_a_typed_error(journal: PublicationJou
     verbs = [
         lambda: journal.publication_id(b"part"),
         lambda: journal.find("ab"),
-        lambda: journal.all(Stage.STORED),
+        lambda: journal.unfinished(),
         lambda: journal.write(PUBLICATION),
         lambda: journal.forget("ab"),
     ]
@@ -196,7 +196,7 @@ def test_write__disk_is_full__is_a_typed_error(journal: PublicationJournal, monk
 
     with pytest.raises(StoreFullError):
         fill()
-    assert len(journal.all(Stage.STORED)) == written + 1
+    assert len(journal.unfinished()) == written + 1
 
 
 def test_write__another_process_holds_the_file__is_busy(journal: PublicationJournal, tmp_path, monkeypatch) -> None:

@@ -20,7 +20,7 @@ from world import DAY, World, new_world
 from medshare.errors import MedshareError
 from medshare.hashing import keccak256
 from medshare.model.consent import RecordRef
-from medshare.model.purpose import Purpose
+from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.services import event_codec
 from medshare.services.publishing import Description
@@ -103,7 +103,7 @@ def scenario(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> tuple[World, T
     failures = []
     for wrong in (
         lambda: world.open(published, reader=world.stranger),
-        lambda: world.open(published, purpose=Purpose.HRESCH),
+        lambda: world.open(published, purpose=PurposeOfUse.HRESCH),
         lambda: publish(tmp_path / "canary-mary-example-gone.json"),
         lambda: world.grant(published, patient=world.stranger),
     ):

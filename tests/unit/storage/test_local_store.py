@@ -191,12 +191,27 @@ def test_collect__young_and_not_pinned__is_kept_for_the_grace_period(tmp_path: P
     store = LocalBlobStore(tmp_path, now=lambda: time[0])
     blocks = blocks_of(b"a", b"b")
     store.put(blocks)
-    put_at = path_of(tmp_path, blocks[0].cid).lstat().st_mtime
-    time[0] = put_at + DAY - 10
-    assert store.collect().removed_blocks == 0
-    time[0] = put_at + DAY + 10
+    put_at = [path_of(tmp_path, block.cid).lstat().st_mtime for block in blocks]
+    time[0] = min(put_at) + DAY - 10
+    young = store.collect()
+    assert (young.removed_blocks, young.kept_blocks, young.spared_blocks, young.spared_bytes) == (0, 2, 2, 2)
+    time[0] = max(put_at) + DAY + 10
     collected = store.collect()
     assert (collected.removed_blocks, collected.freed_bytes, collected.kept_blocks) == (2, 2, 0)
+
+
+def test_collect__with_less_grace__removes_what_an_interrupted_writer_left_and_nothing_pinned(tmp_path: Path) -> None:
+    time = [0.0]
+    store = LocalBlobStore(tmp_path, now=lambda: time[0])
+    root, blocks = record(b"kept")
+    (left,) = blocks_of(b"left")
+    store.put([*blocks, left])
+    store.pin(root.cid)
+    time[0] = path_of(tmp_path, left.cid).lstat().st_mtime + 60
+    assert store.collect(grace=61).removed_blocks == 0
+    collected = store.collect(grace=59)
+    assert (collected.removed_blocks, collected.spared_blocks, collected.kept_blocks) == (1, 0, len(blocks))
+    assert not store.has(left.cid)
 
 
 def test_collect__unpinned__removes_at_once_what_no_other_pin_reaches(store: LocalBlobStore) -> None:

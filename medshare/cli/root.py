@@ -1,0 +1,51 @@
+"""``medshare``: what stands before every command, and the commands."""
+
+from __future__ import annotations
+
+import click
+
+from medshare.cli.access import access
+from medshare.cli.audit import audit
+from medshare.cli.console import App
+from medshare.cli.demonstrate import demo
+from medshare.cli.identity import identity
+from medshare.cli.network import network
+from medshare.cli.place import doctor, init
+from medshare.cli.record import record
+from medshare.cli.storage import storage
+
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 error, 2 usage or input, 3 denied, 4 not found, 5 integrity, 6 unavailable (try again), 130 "
+    "stopped from the keyboard."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+@click.version_option(package_name="medshare")
+@click.option("--home", type=click.Path(file_okay=False), help="Folder with settings, keys, chain and store.")
+@click.option("--network", "network_name", help="Network to use, in place of the one in the settings.")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False),
+    envvar="MEDSHARE_PASSPHRASE_FILE",
+    help="File with the passphrase of the identities, for scripts; else it is asked for.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("-v", "--verbose", is_flag=True, help="Show where an error came from.")
+@click.pass_context
+def cli(
+    context: click.Context,
+    home: str | None,
+    network_name: str | None,
+    passphrase_file: str | None,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Patients own who reads their medical records."""
+    context.obj = App(
+        home=home, network=network_name, passphrase_file=passphrase_file, as_json=as_json, verbose=verbose
+    )
+
+
+for command in (init, demo, doctor, identity, record, access, audit, storage, network):
+    cli.add_command(command)

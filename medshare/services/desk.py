@@ -1,0 +1,277 @@
+"""What a patient has before him when he makes up his mind: his records, opened, and what he has granted so far."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from medshare.envelope import FileKey, Identity, Recipient, unwrap
+from medshare.errors import (
+    EncryptionKeyNotSetError,
+    EnvelopeError,
+    IntegrityError,
+    InvalidInputError,
+    RecordNotActiveError,
+    StoreError,
+    StoreUnavailableError,
+    UnknownGrantError,
+)
+from medshare.model.consent import Consent, liveness
+from medshare.model.decision import Reason
+from medshare.model.documents import encode_document
+from medshare.model.events import BlockRef
+from medshare.model.grant import Grant
+from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.labels import must_be_named
+from medshare.model.provision import Effect, Provision
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
+from medshare.model.subject import Subject
+from medshare.model.terms import Excerpt, Terms
+from medshare.ports import Actor, BlobStore, Ledger
+from medshare.services.auditing import Auditing
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.record_files import check_key, locate, open_manifest, own_header
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRecord:
+    """A record as its patient opens it, up to its manifest."""
+
+    subject: Subject
+    manifest: Manifest
+    file_key: FileKey
+
+
+class PatientDesk:
+    """A patient's records and grants at one block; what was opened once is kept.
+
+    Args:
+        ledger: the contracts.
+        store: where records and bundles are.
+        auditing: which records and grants there are.
+        patient: whose they are.
+        block: the block at which the ledger is asked.
+    """
+
+    def __init__(self, ledger: Ledger, store: BlobStore, auditing: Auditing, patient: Actor, block: BlockRef) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._auditing = auditing
+        self._patient = patient
+        self._block = block
+        self._lineages = auditing.lineages(patient.address)
+        self._custodian_keys: dict[Address, set[bytes]] = {}
+        self._opened: dict[RecordRef, OwnRecord] = {}
+        self._bundles: dict[GrantId, BundleId] = {}
+        self.passed_over: list[RecordRef] = []
+        """Records that ``try_open`` could not open."""
+
+    # -------------------------------------------------------------------------------------------- records
+
+    def records(self) -> list[RecordEntry]:
+        """Return the records that custodians state of the patient, oldest first."""
+        return self._auditing.records(self._patient.address)
+
+    def on_chain(self, entry: RecordEntry) -> Subject:
+        """Return what the chain tells of a record."""
+        return Subject.on_chain(entry, self._lineages.get(entry.ref, ()))
+
+    def open(self, entry: RecordEntry) -> OwnRecord:
+        """Open a record up to its manifest, and check all of it before anybody else relies on it.
+
+        Raises:
+            StoreError, EnvelopeError, IntegrityError: it does not open as it should.
+        """
+        own = self._opened.get(entry.ref)
+        if own is not None:
+            return own
+        files = locate(self._store, entry.record_id)
+        opened = unwrap(own_header(self._store, files), self._patient.identity)
+        if opened.writer.key not in self._keys_of(entry.custodian):
+            raise IntegrityError(f"the header of record {entry.record_id.hex()} was not written by its custodian")
+        check_key(files, opened.file_key)
+        manifest = open_manifest(self._store, files, opened.file_key, entry)
+        subject = Subject.described(entry, manifest, self._lineages.get(entry.ref, ()))
+        own = OwnRecord(subject=subject, manifest=manifest, file_key=opened.file_key)
+        self._opened[entry.ref] = own
+        return own
+
+    def try_open(self, entry: RecordEntry) -> OwnRecord | None:
+        """Open a record that nobody named: anybody can state some of a patient, and what is false hides nothing else.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        try:
+            return self.open(entry)
+        except StoreUnavailableError:
+            raise
+        except (StoreError, EnvelopeError, IntegrityError):
+            _log.warning("record %s does not open for its patient", entry.record_id.hex())
+            self.passed_over.append(entry.ref)
+            return None
+
+    def _named(self, record: RecordRef) -> OwnRecord:
+        entry = self._ledger.records.record(record.custodian, record.record_id, block=self._block)
+        if entry.patient != self._patient.address:
+            raise InvalidInputError(
+                f"record {record.record_id.hex()} is not registered as yours", hint="grant access to your own records"
+            )
+        if entry.status is RecordStatus.RETRACTED:
+            raise RecordNotActiveError(record.custodian, record.record_id, entry.status)
+        return self.open(entry)
+
+    def _keys_of(self, custodian: Address) -> set[bytes]:
+        if custodian not in self._custodian_keys:
+            self._custodian_keys[custodian] = {event.key for event in self._auditing.encryption_keys(custodian)}
+        return self._custodian_keys[custodian]
+
+    # -------------------------------------------------------------------------------------------- terms
+
+    def terms(self, grantee: Address, provisions: Sequence[Provision]) -> Terms:
+        """Return the terms that say ``provisions``, with the labels of the records they permit by name.
+
+        Raises:
+            InvalidInputError: nothing is permitted, too much is said, or a named record is not the patient's.
+            UnknownRecordError, RecordNotActiveError: a named record is not there, or retracted.
+            StoreError, EnvelopeError, IntegrityError: a named record does not open as it should.
+        """
+        completed = tuple(each for provision in provisions for each in self._completed(provision))
+        salt = _salt(self._patient.identity, grantee, completed)
+        return Terms(patient=self._patient.address, grantee=grantee, provisions=completed, salt=salt)
+
+    def _completed(self, provision: Provision) -> Iterator[Provision]:
+        """Split a permission by the labels of the records it names: they cover later versions of these, no others."""
+        provision = _in_order(provision)
+        if provision.effect is Effect.DENY or not provision.records:
+            yield provision
+            return
+        by_labels: dict[tuple[str, ...], list[RecordRef]] = {}
+        for record in provision.records:
+            labels = must_be_named([*provision.labels, *self._named(record).manifest.labels])
+            by_labels.setdefault(tuple(sorted(labels)), []).append(record)
+        for labels_said, records in sorted(by_labels.items()):
+            yield replace(provision, records=tuple(records), labels=labels_said)
+
+    # -------------------------------------------------------------------------------------------- consents
+
+    def foreseen(self, terms: Terms, start: int, end: int) -> Consent:
+        """Return the consent that granting ``terms`` from ``start`` until ``end`` would make."""
+        stamp = self._ledger.consents.stamp(self._patient.address, block=self._block)
+        grant = Grant(
+            grant_id=terms.grant_id(),
+            grantee=terms.grantee,
+            not_before=start,
+            expires_at=end,
+            purposes=terms.purposes,
+            stamp=stamp,
+            epoch=0,
+        )
+        return Consent(grant=grant, terms=terms, stamp=stamp)
+
+    def consents(self, reader: Address, at: int, *, instead_of: GrantId | None = None) -> list[Consent]:
+        """Return what the patient has granted ``reader``, as far as the terms are there still.
+
+        Args:
+            reader: to whom.
+            at: Unix seconds.
+            instead_of: the grant that is to be replaced; it is left out.
+
+        Raises:
+            IntegrityError: the terms of a grant that is live at ``at`` cannot be read: nobody knows what it denies.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        stamp = self._ledger.consents.stamp(self._patient.address, block=self._block)
+        found = []
+        for standing in self._auditing.grants(patient=self._patient.address, grantee=reader):
+            if standing.grant.grant_id == instead_of:
+                continue
+            try:
+                grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=self._block)
+            except UnknownGrantError:
+                continue  # granted after the block we ask about
+            try:
+                terms = open_terms(self._store, standing, self._patient.identity)
+            except StoreUnavailableError:
+                raise
+            except BAD_BUNDLE as error:
+                if liveness(grant, stamp=stamp, purpose=grant.purposes, now=at) is Reason.PERMITTED:
+                    raise IntegrityError(
+                        f"the terms of grant {grant.grant_id:#x} cannot be read, and they may deny something",
+                        hint="revoke that grant first, or give it again",
+                    ) from error
+                continue
+            self._bundles[grant.grant_id] = standing.bundle
+            found.append(Consent(grant=grant, terms=terms, stamp=stamp))
+        return found
+
+    # -------------------------------------------------------------------------------------------- custodians
+
+    def custodians(self, several: Sequence[Terms]) -> tuple[dict[Address, Recipient], list[Address]]:
+        """Return who is to be told of ``several``, with their keys, and who has published no key that can be used.
+
+        They are the custodians whom these terms name, and all who have stated a record of the patient.
+        """
+        named = [custodian for terms in several for _, provision in terms.numbered for custodian in provision.named]
+        reachable: dict[Address, Recipient] = {}
+        unreachable = []
+        for custodian in dict.fromkeys([*named, *(entry.custodian for entry in self.records())]):
+            try:
+                key = self._ledger.directory.encryption_key(custodian, block=self._block).key
+                reachable[custodian] = Recipient(key)
+            except (EncryptionKeyNotSetError, InvalidInputError):
+                unreachable.append(custodian)
+        return reachable, unreachable
+
+    def bundled(self, consents: Sequence[Consent], at: int) -> list[tuple[Terms, frozenset[str]]]:
+        """Return the terms of those that are in force at ``at`` or will be, and the names of what their bundles hold.
+
+        Args:
+            consents: some that the method of this name returned.
+            at: Unix seconds.
+
+        Raises:
+            StoreError: a bundle cannot be read any more.
+        """
+        held = []
+        for consent in consents:
+            grant, terms = consent.grant, consent.terms
+            reason = liveness(grant, stamp=consent.stamp, purpose=grant.purposes, now=at)
+            if reason in (Reason.PERMITTED, Reason.NOT_YET) and not isinstance(terms, Excerpt):
+                held.append((terms, frozenset(bundle_files(self._store, self._bundles[grant.grant_id]))))
+        return held
+
+
+def permitted_purposes(consents: Sequence[Consent]) -> list[PurposeOfUse]:
+    """Return the purposes that ``consents`` permit by name, in HL7's order."""
+    said = {
+        purpose
+        for consent in consents
+        for _, provision in consent.terms.numbered
+        if provision.effect is Effect.PERMIT
+        for purpose in provision.purposes
+    }
+    return [purpose for purpose in PurposeOfUse if purpose in said]
+
+
+def _in_order(provision: Provision) -> Provision:
+    """Return ``provision`` with its lists in order: what means the same is written the same."""
+    return replace(
+        provision,
+        purposes=tuple(sorted(provision.purposes)),
+        records=tuple(sorted(provision.records, key=lambda record: (record.custodian, record.record_id))),
+        categories=tuple(sorted(provision.categories)),
+        custodians=tuple(sorted(provision.custodians)),
+        labels=tuple(sorted(provision.labels)),
+        obligations=tuple(sorted(provision.obligations, key=lambda obligation: obligation.duty)),
+    )
+
+
+def _salt(identity: Identity, grantee: Address, provisions: Sequence[Provision]) -> bytes:
+    """Return the terms' salt: secret to all but the patient, and the same for the same consent."""
+    said = encode_document({"grantee": grantee, "provisions": [provision.fields() for provision in provisions]})
+    return identity.derive_secret("medshare/terms-salt/2", said)

@@ -1,0 +1,118 @@
+"""Excerpts: what a bundle tells each custodian, so that his client applies a consent to what he publishes later.
+
+Each is sealed by the patient for one custodian and lies under a name that only these two can compute: who reads the
+directory learns neither which custodians there are nor which of a bundle's files are for whom. Decoys make up the
+number to a power of two. A custodian whom nothing concerns is told so, by an excerpt without provisions: his client
+releases a key only where it knows what every live grant to the reader says.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from medshare.content import Link
+from medshare.envelope import Identity, Recipient
+from medshare.errors import IntegrityError, InvalidInputError
+from medshare.model.ids import Address, TermsDigest
+from medshare.model.terms import Excerpt, Terms
+from medshare.ports import Actor, BlobStore
+from medshare.services.auditing import GrantStanding
+from medshare.services.bundles import open_document, sealed_document
+
+MAX_EXCERPTS = 512
+"""In one bundle: with the headers of as many records as a grant names, its directory still is one block."""
+_FEWEST = 4
+_SHORTEST = 1024
+
+
+def excerpt_name(own: Identity, peer: Recipient, terms: TermsDigest) -> str:
+    """Return the name of an excerpt of ``terms`` in a bundle: patient and custodian compute the same."""
+    return own.shared_secret(peer, "medshare/excerpt/1", terms).hex() + ".c4gh"
+
+
+def allotted(
+    terms: Sequence[tuple[Terms, Collection[str]]], patient: Identity, custodians: Mapping[Address, Recipient]
+) -> dict[Address, list[Terms]]:
+    """Return which excerpts to write for whom; a custodian for whom there is no room left is not among them.
+
+    Args:
+        terms: what the patient has granted one reader, each with the names in the bundle where its excerpts are.
+        patient: who writes.
+        custodians: for whom, with their keys.
+    """
+    found: dict[Address, list[Terms]] = {}
+    room = MAX_EXCERPTS
+    for custodian, key in custodians.items():
+        wanting = [each for each, names in terms if excerpt_name(patient, key, each.digest()) not in names]
+        if len(wanting) <= room:
+            room -= len(wanting)
+            found[custodian] = wanting
+    return found
+
+
+def sealed_excerpts(
+    wanted: Mapping[Address, Sequence[Terms]], patient: Identity, custodians: Mapping[Address, Recipient]
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield names and pieces of the excerpts that ``allotted`` returned, and of decoys."""
+    count = 0
+    for custodian, several in wanted.items():
+        for terms in several:
+            document = terms.excerpt_for(custodian).to_json()
+            name = excerpt_name(patient, custodians[custodian], terms.digest())
+            yield name, sealed_document(_padded(document), patient, [custodians[custodian]])
+            count += 1
+    for _ in range(_power_of_two(max(count, _FEWEST)) - count):
+        nobody = Identity.generate().recipient
+        yield secrets.token_bytes(32).hex() + ".c4gh", sealed_document(_padded(b""), patient, [nobody])
+
+
+def open_excerpt(
+    store: BlobStore,
+    files: Mapping[str, Link],
+    standing: GrantStanding,
+    *,
+    custodian: Actor,
+    patient_keys: Sequence[Recipient],
+) -> Excerpt | None:
+    """Return the excerpt of a grant for ``custodian``, or None where there is none among ``files``.
+
+    Args:
+        store: where bundles are.
+        files: what the bundles of the patient's grants to the reader hold.
+        standing: the grant.
+        custodian: whose client asks.
+        patient_keys: the keys that the patient has published.
+
+    Raises:
+        StoreError: it is missing, not whole, or false.
+        EnvelopeError: it does not open.
+        IntegrityError: it is not the patient's, malformed, or of something else.
+    """
+    for key in patient_keys:
+        link = files.get(excerpt_name(custodian.identity, key, standing.terms))
+        if link is None:
+            continue
+        document, writer = open_document(store, link, custodian.identity)
+        if writer not in patient_keys:
+            raise IntegrityError("the excerpt was not sealed by the patient")
+        try:
+            excerpt = Excerpt.from_json(document)
+        except InvalidInputError as error:
+            raise IntegrityError("the excerpt is malformed") from error
+        grant = standing.grant
+        if (excerpt.patient, excerpt.grantee, excerpt.terms) != (grant.patient, grant.grantee, standing.terms):
+            raise IntegrityError("the excerpt is another grant's")
+        if excerpt.custodian != custodian.address:
+            raise IntegrityError("the excerpt is another custodian's")
+        return excerpt
+    return None
+
+
+def _padded(document: bytes) -> bytes:
+    """Return ``document`` with white space up to a power of two: its size tells little of what it says."""
+    return document.ljust(_power_of_two(max(len(document), _SHORTEST)))
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()

@@ -1,0 +1,215 @@
+"""Standing consent: whom a custodian's client makes a packet for when it publishes, as live grants decide.
+
+The steps, numbered as in the code; all at one block, the newest:
+
+(1) resolve the patient's grants that are live at that block and by the clock, to each reader;
+(2) open the excerpts that their bundles hold for this custodian. Where one live grant to a reader is silent or cannot
+    be read, nobody knows what it denies: that reader gets nothing, and it is said;
+(3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name;
+(4) ask the contract whether it says the same of the grant that decided;
+(5) ask the Directory for the reader's key.
+
+Nothing that a patient, a reader or the store does wrong keeps the custodian from publishing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medshare.content import Link
+from medshare.envelope import MAX_PACKETS, Recipient
+from medshare.errors import EncryptionKeyNotSetError, InvalidInputError
+from medshare.model.consent import Consent, decide
+from medshare.model.decision import Decision, Reason
+from medshare.model.events import BlockRef
+from medshare.model.ids import Address, GrantId
+from medshare.model.subject import Subject
+from medshare.ports import Actor, BlobStore, Clock, Ledger
+from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.desk import permitted_purposes
+from medshare.services.excerpts import open_excerpt
+
+MAX_READERS = MAX_PACKETS - 2
+"""Readers of one header, beside patient and custodian."""
+
+_log = logging.getLogger(__name__)
+
+
+class Obstacle(StrEnum):
+    """Why a live grant gave its reader no packet, although perhaps it should."""
+
+    BUNDLE_UNREADABLE = "bundle-unreadable"
+    UNTOLD = "untold"
+    NOT_ON_CHAIN = "not-on-chain"
+    NO_KEY = "no-key"
+    HEADER_FULL = "header-full"
+
+    def explain(self) -> str:
+        """Return a sentence for a person: what it means, and what helps."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Obstacle.BUNDLE_UNREADABLE: "its bundle is missing or wrong, and may deny something: the patient can grant it anew",
+    Obstacle.UNTOLD: "it does not speak to this custodian, or to an earlier key of his, and may deny something: "
+    "any grant of the patient to this reader, given again, tells him all of them",
+    Obstacle.NOT_ON_CHAIN: "the contract does not say that it is live",
+    Obstacle.NO_KEY: "its reader has published no key that can be used",
+    Obstacle.HEADER_FULL: f"a header has room for {MAX_READERS} readers",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """A live grant whose reader got no packet, for another reason than what it says."""
+
+    grant_id: GrantId
+    reader: Address
+    obstacle: Obstacle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """Whom the patient's live grants permit a record at one block."""
+
+    block: BlockRef
+    admitted: Mapping[Address, Recipient]
+    """Who is permitted it, with the key to be used."""
+    withheld: tuple[Withheld, ...]
+
+
+class StandingConsents:
+    """Applies live grants to what a custodian publishes.
+
+    Args:
+        ledger: the contracts.
+        store: where bundles are; not trusted.
+        clock: the time on the wall.
+        auditing: which grants there are.
+    """
+
+    def __init__(self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+
+    def readers(self, custodian: Actor, subject: Subject) -> Readers:
+        """Return who gets a packet of ``subject``, which ``custodian`` is about to publish.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        block = self._auditing.sync()
+        admitted: dict[Address, Recipient] = {}
+        withheld: list[Withheld] = []
+        for reader, standings in self._live(custodian.address, subject.patient, block).items():  # (1)
+            consents, unknown = self._consents(custodian, standings, block)  # (2)
+            if unknown:
+                withheld += unknown
+                continue
+            decision = self._permitting(consents, subject, reader, block)  # (3)
+            if decision is None or decision.grant is None:
+                continue
+            grant_id, bits = decision.grant.grant_id, decision.purpose.coarse
+            obstacle = None
+            key = None
+            if not self._ledger.consents.is_live(grant_id, bits, block=block):  # (4)
+                obstacle = Obstacle.NOT_ON_CHAIN
+            elif (key := self._key(reader, block)) is None:  # (5)
+                obstacle = Obstacle.NO_KEY
+            elif len(admitted) == MAX_READERS:
+                obstacle = Obstacle.HEADER_FULL
+            if obstacle is not None:
+                withheld.append(Withheld(grant_id=grant_id, reader=reader, obstacle=obstacle))
+            elif key is not None:
+                admitted[reader] = key
+        _log.debug("%d readers admitted, %d grants withheld at block %d", len(admitted), len(withheld), block.number)
+        return Readers(block=block, admitted=admitted, withheld=tuple(withheld))
+
+    def keys_ever(self, patient: Address) -> frozenset[Recipient]:
+        """Return every usable key that a reader to whom ``patient`` ever granted something has published."""
+        return frozenset(
+            key
+            for reader in {standing.grant.grantee for standing in self._auditing.grants(patient=patient)}
+            for key in self._published(reader)
+        )
+
+    def _live(self, custodian: Address, patient: Address, block: BlockRef) -> dict[Address, list[GrantStanding]]:
+        """Return the grants by reader, the oldest first, that are live at the block or by the clock.
+
+        Patient and custodian have packets of their own.
+        """
+        now = self._now(block)
+        live: dict[Address, list[GrantStanding]] = {}
+        for standing in self._auditing.grants(patient=patient, at=block.time):
+            grant = standing.grant
+            begun = standing.reason is Reason.NOT_YET and grant.not_before <= now
+            if (standing.live or begun) and grant.grantee not in (patient, custodian):
+                live.setdefault(grant.grantee, []).append(standing)
+        return live
+
+    def _consents(
+        self, custodian: Actor, standings: Sequence[GrantStanding], block: BlockRef
+    ) -> tuple[list[Consent], list[Withheld]]:
+        """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
+        patient = standings[0].grant.patient
+        stamp = self._ledger.consents.stamp(patient, block=block)
+        patient_keys = self._published(patient)
+        files: dict[str, Link] = {}
+        missing = set()
+        for standing in standings:
+            try:
+                files |= bundle_files(self._store, standing.bundle)
+            except BAD_BUNDLE:
+                missing.add(standing.grant.grant_id)
+        consents: list[Consent] = []
+        unknown: list[Withheld] = []
+        for standing in standings:
+            grant = standing.grant
+            obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
+            try:
+                excerpt = open_excerpt(self._store, files, standing, custodian=custodian, patient_keys=patient_keys)
+            except BAD_BUNDLE:
+                excerpt, obstacle = None, Obstacle.BUNDLE_UNREADABLE
+            if excerpt is None:
+                unknown.append(Withheld(grant_id=grant.grant_id, reader=grant.grantee, obstacle=obstacle))
+            else:
+                consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
+        return consents, unknown
+
+    def _permitting(
+        self, consents: Sequence[Consent], subject: Subject, reader: Address, block: BlockRef
+    ) -> Decision | None:
+        """Return a decision that permits, at the block's time as by the clock, or None."""
+        for purpose in permitted_purposes(consents):
+            decisions = [
+                decide(consents, subject=subject, purpose=purpose, reader=reader, now=now, block=block.number)
+                for now in (block.time, self._now(block))
+            ]
+            if all(decision.permitted for decision in decisions):
+                return decisions[-1]
+        return None
+
+    def _key(self, reader: Address, block: BlockRef) -> Recipient | None:
+        try:
+            return Recipient(self._ledger.directory.encryption_key(reader, block=block).key)
+        except (EncryptionKeyNotSetError, InvalidInputError):
+            return None
+
+    def _published(self, actor: Address) -> list[Recipient]:
+        """Return every key an actor has published and can be used, the newest first."""
+        keys = []
+        for event in reversed(self._auditing.encryption_keys(actor)):
+            try:
+                keys.append(Recipient(event.key))
+            except InvalidInputError:
+                _log.debug("%s published a key that cannot be used", actor)
+        return keys
+
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
