@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from medshare.errors import ConfigurationError, InvalidInputError, MedshareError
@@ -27,8 +26,8 @@ from medshare.services.relaying import Relayed, Relaying, RelayState
 
 PENDING, DONE, REFUSED = "pending", "done", "refused"
 OUTCOME = ".outcome.json"
-MAX_ROUND = 1_000
-"""Files in one round: what lies in front of them waits for the next."""
+_AT_ONCE = 1_000
+"""Files in memory at once."""
 _MAX_NAME = 200
 """Room for the outcome's ending within the 255 bytes that file systems give a name."""
 
@@ -63,21 +62,11 @@ class DropBox:
             LedgerUnavailableError, LedgerBusyError: the chain cannot be asked, or another relayer is at work; repeat.
             StoreFullError, ConfigurationError: the folder, the journal or the limits cannot be used.
         """
-        handled: dict[str, Handled] = {}
-        messages: dict[str, SignedMessage] = {}
-        for name in self._names():
-            try:
-                messages[name] = SignedMessage.from_json(_read(self._pending / name))
-            except InvalidInputError as error:
-                handled[name] = Handled(name=name, state=RelayState.REFUSED, error=error)
-            except FileNotFoundError:
-                continue  # taken away again by who laid it there
-        relayed = self._relaying.relay(list(messages.values()), progress=progress)
-        for name, one in zip(messages, relayed, strict=True):
-            handled[name] = Handled(name=name, state=one.state, error=one.error, relayed=one)
-        for one_handled in handled.values():
-            self._put_away(one_handled)
-        return tuple(handled[name] for name in sorted(handled))
+        names = self._names()
+        handled: list[Handled] = []
+        for start in range(0, len(names), _AT_ONCE):
+            handled += self._handle(names[start : start + _AT_ONCE], progress)
+        return tuple(handled)
 
     def serve(
         self,
@@ -112,12 +101,27 @@ class DropBox:
                     told(handled)
             sleep(every)
 
+    def _handle(self, names: Sequence[str], progress: Progress) -> list[Handled]:
+        handled: dict[str, Handled] = {}
+        messages: dict[str, SignedMessage] = {}
+        for name in names:
+            try:
+                messages[name] = SignedMessage.from_json(_read(self._pending / name))
+            except InvalidInputError as error:
+                handled[name] = Handled(name=name, state=RelayState.REFUSED, error=error)
+            except FileNotFoundError:
+                continue  # taken away again by who laid it there
+        for name, one in zip(messages, self._relaying.relay(list(messages.values()), progress=progress), strict=True):
+            handled[name] = Handled(name=name, state=one.state, error=one.error, relayed=one)
+        for name in sorted(handled):
+            self._put_away(handled[name])
+        return [handled[name] for name in sorted(handled)]
+
     def _names(self) -> list[str]:
         try:
             with os.scandir(self._pending) as entries:
                 # A leading dot is a file that is still being written.
-                names = (entry.name for entry in entries if not entry.name.startswith("."))
-                return sorted(islice(names, MAX_ROUND))
+                return sorted(entry.name for entry in entries if not entry.name.startswith("."))
         except OSError as error:
             raise ConfigurationError("the drop box cannot be read", hint=f"check {self._pending}") from error
 
@@ -148,10 +152,13 @@ def _read(path: Path) -> bytes:
         raise
     except OSError:
         raise InvalidInputError("it is no file that can be read") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InvalidInputError("it is no file that can be read")
-        content = stream.read(MAX_SIGNED_MESSAGE_SIZE + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            content = stream.read(MAX_SIGNED_MESSAGE_SIZE + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_SIGNED_MESSAGE_SIZE:
         raise InvalidInputError(f"it is larger than {MAX_SIGNED_MESSAGE_SIZE} bytes")
     return content

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,27 +56,31 @@ class RateLimits:
         self._each = each
         self._together = together
 
-    def admit(self, subject: str, now: int) -> int:
-        """Take a turn for ``subject``; return 0, or the seconds to wait where none is left, and none is taken.
+    def admit(self, subjects: Sequence[str], now: int) -> list[int]:
+        """Take a turn for each of ``subjects`` in their order; return for each 0, or the seconds until it has one.
 
         Raises:
-            StoreFullError, LedgerBusyError, ConfigurationError: the file cannot be used.
+            StoreFullError, LedgerBusyError, ConfigurationError: the file cannot be used; no turn was taken.
         """
         with opened(self._path, "the file of rate limits", hint=_HINT) as database, database:
             database.execute(_SCHEMA)
             database.execute("DELETE FROM turns WHERE ends_at < ?", (now,))
-            turns = [(name, limit, self._ends_at(database, name, now)) for name, limit in self._limits(subject)]
-            wait = max(limit.wait(ends_at, now) for _, limit, ends_at in turns)
-            if wait <= 0:
-                for name, limit, ends_at in turns:
-                    self._end(database, name, ends_at + limit.turn)
-        return max(0, math.ceil(wait))
+            return [self._admit(database, subject, now) for subject in subjects]
 
-    def give_back(self, subject: str, now: int) -> None:
-        """Give back a turn that was taken and not used; errors as ``admit``."""
+    def give_back(self, subjects: Sequence[str], now: int) -> None:
+        """Give back turns that were taken and not used; errors as ``admit``."""
         with opened(self._path, "the file of rate limits", hint=_HINT) as database, database:
-            for name, limit in self._limits(subject):
-                self._end(database, name, self._ends_at(database, name, now) - limit.turn)
+            for subject in subjects:
+                for name, limit in self._limits(subject):
+                    self._end(database, name, self._ends_at(database, name, now) - limit.turn)
+
+    def _admit(self, database: sqlite3.Connection, subject: str, now: int) -> int:
+        turns = [(name, limit, self._ends_at(database, name, now)) for name, limit in self._limits(subject)]
+        wait = max(limit.wait(ends_at, now) for _, limit, ends_at in turns)
+        if wait <= 0:
+            for name, limit, ends_at in turns:
+                self._end(database, name, ends_at + limit.turn)
+        return max(0, math.ceil(wait))
 
     def _limits(self, subject: str) -> tuple[tuple[str, RateLimit], ...]:
         return (subject, self._each), (_ALL, self._together)

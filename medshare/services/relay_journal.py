@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +72,15 @@ class RelayJournal:
             batches[intent] = (*batches.get(intent, ()), SignedMessage.from_json(document))
         return batches
 
-    def done(self, digest: bytes) -> DoneBefore | None:
-        """Return where a message was done, or None."""
+    def done(self, digests: Iterable[bytes]) -> dict[bytes, DoneBefore]:
+        """Return which messages are done, and where."""
         with self._open() as database:
-            row = database.execute("SELECT tx_hash, block FROM done WHERE digest = ?", (digest,)).fetchone()
-        return None if row is None else DoneBefore(tx_hash=row[0], block_number=row[1])
+            rows = [
+                row
+                for digest in digests
+                for row in database.execute("SELECT digest, tx_hash, block FROM done WHERE digest = ?", (digest,))
+            ]
+        return {digest: DoneBefore(tx_hash=tx_hash, block_number=block) for digest, tx_hash, block in rows}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

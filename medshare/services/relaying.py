@@ -10,7 +10,8 @@ The steps, numbered as in the code:
 
 (1) take up what was on its way when this last ended: the same bytes are sent again, and asked for;
 (2) pass over what is done already;
-(3) check each message alone: kind, chain, contract, deadline, signature. What fails here costs the chain no question;
+(3) check each message alone: kind, chain, contract, deadline, signature. The chain is asked only whether a signer whose
+    key did not sign is a contract wallet that did;
 (4) rehearse: the chain says what it would do with all of them, together and in this order;
 (5) take a turn for each, within the limits for its patient and for all;
 (6) write the batch down, send it in one transaction, and wait.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain as chained
 from pathlib import Path
@@ -167,31 +168,29 @@ class Relaying:
         with self._alone():
             self._take_up()  # (1)
             now = max(self._clock.now(), self._chain.head().time)
-            found: dict[bytes, Relayed] = {}
-            sendable: dict[str, list[SignedMessage]] = {}
-            for signed in {one.digest: one for one in messages}.values():
-                known = self._known(signed) or self._fault(signed, now)  # (2) (3)
-                if known is None:
-                    sendable.setdefault(signed.message.contract, []).append(signed)
+            found: dict[SignedMessage, Relayed] = {}
+            # By digest only what is signed well: a forged copy must not stand in for the real one.
+            chosen: dict[bytes, SignedMessage] = {}
+            done = self._journal.done(one.digest for one in messages)  # (2)
+            for signed in dict.fromkeys(messages):
+                known = done.get(signed.digest)
+                relayed = self._fault(signed, now) if known is None else _done(signed, known)  # (3)
+                if relayed is None:
+                    chosen.setdefault(signed.digest, signed)
                 else:
-                    found[signed.digest] = known
+                    found[signed] = relayed
             halted: MedshareError | None = None
             try:
-                for relayed in self._send_all(sendable.values(), now):
-                    found[relayed.signed.digest] = relayed
+                for relayed in self._send_all(_by_contract(chosen.values()), now):
+                    found[relayed.signed] = relayed
                     progress("relaying", len(found), len(messages))
             except (LedgerUnavailableError, *_CANNOT_PAY) as error:
                 _log.warning("relaying stopped: %s", error)
                 halted = error
-        return tuple(found.get(one.digest) or _later(one, halted) for one in messages)
+        decided = (found.get(one) or found.get(chosen[one.digest]) or _later(one, halted) for one in messages)
+        return tuple(replace(relayed, signed=one) for relayed, one in zip(decided, messages, strict=True))
 
     # ------------------------------------------------------------------------------------------- checking
-
-    def _known(self, signed: SignedMessage) -> Relayed | None:
-        done: DoneBefore | None = self._journal.done(signed.digest)
-        if done is None:
-            return None
-        return Relayed(signed=signed, state=RelayState.DONE, tx_hash=done.tx_hash, block_number=done.block_number)
 
     def _fault(self, signed: SignedMessage, now: int) -> Relayed | None:
         """Return the refusal of a message that no chain need be asked about."""
@@ -241,9 +240,8 @@ class Relaying:
                 yield _refused(signed, refusal)
         most = min(self._policy.max_gas, self._policy.max_gas_each * len(good))
         if rehearsal.gas <= most:
-            admitted: list[SignedMessage] = []
-            for signed in good:
-                wait = self._limits.admit(signed.subject, now)  # (5)
+            admitted = []
+            for signed, wait in zip(good, self._limits.admit([one.subject for one in good], now), strict=True):  # (5)
                 if wait:
                     yield _later(signed, RateLimitedError(signed.subject, wait))
                 else:
@@ -271,8 +269,7 @@ class Relaying:
                 yield from chained.from_iterable(self._pay(half, now) for half in _halves(batch))
         except _CANNOT_PAY:
             self._journal.abandon(intent)
-            for signed in batch:
-                self._limits.give_back(signed.subject, now)
+            self._limits.give_back([signed.subject for signed in batch], now)
             raise
         else:
             self._journal.finish(intent, batch, outcomes)
@@ -305,6 +302,13 @@ class Relaying:
             lock.release()
 
 
+def _by_contract(messages: Iterable[SignedMessage]) -> Iterable[Sequence[SignedMessage]]:
+    groups: dict[str, list[SignedMessage]] = {}
+    for signed in messages:
+        groups.setdefault(signed.message.contract, []).append(signed)
+    return groups.values()
+
+
 def _halves(batch: Sequence[SignedMessage]) -> tuple[Sequence[SignedMessage], Sequence[SignedMessage]]:
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]
@@ -313,6 +317,10 @@ def _halves(batch: Sequence[SignedMessage]) -> tuple[Sequence[SignedMessage], Se
 def _intent(batch: Sequence[SignedMessage]) -> str:
     """Return the name of the transaction that sends exactly these signatures."""
     return "relay/" + keccak256(b"".join(keccak256(signed.to_json()) for signed in batch)).hex()
+
+
+def _done(signed: SignedMessage, known: DoneBefore) -> Relayed:
+    return Relayed(signed=signed, state=RelayState.DONE, tx_hash=known.tx_hash, block_number=known.block_number)
 
 
 def _refused(signed: SignedMessage, error: MedshareError) -> Relayed:
