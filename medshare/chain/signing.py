@@ -16,6 +16,7 @@ from web3.types import RPCEndpoint
 
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import digest_word, hex_bytes, word
+from medshare.chain.deployments import Deployment
 from medshare.chain.wire import BoundedHTTPProvider, NodeError, result_of, translated
 from medshare.errors import (
     LedgerUnavailableError,
@@ -25,8 +26,9 @@ from medshare.errors import (
     TransactionFailedError,
 )
 from medshare.hashing import keccak256
+from medshare.model.eip712 import Domain
 from medshare.model.ids import Address
-from medshare.model.typed_data import MAX_SIGNATURE_SIZE
+from medshare.model.typed_data import MAX_SIGNATURE_SIZE, SIGNABLES
 
 PATIENCE = 180.0
 """Seconds that a person has to read what he signs."""
@@ -46,6 +48,16 @@ class Dialect(StrEnum):
     """The same under Web3Signer's name."""
     CLEF = "account_signTypedData"
     """Under Clef's name, and typed data as an object."""
+
+
+def domains_of(deployment: Deployment) -> dict[str, Domain]:
+    """Return the domain of each contract of a deployment that takes signed messages, by the contract's name."""
+    signed = {kind.contract for kind in SIGNABLES.values()}
+    return {
+        contract.name: Domain.of(contract.name, deployment.chain_id, contract.address)
+        for contract in deployment.contracts
+        if contract.name in signed
+    }
 
 
 class RemoteSigner:
