@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from medshare.model.documents import Reader, decode_document, encode_document
 from medshare.model.grant import MAX_TIME, Grant
-from medshare.model.ids import Address, GrantId, grant_id
+from medshare.model.ids import Address, EpisodeId, GrantId, episode_id, grant_id
 from medshare.model.provision import Duty, Obligation
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.subject import Subject
@@ -18,7 +18,6 @@ from medshare.model.terms import MAX_PROVISIONS
 DECISION_VERSION = 1
 MAX_DECISION_SIZE = 16 << 20
 _MAX_LOST = 1 << 16
-_MAX_UINT256 = (1 << 256) - 1
 
 
 class Reason(StrEnum):
@@ -214,7 +213,7 @@ class Decision:
     lost: tuple[Lost, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     """What a permitted reader must do and refrain from."""
-    episode_id: int | None = None
+    episode_id: EpisodeId | None = None
     """The emergency episode that permitted."""
     block: int | None = None
     """The block whose state was asked; None where no chain was."""
@@ -273,7 +272,7 @@ class Decision:
             decided_by=tuple(_read_provision_ref(each) for each in read.objects("decided_by", _MAX_LOST)),
             lost=tuple(_read_lost(each) for each in read.objects("lost", _MAX_LOST)),
             obligations=tuple(Obligation.read(each) for each in read.objects("obligations", len(Duty))),
-            episode_id=read.optional_integer("episode_id", 0, _MAX_UINT256),
+            episode_id=episode_id(read.text("episode_id")) if read.present("episode_id") else None,
             block=read.optional_integer("block", 0, 1 << 64),
         )
         read.end()
@@ -293,7 +292,7 @@ class Decision:
                 "decided_by": [{"grant_id": hex(each.grant_id), "number": each.number} for each in self.decided_by],
                 "lost": [_lost_fields(each) for each in self.lost],
                 "obligations": [each.fields() for each in self.obligations],
-                "episode_id": self.episode_id,
+                "episode_id": None if self.episode_id is None else hex(self.episode_id),
                 "block": self.block,
             }
         )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from medshare.chain.networks import Faucet, NetworkKind, NetworkProfile, load_network, load_networks
+from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind, NetworkProfile, load_network, load_networks
 from medshare.errors import ConfigurationError, UnknownNetworkError
 from medshare.model.emergency import EmergencyLimits
 
@@ -50,7 +50,10 @@ def test_load_networks__no_file__knows_the_built_in_ones() -> None:
 def test_guide__lists_every_key_with_its_default() -> None:
     listed = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+?) \|$", GUIDE.read_text(), re.MULTILINE))
     optional = {each.name: each.default for each in fields(NetworkProfile) if each.default not in (MISSING, None)}
-    assert set(listed) == {each.name for each in fields(NetworkProfile)} - {"name"}
+    optional |= {each.name: each.default for each in fields(DeploymentChoices) if each.default is not None}
+    keys = {each.name for kind in (NetworkProfile, DeploymentChoices) for each in fields(kind)}
+    assert set(listed) == keys - {"name", "deployment"}
+    del optional["deployment"]
     assert {key: tomllib.loads(f"value = {listed[key].strip('`')}")["value"] for key in optional} == optional
 
 

@@ -12,7 +12,6 @@ from medshare.model.consent import (
     Consent,
     Duty,
     Effect,
-    Episode,
     Grant,
     Obligation,
     Provision,
@@ -21,7 +20,8 @@ from medshare.model.consent import (
     Subject,
     Terms,
 )
-from medshare.model.ids import RecordId, address
+from medshare.model.emergency import EmergencyReason, Episode, Verdict
+from medshare.model.ids import Address, RecordId, address, derive_episode_id
 from medshare.model.purpose import Purpose
 from medshare.model.purpose import PurposeOfUse as P
 from medshare.model.record import Category, RecordStatus
@@ -136,15 +136,14 @@ def must(duty: Duty, by: int | None = None) -> Obligation:
     return Obligation(duty=duty, by=by)
 
 
-def episode(**facts) -> Episode:
+def episode(*, clinician: Address = DOCTOR, **facts) -> Episode:
     usual = {
-        "episode_id": 7,
+        "episode_id": derive_episode_id(clinician, 7),
         "patient": PATIENT,
-        "clinician": DOCTOR,
-        "reason": 1,
+        "reason": EmergencyReason.UNCONSCIOUS,
         "opened_at": NOW - 3_600,
         "ends_at": NOW + 3_600,
-        "ended": False,
+        "verdict": Verdict.NONE,
     }
     return Episode(**{**usual, **facts})
 
@@ -850,7 +849,15 @@ case(
     purpose=P.BTG,
     episodes=(episode(ends_at=NOW + 1),),
 )
-case("btg-ended", "ended before its time", [], Reason.NO_EPISODE, "R9", purpose=P.BTG, episodes=(episode(ended=True),))
+case(
+    "btg-ended",
+    "ended before its time",
+    [],
+    Reason.NO_EPISODE,
+    "R9",
+    purpose=P.BTG,
+    episodes=(episode(ends_at=NOW - 60),),
+)
 case(
     "btg-other-patient",
     "an episode for another patient",

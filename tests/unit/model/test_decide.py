@@ -108,7 +108,6 @@ episodes = st.lists(
         clinician=st.sampled_from([DOCTOR, STRANGER]),
         opened_at=MOMENTS,
         ends_at=MOMENTS,
-        ended=st.booleans(),
     ),
     max_size=1,
 )
@@ -131,7 +130,6 @@ def naive(consents, subject, purpose, reader, now, episodes) -> tuple[bool, set[
         return any(
             each.patient == subject.patient
             and each.clinician == reader
-            and not each.ended
             and now in range(each.opened_at, each.ends_at)
             for each in episodes
         ), set()
