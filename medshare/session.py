@@ -33,6 +33,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
 from medshare.services.retrieving import Retrieving
+from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
 from medshare.storage import KuboBlobStore
@@ -57,6 +58,7 @@ class Session:
     keyring: Keyring
     clock: Clock
     publishing: Publishing
+    rotating: Rotating
     consenting: Consenting
     retrieving: Retrieving
     auditing: Auditing
@@ -96,6 +98,7 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
             chain=chain,
@@ -103,7 +106,8 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             store=store,
             keyring=open_keyring(settings),
             clock=clock,
-            publishing=Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing),
+            publishing=publishing,
+            rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
             retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
             auditing=auditing,

@@ -14,6 +14,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
 from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
 
@@ -46,6 +47,13 @@ class World:
             journal=self.journal,
             auditing=self.auditing,
             standing=self.standing,
+        )
+        self.rotating = Rotating(
+            store=self.store,
+            clock=self.clock,
+            auditing=self.auditing,
+            standing=self.standing,
+            publishing=self.publishing,
         )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)

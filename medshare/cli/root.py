@@ -12,6 +12,7 @@ from medshare.cli.identity import identity
 from medshare.cli.network import network
 from medshare.cli.place import doctor, init
 from medshare.cli.record import record
+from medshare.cli.rotate import rotate
 from medshare.cli.storage import storage
 
 _EXIT_CODES = (
@@ -47,5 +48,6 @@ def cli(
     )
 
 
+record.add_command(rotate)
 for command in (init, demo, doctor, identity, record, access, audit, storage, network):
     cli.add_command(command)
