@@ -29,6 +29,7 @@ from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.examining import Examining
+from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
@@ -61,6 +62,7 @@ class Session:
     rotating: Rotating
     consenting: Consenting
     retrieving: Retrieving
+    history: History
     auditing: Auditing
     examining: Examining
 
@@ -98,6 +100,7 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -109,7 +112,8 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             publishing=publishing,
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
-            retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
+            retrieving=retrieving,
+            history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
             examining=Examining(
                 ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home

@@ -10,6 +10,7 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Granted
+from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Published, Publishing
@@ -57,6 +58,7 @@ class World:
         )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
+        self.history = History(auditing=self.auditing, retrieving=self.retrieving)
 
     def publish(self, text: bytes | Path = TEXT, **more) -> Published:
         return self.publishing.publish(
