@@ -29,10 +29,12 @@ from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.examining import Examining
+from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Publishing
 from medshare.services.retrieving import Retrieving
+from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
 from medshare.storage import KuboBlobStore
@@ -57,8 +59,10 @@ class Session:
     keyring: Keyring
     clock: Clock
     publishing: Publishing
+    rotating: Rotating
     consenting: Consenting
     retrieving: Retrieving
+    history: History
     auditing: Auditing
     examining: Examining
 
@@ -96,6 +100,8 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
             chain=chain,
@@ -103,9 +109,11 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             store=store,
             keyring=open_keyring(settings),
             clock=clock,
-            publishing=Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing),
+            publishing=publishing,
+            rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
-            retrieving=Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing),
+            retrieving=retrieving,
+            history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
             examining=Examining(
                 ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home

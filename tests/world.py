@@ -10,10 +10,12 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Granted
+from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
 from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
 
@@ -47,8 +49,16 @@ class World:
             auditing=self.auditing,
             standing=self.standing,
         )
+        self.rotating = Rotating(
+            store=self.store,
+            clock=self.clock,
+            auditing=self.auditing,
+            standing=self.standing,
+            publishing=self.publishing,
+        )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
+        self.history = History(auditing=self.auditing, retrieving=self.retrieving)
 
     def publish(self, text: bytes | Path = TEXT, **more) -> Published:
         return self.publishing.publish(

@@ -149,6 +149,10 @@ class App:
             return dict(self.keyring.known().items())
         return {}
 
+    def name_of(self, account: str) -> str:
+        """Return what a person calls an account: its name, if it is known here."""
+        return escaped(self._names().get(account, account))
+
     def say(self, text: str) -> None:
         """Print a sentence for a person; a script that asked for JSON does not get it."""
         if not self.as_json:

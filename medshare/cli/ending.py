@@ -123,20 +123,20 @@ def _stopped(error: BaseException) -> ExitCode:
     return ExitCode.INTERRUPTED if by_keyboard else ExitCode.ERROR
 
 
-def report(error: Exception, hint: str, *, as_json: bool, about: Mapping[str, int] | None = None) -> None:
+def report(error: Exception, hint: str, *, as_json: bool, about: Mapping[str, int | str] | None = None) -> None:
     """Tell an error on standard error: a line and a hint, or one JSON object in a line.
 
     Args:
         error: what went wrong.
         hint: what to do about it.
         as_json: tell it as JSON.
-        about: which of several things it concerns, by its place and not by its name.
+        about: which of several things it concerns: a file by its place and not by its name, a record by its id.
     """
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
     if as_json:
         click.echo(json.dumps({"error": _name(error), "message": message, "hint": hint, **(about or {})}), err=True)
         return
-    place = "".join(f"{what} {number}: " for what, number in (about or {}).items())
+    place = "".join(f"{what} {which}: " for what, which in (about or {}).items())
     click.echo(f"error: {place}{escaped(message)}", err=True)
     if hint:
         click.echo(f"hint: {escaped(hint)}", err=True)

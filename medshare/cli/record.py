@@ -12,6 +12,7 @@ import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.ending import exit_code, report
+from medshare.cli.publications import published_row, tell_withheld
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.content import Cid
 from medshare.errors import (
@@ -122,6 +123,7 @@ def publish(
         raise click.UsageError("--supersedes takes one file")
     actor, account = app.actor(custodian), app.keyring.resolve(patient)
     rows: list[dict[str, object]] = []
+    several: list[Published] = []
     refused: list[MedshareError] = []
     try:
         with app.session() as session, app.progress() as progress:
@@ -144,11 +146,13 @@ def publish(
                     report(error, app.respelled(error.hint), as_json=app.as_json, about={"file": number})
                     refused.append(error)
                 else:
-                    rows.append({"file": str(path), **_published_row(published)})
+                    rows.append({"file": str(path), **published_row(app, published)})
+                    several.append(published)
     finally:
         # Whatever came after them: these are published, and their ids are needed.
         if rows:
             app.show_all(rows, nothing="")
+            tell_withheld(app, several)
     if refused:
         raise click.exceptions.Exit(exit_code(refused[0]))
 
@@ -183,15 +187,6 @@ def _looks_like_json(path: Path) -> bool:
     return False
 
 
-def _published_row(published: Published) -> dict[str, object]:
-    return {
-        "record": published.record_id.hex(),
-        "cid": str(published.cid),
-        "version": published.entry.version,
-        "already_published": published.already,
-    }
-
-
 @record.command("resume")
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.pass_obj
@@ -200,7 +195,8 @@ def resume(app: App, custodian: str) -> None:
     actor = app.actor(custodian)
     with app.session() as session, app.progress() as progress:
         finished = session.publishing.resume(actor, progress=progress)
-    app.show_all([_published_row(each) for each in finished], nothing="nothing was left unfinished")
+    app.show_all([published_row(app, each) for each in finished], nothing="nothing was left unfinished")
+    tell_withheld(app, finished)
 
 
 @record.command("list")

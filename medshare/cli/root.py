@@ -8,10 +8,12 @@ from medshare.cli.access import access
 from medshare.cli.audit import audit
 from medshare.cli.console import App
 from medshare.cli.demonstrate import demo
+from medshare.cli.history import history
 from medshare.cli.identity import identity
 from medshare.cli.network import network
 from medshare.cli.place import doctor, init
 from medshare.cli.record import record
+from medshare.cli.rotate import rotate
 from medshare.cli.storage import storage
 
 _EXIT_CODES = (
@@ -47,5 +49,7 @@ def cli(
     )
 
 
+record.add_command(history)
+record.add_command(rotate)
 for command in (init, demo, doctor, identity, record, access, audit, storage, network):
     cli.add_command(command)

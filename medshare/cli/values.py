@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any
 
 import click
@@ -69,6 +70,22 @@ class GrantIdValue(click.ParamType[GrantId]):
                 hint="copy it whole from: medshare access list --patient WHO",
             )
         return grant_id(value)
+
+
+class DayValue(click.ParamType[date]):
+    """A day of the calendar."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401, ARG002 - click's signature
+        """Return the day; raises ``InvalidInputError``."""
+        if isinstance(value, date):
+            return value
+        with suppress(ValueError):
+            day = date.fromisoformat(value)
+            if day.isoformat() == value:  # week dates and the basic format are ISO 8601, too
+                return day
+        raise InvalidInputError(f"not a day: {value[:40]!r}", hint="write it YYYY-MM-DD, as 2026-01-31")
 
 
 def root_of(text: str) -> Cid:

@@ -202,6 +202,17 @@ class OpenRecord:
             raise InvalidInputError(f"the record has {self.manifest.size} bytes, the range lies outside of them")
         return open_range(read_at, self._file_key, payload_length=payload.size, offset=offset, length=length)
 
+    def describes(self, path: Path) -> bool:
+        """Whether ``path`` is a file with this very plaintext."""
+        try:
+            if not path.is_file() or path.stat().st_size != self.manifest.size:
+                return False
+            with path.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").digest()
+        except OSError:
+            return False
+        return plaintext_digest(self.manifest.salt, found) == self.manifest.digest
+
     def save(self, path: Path, *, replace_existing: bool = False, progress: Progress = silent) -> int:
         """Write the plaintext to ``path``, whole and verified or not at all; return its size in bytes.
 

@@ -27,6 +27,7 @@ from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, GrantId
 from medshare.model.subject import Subject
+from medshare.model.terms import Excerpt
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
@@ -130,6 +131,15 @@ class StandingConsents:
                 admitted[reader] = key
         _log.debug("%d readers admitted, %d grants withheld at block %d", len(admitted), len(withheld), block.number)
         return Readers(block=block, admitted=admitted, withheld=tuple(withheld))
+
+    def excerpt(self, custodian: Actor, standing: GrantStanding) -> Excerpt | None:
+        """Return what a grant, live or ended, says to ``custodian``, as far as its own bundle is there still."""
+        try:
+            files = bundle_files(self._store, standing.bundle)
+            keys = self._published(standing.grant.patient)
+            return open_excerpt(self._store, files, standing, custodian=custodian, patient_keys=keys)
+        except BAD_BUNDLE:
+            return None
 
     def keys_ever(self, patient: Address) -> frozenset[Recipient]:
         """Return every usable key that a reader to whom ``patient`` ever granted something has published."""

@@ -516,6 +516,14 @@ case(
     "R3 R5",
     facts={"lineage": (EARLIER.record_id,)},
 )
+case(
+    "later-version-elsewhere",
+    "an earlier version's id by another custodian's word is not its earlier version",
+    [permit(records=(replace(EARLIER, custodian=CLINIC), OTHER))],
+    Reason.RECORD_NOT_COVERED,
+    "R5",
+    facts={"lineage": (EARLIER.record_id,)},
+)
 case("category", "its category", [permit(categories=_LAB)], _YES, "R5")
 case("other-category", "another category", [permit(categories=(Category.IMAGING,))], Reason.RECORD_NOT_COVERED, "R5")
 case("custodian", "everything of its custodian", [permit(custodians=(HOSPITAL,))], _YES, "R5")
@@ -732,6 +740,20 @@ case(
     "R7",
 )
 case(
+    "date-denied-after",
+    "a denied window that begins the day after",
+    [_ALL, deny(since=date(2026, 2, 11))],
+    _YES,
+    "R7",
+)
+case(
+    "date-denied-first-day",
+    "a denied window that begins on the day",
+    [_ALL, deny(since=date(2026, 2, 10))],
+    _NO,
+    "R7",
+)
+case(
     "date-denied-missing",
     "a record without a date is in every denied window",
     [_ALL, deny(**_FEB)],
@@ -910,6 +932,22 @@ case(
     facts=_CHAIN,
 )
 case("chain-all", "the manifest has to tell the labels", [_ALL], Reason.MANIFEST_DECIDES, "R3", facts=_CHAIN)
+case(
+    "chain-record-window",
+    "the manifest has to tell the date of a named record",
+    [permit(records=(RECORD,), since=date(2026, 1, 1))],
+    Reason.MANIFEST_DECIDES,
+    "R3",
+    facts=_CHAIN,
+)
+case(
+    "chain-denied-window",
+    "and whether a denied window reaches it",
+    [_THIS, deny(records=(RECORD,), since=date(2026, 1, 1))],
+    Reason.MANIFEST_DECIDES,
+    "R3",
+    facts=_CHAIN,
+)
 case(
     "chain-purpose",
     "no manifest can change that the purpose was not granted",

@@ -35,7 +35,7 @@ from medshare.model.consent import Consent, Decision, Duty, Effect, Obligation, 
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category, RecordStatus
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.timeout(1_200)]  # thousands of examples in the deep profile
 
 FEW_PURPOSES = [PurposeOfUse[code] for code in ("TREAT", "COC", "ETREAT", "ERTREAT", "HRESCH", "BIORCH")]
 FEW_LABELS = ["N", "R", "V", "HIV", "SPI", "SUD", "OPIOIDUD", "homemade"]

@@ -302,6 +302,12 @@ def test_grant__another_live_grant_denies__its_record_gets_no_key(world: World) 
     assert not opens(world, lab)
 
 
+def test_grant__another_live_grant_permits__its_records_are_not_repeated(world: World) -> None:
+    lab, scan = publish(world, b"lab", category=LAB), publish(world, b"scan", category=SCAN)
+    assert say(world, permit(categories=(LAB,))).released == (lab,)
+    assert say(world, permit(categories=(SCAN,))).released == (scan,)
+
+
 def test_grant__another_live_grant_cannot_be_read__is_refused_until_it_is_revoked(world: World) -> None:
     publish(world, b"lab")
     lost = say(world, permit(HRESCH), deny())

@@ -1,0 +1,207 @@
+"""Rotating: a custodian encrypts anew what is published, under fresh keys for those who are permitted now.
+
+    for rotation in rotating.rotate(rotating.due(patient, custodian=hospital), custodian=hospital):
+        ...
+
+Each version gets a successor with the same text and description, registered in its place. It is done record by record:
+what fails keeps no other from being rotated, and after a crash the same call goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from medshare.content import Cid
+from medshare.errors import (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    LedgerUnavailableError,
+    MedshareError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnknownGrantError,
+)
+from medshare.model.consent import Consent, decide
+from medshare.model.grant import MAX_TIME
+from medshare.model.ids import Address, GrantId
+from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.subject import Subject
+from medshare.ports import Actor, BlobStore, Clock
+from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.desk import permitted_purposes
+from medshare.services.progress import Progress, silent
+from medshare.services.publishing import Published, Publishing
+from medshare.services.standing import StandingConsents
+from medshare.services.stored_version import StoredVersion
+
+WHAT_REMAINS = (
+    "Whoever could read an earlier version may have kept its text, its key and its encrypted blocks: rotating takes "
+    "none of that back. Earlier versions stay registered on chain, and open with their old keys wherever a store still "
+    "has their blocks. What is published from now on is out of reach for those whose right has ended."
+)
+"""What rotating does not do, for a person."""
+
+_ENDS_ALL = (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    LedgerUnavailableError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+"""What would stop each further record in the same way."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What became of one record."""
+
+    previous: RecordEntry
+    published: Published | None
+    """Its successor, or None where it failed."""
+    error: MedshareError | None = None
+    """Why it failed."""
+    forgotten: bool = False
+    """Whether the store was told to give up the blocks of the previous version, which goes with its next collection."""
+
+
+class Rotating:
+    """Rotates records, as their custodian.
+
+    Args:
+        store: where the records are.
+        clock: the time on the wall.
+        auditing: which records and grants there are.
+        standing: what excerpts of terms say.
+        publishing: publishes the new versions.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        standing: StandingConsents,
+        publishing: Publishing,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._standing = standing
+        self._publishing = publishing
+
+    def due(self, patient: Address, *, custodian: Actor) -> list[RecordEntry]:
+        """Return the active records of a patient that may be readable to other people than they should be.
+
+        These are all that ``custodian`` registered before anything changed in the patient's consents: granted, begun,
+        ended or revoked.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        now = max(self._auditing.sync().time, self._clock.now())
+        standings = self._auditing.grants(patient=patient)
+        changed = max((_changed_at(standing, now) for standing in standings), default=0)
+        return [entry for entry in self._active(patient, custodian) if entry.registered_at <= changed]
+
+    def covered(self, grant_id: GrantId, *, custodian: Actor, progress: Progress = silent) -> list[RecordEntry]:
+        """Return the active records to which a grant, live or ended, may have given a reader the key.
+
+        Where its excerpt for this custodian is gone, nobody can say any more what it covered: then all that he had
+        registered of the patient by its end. Likewise each record that does not open any more.
+
+        Raises:
+            UnknownGrantError: it was never granted.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        standing = self._auditing.grant(grant_id)
+        if standing is None:
+            raise UnknownGrantError(grant_id)
+        patient, grant = standing.grant.patient, standing.grant
+        ended_at = min(standing.revoked_at or MAX_TIME, grant.expires_at)
+        candidates = [entry for entry in self._active(patient, custodian) if entry.registered_at <= ended_at]
+        excerpt = self._standing.excerpt(custodian, standing)
+        if excerpt is None:
+            return candidates
+        as_granted = replace(grant, purposes=standing.purposes, not_before=0, expires_at=MAX_TIME)
+        consent = Consent(grant=as_granted, terms=excerpt, stamp=grant.stamp)
+        lineages = self._auditing.lineages(patient)
+        covered = []
+        for done, entry in enumerate(candidates):
+            progress("looking", done, len(candidates))
+            subject = Subject.on_chain(entry, lineages.get(entry.ref, ()))
+            try:
+                manifest = StoredVersion.open(self._store, entry, custodian.identity, progress=silent).manifest
+                subject = Subject.described(entry, manifest, subject.lineage)
+            except StoreUnavailableError:
+                raise
+            except MedshareError:
+                _log.warning("record %s does not open for its custodian", entry.record_id.hex())
+            decisions = [
+                decide([consent], subject=subject, purpose=purpose, reader=grant.grantee, now=grant.not_before)
+                for purpose in permitted_purposes([consent])
+            ]
+            if any(decision.permitted or decision.undecided for decision in decisions):
+                covered.append(entry)
+        return covered
+
+    def rotate(
+        self,
+        entries: Iterable[RecordEntry],
+        *,
+        custodian: Actor,
+        forget_old: bool = False,
+        progress: Progress = silent,
+    ) -> Iterator[Rotation]:
+        """Rotate records, and yield what became of each. Given again for the same ones, it is done once.
+
+        Args:
+            entries: the versions to be superseded; ``custodian`` registered them.
+            custodian: whose they are.
+            forget_old: give up the blocks of these versions in the store, once their successors are registered.
+            progress: told how far each is.
+
+        Raises:
+            ConfigurationError, EncryptionKeyNotSetError, InsufficientFundsError, LedgerUnavailableError,
+            StoreFullError, StoreUnavailableError: what would stop each further record in the same way.
+        """
+        for entry in entries:
+            try:
+                published = self._publishing.reseal(entry, custodian=custodian, progress=progress)
+            except _ENDS_ALL:
+                raise
+            except MedshareError as error:
+                yield Rotation(previous=entry, published=None, error=error)
+                continue
+            forgotten = forget_old and self._forget(entry)
+            yield Rotation(previous=entry, published=published, forgotten=forgotten)
+
+    def _active(self, patient: Address, custodian: Actor) -> list[RecordEntry]:
+        return [
+            entry
+            for entry in self._auditing.records(patient)
+            if entry.custodian == custodian.address and entry.status is RecordStatus.ACTIVE
+        ]
+
+    def _forget(self, entry: RecordEntry) -> bool:
+        """Give up the blocks of a version; what the chain says must not be hidden by a store that fails."""
+        try:
+            self._store.unpin(Cid.of_directory(entry.record_id))
+        except StoreError:
+            _log.warning("the store did not give up record %s", entry.record_id.hex())
+            return False
+        return True
+
+
+def _changed_at(standing: GrantStanding, now: int) -> int:
+    """Return when, up to now, a grant last began or ceased to permit something."""
+    grant = standing.grant
+    moments = (standing.granted_at, standing.revoked_at or 0, grant.not_before, grant.expires_at)
+    return max(moment for moment in moments if moment <= now)
