@@ -330,18 +330,25 @@ def test_wallet__needs_nearly_all_it_is_given__is_asked_properly_or_not_at_all(w
     scene = wallets.as_("patient")
     function = wallets.signed(scene, OWN_GRANT)
     wallets.set(COSTLY)
-    outcomes = []
 
-    for gas in range(300_000, 560_000, 4_000):
+    def outcome(gas: int) -> str:
         try:
             function.call({"from": scene.actors.stranger, "gas": gas})
         except (TransactionFailed, ContractLogicError, Web3RPCError) as error:
-            outcomes.append("refused" if wallets.address[2:].lower() in str(error).lower() else "no answer")
-        else:
-            outcomes.append("done")
+            return "refused" if wallets.address[2:].lower() in str(error).lower() else "no answer"
+        return "done"
 
-    assert outcomes == sorted(outcomes, reverse=True)
-    assert set(outcomes) == {"done", "no answer"}
+    too_little, enough = 300_000, 600_000
+    assert (outcome(too_little), outcome(enough)) == ("no answer", "done")
+    while enough - too_little > 100:
+        middle = (too_little + enough) // 2
+        if outcome(middle) == "done":
+            enough = middle
+        else:
+            too_little = middle
+
+    near = {gas: outcome(gas) for gas in range(enough - 10_000, enough + 2_000, 200)}
+    assert near == {gas: "done" if gas >= enough else "no answer" for gas in near}
 
 
 def test_wallet__too_little_gas_in_a_batch__reverts_the_whole(wallets):
