@@ -156,8 +156,6 @@ def _asked(case: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a row of 
 
 def _episode(episode: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a row of the tests' data
     parts = [f"episode {_moment(episode.opened_at)} to {_moment(episode.ends_at)}"]
-    if episode.ended:
-        parts.append("ended early")
     if episode.patient != table["PATIENT"]:
         parts.append("for another patient")
     if episode.clinician != table["DOCTOR"]:
