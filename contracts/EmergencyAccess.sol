@@ -174,7 +174,9 @@ contract EmergencyAccess is AccessToken, Signed, IEmergencyAccess {
         if (!_accreditation.isAccredited(msg.sender, IAccreditation.Kind.Reviewer)) {
             revert EmergencyAccessNotAccredited(msg.sender);
         }
-        if (msg.sender == clinician || msg.sender == episode.patient) revert EmergencyAccessNotAllowed(msg.sender);
+        if (msg.sender == clinician || msg.sender == episode.patient || msg.sender == _controllerOf(episode.patient)) {
+            revert EmergencyAccessNotAllowed(msg.sender);
+        }
         if (episode.verdict != Verdict.None) revert EmergencyAccessReviewed(id);
         if (verdict == Verdict.None) revert EmergencyAccessVerdictMissing();
 
@@ -271,9 +273,11 @@ contract EmergencyAccess is AccessToken, Signed, IEmergencyAccess {
     }
 
     function _requireControl(address patient, address actor) private view {
-        (address controller, ) = _authority.controllerOf(patient);
+        if (actor != _controllerOf(patient)) revert EmergencyAccessNotAllowed(actor);
+    }
 
-        if (actor != controller) revert EmergencyAccessNotAllowed(actor);
+    function _controllerOf(address patient) private view returns (address controller) {
+        (controller, ) = _authority.controllerOf(patient);
     }
 
     function _existing(EpisodeId id) private view returns (Episode memory episode) {

@@ -168,7 +168,7 @@ class EmergencyRules(AuthorityRules):
         episode = self.episode(episode_id)
         if not self.is_accredited(caller, AccreditationKind.REVIEWER, place.block.time):
             raise NotAccreditedError(caller)
-        if caller in (episode.clinician, episode.patient):
+        if caller in (episode.clinician, episode.patient, self.controller_of(episode.patient).controller):
             raise EpisodeNotAllowedError(caller)
         if episode.verdict is not Verdict.NONE:
             raise AlreadyReviewedError(episode_id)
