@@ -180,6 +180,19 @@ def test_name_guardians__after_the_circle_was_dismissed__holds_at_once(authority
     assert sent.events[0].values["from"] == since
 
 
+def test_get_guardianship__the_turn_has_come_and_nobody_acted__shows_both_and_since_when(authority, actors):
+    name(authority, actors, OLD, 3 * DAY)
+    before = name(authority, actors, NEW, 7 * DAY)
+    waiting = authority.guardianship(actors.patient)
+
+    authority.chain.mine_at(before.time + 10 * DAY)
+
+    assert authority.guardianship(actors.patient) == waiting, "who reads it compares nextFrom with the clock"
+    assert waiting.next_from == before.time + 3 * DAY
+    propose(authority, actors, NEW)
+    assert authority.guardianship(actors.patient).circle == NEW.digest(actors.patient)
+
+
 def test_events__replayed__say_which_circle_holds_when(authority, actors):
     third = Circle(guardians(2, family="neighbour"), 1)
     start = name(authority, actors, OLD, 3 * DAY)
