@@ -6,6 +6,7 @@ import click
 
 from medshare.cli.access import access
 from medshare.cli.audit import audit
+from medshare.cli.consent import consent
 from medshare.cli.console import App
 from medshare.cli.demonstrate import demo
 from medshare.cli.history import history
@@ -51,5 +52,5 @@ def cli(
 
 record.add_command(history)
 record.add_command(rotate)
-for command in (init, demo, doctor, identity, record, access, audit, storage, network):
+for command in (init, demo, doctor, identity, record, consent, access, audit, storage, network):
     cli.add_command(command)

@@ -1,0 +1,138 @@
+"""``medshare consent``: what a patient permits and denies, in provisions; what a reader would see, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from medshare.cli.console import App, Group, moment
+from medshare.cli.provisions import Said, provision_options
+from medshare.cli.values import GrantIdValue, parse_moment
+from medshare.errors import UnknownGrantError
+from medshare.model.ids import GrantId, patient_of
+
+if TYPE_CHECKING:
+    from medshare.services.consenting import Previewed
+
+
+@click.group(cls=Group)
+def consent() -> None:
+    """Consent: provisions by kind of record, label, date and purpose."""
+
+
+@consent.command("give")
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.option("--to", "grantee", required=True, metavar="WHO", help="Name or address of the reader.")
+@click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
+@click.option("--from", "start", metavar="WHEN", help="Default: now.")
+@provision_options
+@click.pass_obj
+def give(app: App, /, patient: str, grantee: str, until: str, start: str | None, **said: Any) -> None:  # noqa: ANN401 - the options of Said
+    """Grant what the provisions permit: what is there now, and what custodians publish later.
+
+    A permission covers sensitive records only by the labels it names; an exception beats it. See what it comes to
+    first, with: medshare consent preview, and the same options.
+    """
+    actor, reader = app.actor(patient), app.keyring.resolve(grantee)
+    with app.session() as session, app.progress() as progress:
+        now = session.clock.now()
+        granted = session.consenting.grant(
+            patient=actor,
+            grantee=reader,
+            provisions=Said(**said).provisions(session, app),
+            not_before=parse_moment(start, now) if start is not None else 0,
+            expires_at=parse_moment(until, now),
+            progress=progress,
+        )
+    app.show(
+        {
+            "grant": f"{granted.grant_id:#x}",
+            "grantee": reader,
+            "purposes": list(granted.grant.purposes.codes),
+            "provisions": [each.in_words() for each in granted.terms.provisions],
+            "released": len(granted.released),
+            "passed_over": [record.record_id.hex() for record in granted.passed_over],
+            "told": list(granted.told),
+            "untold": list(granted.untold),
+            "not_before": moment(granted.grant.not_before),
+            "expires_at": moment(granted.grant.expires_at),
+            "block": granted.receipt.block.number,
+        },
+        title="granted; custodians who were told apply it to what they publish later",
+    )
+
+
+@consent.command("preview")
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.option("--reader", required=True, metavar="WHO", help="Name or address of the reader.")
+@click.option("--at", metavar="WHEN", help="A span from now, or a date and time (UTC). Default: now.")
+@provision_options
+@click.pass_obj
+def preview(app: App, /, patient: str, reader: str, at: str | None, **said: Any) -> None:  # noqa: ANN401 - the options of Said
+    """Show what a reader would see of each of my records, and why; nothing is granted.
+
+    By the grants that stand; with provisions, as if they were granted too. With --purpose and no provisions, for
+    these purposes alone.
+    """
+    actor, account = app.actor(patient), app.keyring.resolve(reader)
+    spoken = Said(**said)
+    asked_only = spoken.anything and spoken.purposes is not None and not _says_more_than_purposes(spoken)
+    with app.session() as session:
+        rows: list[Previewed] = []
+        for purpose in spoken.purposes or () if asked_only else (None,):
+            rows += session.consenting.preview(
+                patient=actor,
+                reader=account,
+                purpose=purpose,
+                provisions=None if asked_only or not spoken.anything else spoken.provisions(session, app),
+                at=None if at is None else parse_moment(at, session.clock.now()),
+            )
+    app.show_all([_row(each) for each in rows], nothing="there are no records of this patient")
+
+
+@consent.command("show")
+@click.argument("grant_id", type=GrantIdValue())
+@click.option("--as", "party", required=True, metavar="NAME", help="Identity of the patient, or of the reader.")
+@click.pass_obj
+def show(app: App, grant_id: GrantId, party: str) -> None:
+    """Show the terms of a grant, as one of its two parties."""
+    from medshare.services.bundles import open_terms
+
+    actor = app.actor(party)
+    with app.session() as session:
+        standings = session.auditing.grants(patient=patient_of(grant_id))
+        standing = next((each for each in standings if each.grant.grant_id == grant_id), None)
+        if standing is None:
+            raise UnknownGrantError(grant_id)
+        terms = open_terms(session.store, standing, actor.identity)
+    app.show(
+        {
+            "grant": f"{grant_id:#x}",
+            "state": "live" if standing.live else standing.reason.value,
+            "patient": terms.patient,
+            "grantee": terms.grantee,
+            "provisions": [each.in_words() for each in terms.provisions],
+            "not_before": moment(standing.grant.not_before),
+            "expires_at": moment(standing.grant.expires_at),
+        }
+    )
+
+
+def _says_more_than_purposes(said: Said) -> bool:
+    return any(getattr(said, name) for name in said.__slots__ if name != "purposes")
+
+
+def _row(previewed: Previewed) -> dict[str, object]:
+    entry, manifest, decision = previewed.entry, previewed.manifest, previewed.decision
+    return {
+        "record": entry.record_id.hex(),
+        "custodian": entry.custodian,
+        "category": manifest.category.value if manifest is not None else None,
+        "labels": list(manifest.labels) if manifest is not None else None,
+        "clinical_date": manifest.clinical_date if manifest is not None else None,
+        "purpose": decision.purpose.value,
+        "permitted": decision.permitted,
+        "reason": decision.reason.value,
+        "explanation": decision.explain(),
+    }
