@@ -13,8 +13,18 @@ from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.envelope import Identity
 from medshare.errors import LedgerError
 from medshare.model.consent import Grant, GrantRequest
+from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
+from medshare.model.emergency import (
+    AccreditationKind,
+    Bar,
+    EmergencyLimits,
+    Episode,
+    EpisodeRequest,
+    Standing,
+    Verdict,
+)
 from medshare.model.events import BlockRef, LedgerEvent
-from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
@@ -202,8 +212,14 @@ class ConsentLedger(Protocol):
         """Grant access, as the signer."""
         ...
 
+    def grant_for(
+        self, signer: Signer, patient: Address, request: GrantRequest, *, intent: str | None = None
+    ) -> Receipt:
+        """Grant access to a patient's records, as somebody who may act for him."""
+        ...
+
     def revoke(self, signer: Signer, grant_id: GrantId) -> Receipt:
-        """Take a grant back."""
+        """Take a grant back, as the patient or somebody who may revoke for him."""
         ...
 
     def revoke_all(self, signer: Signer, patient: Address) -> Receipt:
@@ -219,6 +235,122 @@ class ConsentLedger(Protocol):
         ...
 
     def is_live(self, grant_id: GrantId, purpose: Purpose, *, block: BlockRef) -> bool:
+        """Return the contract's own answer at that block's time."""
+        ...
+
+
+class AuthorityLedger(Protocol):
+    """Who may act for a patient: the contract ConsentRegistry's other half."""
+
+    def appoint(self, signer: Signer, patient: Address, request: DelegationRequest) -> Receipt:
+        """Let somebody act for a patient, or change what he may do, as the one in control of the patient."""
+        ...
+
+    def dismiss(self, signer: Signer, patient: Address, delegate: Address) -> Receipt:
+        """Dismiss a delegate; or resign, as the delegate."""
+        ...
+
+    def name_guardians(self, signer: Signer, patient: Address, circle: bytes, delay: int) -> Receipt:
+        """Name those who together can give the patient a new key; ``circle`` is a digest, zeros for nobody."""
+        ...
+
+    def propose_recovery(self, payer: Signer, circle: Circle, approvals: Sequence[SignedMessage]) -> Receipt:
+        """Propose the new key that the guardians signed for; anybody may send."""
+        ...
+
+    def object_to_recovery(self, signer: Signer, patient: Address) -> Receipt:
+        """Object to the recovery that is proposed, as the one in control of the patient."""
+        ...
+
+    def complete_recovery(self, payer: Signer, patient: Address) -> Receipt:
+        """Complete a recovery to which nobody objected in time; anybody may send."""
+        ...
+
+    def controller_of(self, patient: Address, *, block: BlockRef) -> Control:
+        """Return who is in control of a patient: himself, unless his key was recovered."""
+        ...
+
+    def delegation(self, patient: Address, delegate: Address, *, block: BlockRef) -> Delegation:
+        """Return a delegation as it stands, in force or not; its epoch is 0 where nobody was ever appointed."""
+        ...
+
+    def may_act(self, delegation: Delegation, *, block: BlockRef) -> bool:
+        """Return the contract's own answer at that block's time: may the delegate do all that ``delegation`` names?"""
+        ...
+
+    def guardianship(self, patient: Address, *, block: BlockRef) -> Guardianship:
+        """Return what stands about a patient's guardians, as it was written down last: ask it ``at`` a time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedEpisode:
+    """An emergency episode that was opened."""
+
+    episode_id: EpisodeId
+    receipt: Receipt
+
+
+class EmergencyLedger(Protocol):
+    """The contract EmergencyAccess."""
+
+    def break_glass(self, signer: Signer, request: EpisodeRequest, *, intent: str | None = None) -> OpenedEpisode:
+        """Open an emergency episode, as an accredited clinician."""
+        ...
+
+    def end(self, signer: Signer, episode_id: EpisodeId) -> Receipt:
+        """End an episode now, as its clinician or the one in control of the patient."""
+        ...
+
+    def release(self, signer: Signer, episode_id: EpisodeId, bundle: BundleId) -> Receipt:
+        """State, as a custodian, which keys were released to the clinician of a live episode."""
+        ...
+
+    def review(self, signer: Signer, episode_id: EpisodeId, verdict: Verdict, note: bytes) -> Receipt:
+        """Review an episode, as an accredited reviewer; ``note`` is a salted digest."""
+        ...
+
+    def set_bar(self, signer: Signer, patient: Address, *, barred: bool) -> Receipt:
+        """Bar break-glass for a patient, or allow it again, as the one in control of him."""
+        ...
+
+    def episode(self, episode_id: EpisodeId, *, block: BlockRef) -> Episode:
+        """Return an episode as it stands; raises ``UnknownEpisodeError``."""
+        ...
+
+    def is_live(self, episode_id: EpisodeId, *, block: BlockRef) -> bool:
+        """Return the contract's own answer at that block's time: it lasts, and its clinician is accredited."""
+        ...
+
+    def standing(self, clinician: Address, *, block: BlockRef) -> Standing:
+        """Return how many episodes a clinician has opened, and up to which all are reviewed."""
+        ...
+
+    def bar(self, patient: Address, *, block: BlockRef) -> Bar:
+        """Return whether a patient has barred break-glass, and how often he set it."""
+        ...
+
+    def limits(self, *, block: BlockRef) -> EmergencyLimits:
+        """Return what the contract was deployed with."""
+        ...
+
+
+class AccreditationLedger(Protocol):
+    """Who is what: the contract SoleAccreditor."""
+
+    def accredit(self, signer: Signer, actor: Address, kind: AccreditationKind, valid_until: int) -> Receipt:
+        """Accredit an actor until a time, or suspend him with 0, as the accreditor."""
+        ...
+
+    def accreditor(self, *, block: BlockRef) -> Address:
+        """Return who accredits."""
+        ...
+
+    def accredited_until(self, actor: Address, kind: AccreditationKind, *, block: BlockRef) -> int:
+        """Return until when an actor is accredited, Unix seconds; 0 for never."""
+        ...
+
+    def is_accredited(self, actor: Address, kind: AccreditationKind, *, block: BlockRef) -> bool:
         """Return the contract's own answer at that block's time."""
         ...
 
@@ -310,4 +442,8 @@ class Ledger:
     directory: DirectoryLedger
     records: RecordLedger
     consents: ConsentLedger
+    authority: AuthorityLedger
+    emergencies: EmergencyLedger
+    accreditation: AccreditationLedger
+    relay: Relay
     chain: EventSource

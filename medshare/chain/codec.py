@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
+from itertools import accumulate
 from typing import TypeVar
 
 from eth_utils.address import to_checksum_address
@@ -16,7 +17,7 @@ from medshare.chain.artifacts import load_artifact
 from medshare.chain.wire import BadAnswerError
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME, Grant, GrantRequest
-from medshare.model.delegation import Control, Delegation, DelegationRequest, Guardianship, Verbs
+from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
@@ -278,6 +279,39 @@ def encode_are_live(grant_ids: Sequence[GrantId], purpose: Purpose) -> bytes:
     """Return the arguments of ``areLive(uint256[],uint16)``."""
     head = word(2 * WORD) + word(int(purpose)) + word(len(grant_ids))
     return head + b"".join(grant_id.to_bytes(WORD, "big") for grant_id in grant_ids)
+
+
+def encode_bytes(data: bytes) -> bytes:
+    """Return ``bytes`` as the ABI writes them where they lie: length, content, padding."""
+    return word(len(data)) + data.ljust(-(-len(data) // WORD) * WORD, b"\0")
+
+
+def encode_bytes_list(items: Sequence[bytes]) -> bytes:
+    """Return ``bytes[]`` as the ABI writes them where they lie."""
+    bodies = [encode_bytes(item) for item in items]
+    starts = accumulate((len(body) for body in bodies[:-1]), initial=len(items) * WORD)
+    offsets = [word(start) for start, _ in zip(starts, bodies, strict=False)]
+    return word(len(items)) + b"".join(offsets) + b"".join(bodies)
+
+
+def encode_recovery(
+    patient: Address, controller: Address, circle: Circle, deadline: int, signatures: Sequence[bytes]
+) -> bytes:
+    """Return the arguments of ``proposeRecovery(address,address,(address[],uint8,bytes32),uint32,bytes[])``."""
+    guardians = word(len(circle.guardians)) + b"".join(map(address_word, circle.guardians))
+    struct = word(3 * WORD) + word(circle.threshold) + digest_word(circle.salt) + guardians
+    head = 5 * WORD
+    return b"".join(
+        (
+            address_word(patient),
+            address_word(controller),
+            word(head),
+            word(deadline),
+            word(head + len(struct)),
+            struct,
+            encode_bytes_list(signatures),
+        )
+    )
 
 
 def decode_bools(answer: bytes, count: int) -> tuple[bool, ...]:

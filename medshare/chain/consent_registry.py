@@ -50,12 +50,23 @@ class ConsentRegistryAdapter:
             GranteeIsZeroError, GranteeIsPatientError, PurposesEmptyError, PeriodEmptyError: the request cannot be.
             GrantIdTakenError, GrantExhaustedError: new terms with a new salt are needed.
             PatientExhaustedError: the signer can grant nothing more.
+            NotAllowedToActError: another key is in control of the signer's records since his was recovered.
+        """
+        data = selector(CONTRACT, "grant(bytes32,bytes32,uint256)") + _wanted(request)
+        return self._sender.send(signer, to=self.address, data=data, intent=intent)
+
+    def grant_for(
+        self, signer: Signer, patient: Address, request: GrantRequest, *, intent: str | None = None
+    ) -> Receipt:
+        """Grant access to a patient's records, as somebody who may act for him.
+
+        Raises:
+            NotAllowedToActError: the signer is neither in control of the patient nor a delegate who may grant now.
+            BeyondDelegationError: for other purposes or for longer than the delegate is appointed.
+            RejectedError: as ``grant``.
         """
         data = (
-            selector(CONTRACT, "grant(bytes32,bytes32,uint256)")
-            + digest_word(request.terms)
-            + digest_word(request.bundle)
-            + pack_request(request)
+            selector(CONTRACT, "grantFor(address,bytes32,bytes32,uint256)") + address_word(patient) + _wanted(request)
         )
         return self._sender.send(signer, to=self.address, data=data, intent=intent)
 
@@ -97,3 +108,7 @@ class ConsentRegistryAdapter:
             data = selector(CONTRACT, "areLive(uint256[],uint16)") + encode_are_live(asked, purpose)
             found += decode_bools(self._client.call(self.address, data, block=block), len(asked))
         return found
+
+
+def _wanted(request: GrantRequest) -> bytes:
+    return digest_word(request.terms) + digest_word(request.bundle) + pack_request(request)

@@ -241,6 +241,13 @@ def _event_decoders() -> Mapping[bytes, tuple[_Decoder, int]]:
     }
 
 
+@cache
+def topic_of(contract: str, event: str) -> bytes:
+    """Return the first topic of an event, by the contract that tells it."""
+    (entry,) = (entry for entry in load_artifact(contract).entries("event") if entry["name"] == event)
+    return keccak256(signature(entry).encode())
+
+
 def event_topics() -> tuple[bytes, ...]:
     """Return the first topics of our events, for a log query."""
     return tuple(_event_decoders())

@@ -19,13 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from medshare.chain.accounts import LocalSigner
+from medshare.chain.authority import AuthorityAdapter
 from medshare.chain.client import ChainClient
 from medshare.chain.consent_registry import ConsentRegistryAdapter
 from medshare.chain.deployments import Deployment, check_deployment, check_replacing, deploy_all
 from medshare.chain.directory import DirectoryAdapter
+from medshare.chain.emergency_access import EmergencyAccessAdapter
 from medshare.chain.events import ChainEvents
 from medshare.chain.networks import Faucet, NetworkKind, NetworkProfile
 from medshare.chain.record_registry import RecordRegistryAdapter
+from medshare.chain.relay import ContractRelay
+from medshare.chain.sole_accreditor import SoleAccreditorAdapter
 from medshare.chain.transactions import TransactionSender
 from medshare.errors import ConfigurationError, DeploymentNotFoundError
 from medshare.files import private_folder
@@ -213,6 +217,10 @@ def ledger_of(client: ChainClient, sender: TransactionSender, deployment: Deploy
         directory=DirectoryAdapter(client, sender, addresses["Directory"]),
         records=RecordRegistryAdapter(client, sender, addresses["RecordRegistry"]),
         consents=ConsentRegistryAdapter(client, sender, addresses["ConsentRegistry"]),
+        authority=AuthorityAdapter(client, sender, addresses["ConsentRegistry"]),
+        emergencies=EmergencyAccessAdapter(client, sender, addresses["EmergencyAccess"]),
+        accreditation=SoleAccreditorAdapter(client, sender, addresses["SoleAccreditor"]),
+        relay=ContractRelay(client, sender, addresses),
         chain=ChainEvents(client, tuple(addresses.values()), deployment.first_block),
     )
 

@@ -144,6 +144,11 @@ class TransactionSender:
         receipt = self._receipt(self._await(entry, signer))
         return Deployed(receipt=receipt, address=contract_address(signer.address, entry.nonce))
 
+    def has_sent(self, account: Address, intent: str) -> bool:
+        """Whether a transaction was signed for this intent that was mined and did what it should, or may still be."""
+        race = self._outbox.race(account, intent)
+        return any(entry.state in (EntryState.SIGNED, EntryState.MINED) for entry in race)
+
     # ------------------------------------------------------------------------------------------- sending
 
     def _submit(self, signer: Signer, to: Address | None, data: bytes, value: int, intent: str | None) -> Entry:

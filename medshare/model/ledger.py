@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from medshare.errors import InvalidInputError
+from medshare.errors import NotRelayableError
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
@@ -100,7 +100,7 @@ class LedgerModel(DirectoryRules, RecordRules, ConsentRules, EmergencyRules):
             case SignableSetBar():
                 return self._set_bar_signed(message, signer, place, valid=valid)
             case _:
-                raise InvalidInputError(f"a signed {message.struct()} does nothing by itself")
+                raise NotRelayableError(f"a signed {message.struct()} does nothing by itself")
 
     def apply(self, event: LedgerEvent) -> None:
         """Change the state as ``event`` says it changed."""

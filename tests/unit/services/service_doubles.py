@@ -70,7 +70,8 @@ def faulty_store(world: World, faults: Faults):
 
 def faulty_ledger(world: World, faults: Faults) -> Ledger:
     ledger = world.ledger
-    return Ledger(
+    return replace(
+        ledger,
         directory=faults.wrap(ledger.directory, "encryption_key"),
         records=faults.wrap(ledger.records, "record", "register", "supersede", "retract"),
         consents=faults.wrap(ledger.consents, "grant", "revoke", "revoke_all", "get_grant", "stamp"),
