@@ -11,22 +11,30 @@ from dataclasses import dataclass
 
 from medshare.errors import InvalidInputError, UnknownRecordError
 from medshare.model.consent import Grant, Reason, liveness
+from medshare.model.delegation import Delegation, Verbs
+from medshare.model.emergency import Episode
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
     AllAccessRevoked,
     BlockRef,
+    ControlMoved,
+    DelegateAppointed,
     EncryptionKeySet,
+    EpisodeEnded,
+    EpisodeReviewed,
     GlassBroken,
+    KeysReleased,
     LedgerEvent,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
 )
-from medshare.model.ids import Address, BundleId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
+from medshare.services.acts import acts
 from medshare.services.index import LedgerIndex
 
 
@@ -42,6 +50,10 @@ class GrantStanding:
     """The newest key bundle up to that time."""
     granted_at: int
     """When it was last granted, Unix seconds."""
+    granted_by: Address
+    """Whose word it is: the patient's, that of the key that took over, or a delegate's. He wrote the bundle."""
+    by_right: bool
+    """Whether he might, when he granted it. The contract lets nobody else: where this is false, do not trust it."""
     revoked_at: int | None
     """When it was revoked since, alone or with all others."""
     reason: Reason
@@ -59,6 +71,19 @@ class Claim:
 
     custodian: Address
     patient: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """An emergency episode, and what the chain tells of it."""
+
+    episode: Episode
+    """As it stands."""
+    opened: GlassBroken
+    ended: EpisodeEnded | None
+    """Where it was ended before its time."""
+    released: tuple[KeysReleased, ...]
+    reviewed: EpisodeReviewed | None
 
 
 class Auditing:
@@ -194,6 +219,82 @@ class Auditing:
         events = self._index.events(actor=actor, kind=EncryptionKeySet)
         return [event for event in events if isinstance(event, EncryptionKeySet)]
 
+    # --------------------------------------------------------------------------- representing, emergencies
+
+    def delegations(self, *, patient: Address | None = None, delegate: Address | None = None) -> list[Delegation]:
+        """Return the delegations of a patient, or to a delegate, as they stand: in force or not.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        events = self._index.events(patient=patient, actor=delegate, kind=DelegateAppointed)
+        pairs = dict.fromkeys(
+            (event.delegation.patient, event.delegation.delegate)
+            for event in events
+            if isinstance(event, DelegateAppointed)
+        )
+        models = {each: _replay(self._index.events(patient=each)) for each in dict.fromkeys(one for one, _ in pairs)}
+        return [models[one].delegation(one, other) for one, other in pairs]
+
+    def stamp(self, patient: Address) -> int:
+        """Return how often a patient has revoked everything."""
+        self._index.sync()
+        return _replay(self._index.events(patient=patient, kind=AllAccessRevoked)).stamp(patient)
+
+    def control_moved_at(self, patient: Address) -> int | None:
+        """Return when another key last took over for a patient, Unix seconds; None for never."""
+        self._index.sync()
+        moved = self._index.events(patient=patient, kind=ControlMoved)
+        return moved[-1].place.block.time if moved else None
+
+    def controlled_by(self, account: Address) -> list[Address]:
+        """Return the other patients for whom ``account`` ever took over; the chain says whether he still is."""
+        self._index.sync()
+        events = self._index.events(actor=account, kind=ControlMoved)
+        return list(dict.fromkeys(event.patient for event in events if isinstance(event, ControlMoved)))
+
+    def patients_of(self, custodian: Address) -> list[Address]:
+        """Return the patients of whom a custodian has ever registered a record."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=RecordRegistered)
+        return list(dict.fromkeys(event.patient for event in events if isinstance(event, RecordRegistered)))
+
+    def emergencies(self, *, patient: Address | None = None, clinician: Address | None = None) -> list[Emergency]:
+        """Return emergency episodes, of a patient, of a clinician, or all, with all that the chain tells of them.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        broken = self._index.events(patient=patient, actor=clinician, kind=GlassBroken)
+        return [self._emergency(event) for event in broken if isinstance(event, GlassBroken)]
+
+    def emergency(self, episode_id: EpisodeId) -> Emergency | None:
+        """Return one emergency episode, or None where the chain tells of none."""
+        self._index.sync()
+        for event in self._index.events(episode_id=episode_id, kind=GlassBroken):
+            if isinstance(event, GlassBroken):
+                return self._emergency(event)
+        return None
+
+    def _emergency(self, opened: GlassBroken) -> Emergency:
+        about = self._index.events(episode_id=opened.episode_id)
+        ended = [event for event in about if isinstance(event, EpisodeEnded)]
+        reviewed = [event for event in about if isinstance(event, EpisodeReviewed)]
+        return Emergency(
+            episode=_replay(about).episode(opened.episode_id),
+            opened=opened,
+            ended=ended[-1] if ended else None,
+            released=tuple(event for event in about if isinstance(event, KeysReleased)),
+            reviewed=reviewed[-1] if reviewed else None,
+        )
+
+    def events_since(self, block: int) -> list[LedgerEvent]:
+        """Return all events of later blocks than ``block``, in order."""
+        self._index.sync()
+        return [event for event in self._index.events() if event.place.block.number > block]
+
     # -------------------------------------------------------------------------------------------- replaying
 
     def _patients_of(self, grantee: Address | None, at: int | None) -> list[Address]:
@@ -201,14 +302,16 @@ class Auditing:
         return list(dict.fromkeys(event.grant.patient for event in events if isinstance(event, AccessGranted)))
 
     def _standings(self, patient: Address, at: int | None, *, now: int) -> list[GrantStanding]:
-        events = self._index.events(patient=patient, until=at)
-        model = _replay(events)
-        granted: dict[GrantId, AccessGranted] = {}
+        model = LedgerModel()
+        granted: dict[GrantId, _Given] = {}
         revoked_at: dict[GrantId, int] = {}
-        for event in events:
+        for act in acts(self._index.events(patient=patient, until=at)):
+            event = act.event
             match event:
                 case AccessGranted():
-                    granted[event.grant.grant_id] = event
+                    by = act.by or patient
+                    might = _may_grant(model, by, event.grant, event.place.block.time)
+                    granted[event.grant.grant_id] = _Given(event=event, by=by, might=might)
                     revoked_at.pop(event.grant.grant_id, None)
                 case AccessRevoked():
                     revoked_at.setdefault(event.grant_id, event.place.block.time)
@@ -216,20 +319,42 @@ class Auditing:
                     for grant_id in granted:
                         revoked_at.setdefault(grant_id, event.place.block.time)
                 case _:
-                    continue
+                    pass
+            model.apply(event)
         return [
-            _standing(model.get_grant(grant_id), event, revoked_at.get(grant_id), model.stamp(patient), now)
-            for grant_id, event in granted.items()
+            _standing(model.get_grant(grant_id), given, revoked_at.get(grant_id), model.stamp(patient), now)
+            for grant_id, given in granted.items()
         ]
 
 
-def _standing(grant: Grant, event: AccessGranted, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """The newest event of a grant, whose word it was, and whether he might."""
+
+    event: AccessGranted
+    by: Address
+    might: bool
+
+
+def _may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
+    """Whether ``by`` might give this grant in the state that came before it."""
+    if by == model.controller_of(grant.patient).controller:
+        return True
+    held = model.delegation(grant.patient, by)
+    within = held.purposes & grant.purposes == grant.purposes and grant.expires_at <= held.expires_at
+    return within and held.permits(Verbs.GRANT, stamp=model.stamp(grant.patient), now=now)
+
+
+def _standing(grant: Grant, given: _Given, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
+    event = given.event
     return GrantStanding(
         grant=grant,
         purposes=event.grant.purposes,
         terms=event.terms,
         bundle=event.bundle,
         granted_at=event.place.block.time,
+        granted_by=given.by,
+        by_right=given.might,
         revoked_at=revoked_at,
         reason=liveness(grant, stamp=stamp, purpose=event.grant.purposes, now=now),
     )

@@ -29,9 +29,9 @@ BAD_BUNDLE = (StoreError, EnvelopeError, IntegrityError, InvalidInputError)
 _MAX_SEALED = MAX_HEADER_SIZE + payload_length(MAX_TERMS_SIZE)
 
 
-def sealed_terms(terms: Terms, writer: Identity, reader: Recipient) -> list[bytes]:
-    """Return the terms, encrypted for both parties, in pieces."""
-    return sealed_document(terms.to_json(), writer, [reader, writer.recipient])
+def sealed_terms(terms: Terms, writer: Identity, readers: Sequence[Recipient]) -> list[bytes]:
+    """Return the terms, encrypted for ``readers`` and the writer, in pieces."""
+    return sealed_document(terms.to_json(), writer, [*readers, writer.recipient])
 
 
 def sealed_document(document: bytes, writer: Identity, readers: Sequence[Recipient]) -> list[bytes]:

@@ -22,6 +22,10 @@ The steps of a grant, numbered as in the code:
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
 with new dates, replaces the earlier one and never stands beside it.
+
+Somebody who may act for the patient grants in the same steps, with ``on_behalf_of``. A delegate opens the records as a
+reader: he releases what he may read himself, and no more. The key that took over for a lost one opens what custodians
+have encrypted anew for it.
 """
 
 from __future__ import annotations
@@ -29,11 +33,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from medshare.content import Cid
-from medshare.envelope import Recipient, wrap
+from medshare.envelope import FileKey, Recipient, wrap
 from medshare.errors import (
+    AccessDeniedError,
+    BeyondDelegationError,
     ConfigurationError,
+    EncryptionKeyNotSetError,
     GranteeIsPatientError,
     GranteeIsZeroError,
     InsufficientFundsError,
@@ -48,6 +56,7 @@ from medshare.errors import (
 )
 from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision, Reason
+from medshare.model.delegation import Verbs
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME, Grant, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient_of
@@ -63,6 +72,7 @@ from medshare.services.bundles import sealed_terms
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
+from medshare.services.retrieving import Retrieving
 
 _log = logging.getLogger(__name__)
 
@@ -119,12 +129,16 @@ class Consenting:
         ledger: the contracts.
         store: where records are and bundles go.
         auditing: which keys custodians have published, and which bundles grants have had.
+        retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
     """
 
-    def __init__(self, *, ledger: Ledger, store: BlobStore, auditing: Auditing) -> None:
+    def __init__(
+        self, *, ledger: Ledger, store: BlobStore, auditing: Auditing, retrieving: Retrieving | None = None
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
+        self._retrieving = retrieving
 
     def grant(
         self,
@@ -136,21 +150,26 @@ class Consenting:
         purposes: PurposeOfUse | Collection[PurposeOfUse] = (),
         provisions: Sequence[Provision] = (),
         not_before: int = 0,
+        on_behalf_of: Address | None = None,
         progress: Progress = silent,
     ) -> Granted:
         """Grant ``grantee`` what ``provisions`` say, or ``records`` for ``purposes``, until ``expires_at``.
 
         Args:
-            patient: who grants; the records are his.
+            patient: who grants: the patient, or somebody who acts for him.
             grantee: who shall read.
             expires_at: first second in which he may no longer, Unix time.
             records: these records and their later versions, for ``purposes``, where there are no ``provisions``.
             purposes: what for.
             provisions: what is permitted and denied, in place of records and purposes.
             not_before: first second in which he may; 0 or a past time: from now on.
+            on_behalf_of: the patient, where another acts for him; the records are this patient's.
             progress: told how far it is.
 
         Raises:
+            NotAllowedToActError: who grants may not act for this patient, or has lost control of his own records.
+            BeyondDelegationError: for other purposes or for longer than a delegate is appointed.
+            AccessDeniedError: a delegate names a record that he may not read himself.
             InvalidInputError: nothing is permitted, too much is said, one thing twice, a record of somebody else, or
                 break-glass; or the grantee's published key is unusable.
             GranteeIsZeroError, GranteeIsPatientError, PeriodEmptyError, PurposesEmptyError: as the contract would.
@@ -161,13 +180,16 @@ class Consenting:
             StoreError, LedgerError: store or chain failed; repeat, nothing is done twice.
         """
         block = self._ledger.chain.head()  # (1)
-        _check_request(patient.address, grantee, not_before, expires_at, block)
+        subject = on_behalf_of or patient.address
+        _check_request(subject, grantee, not_before, expires_at, block)
         if not provisions:
             provisions = [_about_records(records, purposes)]
         elif records or purposes:
             raise InvalidInputError("say records and purposes, or provisions, not both")
-        desk = PatientDesk(self._ledger, self._store, self._auditing, patient, block)
+        asked_for = [each for provision in provisions for each in provision.purposes]
+        desk = self._desk(patient, subject, asked_for, block)
         terms = desk.terms(grantee, provisions)  # (2), (3)
+        self._check_mandate(patient, terms, expires_at, block)
         reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
         start = max(not_before, block.time)
         others = desk.consents(grantee, start, instead_of=terms.grant_id())
@@ -197,7 +219,8 @@ class Consenting:
                 )
             for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
                 files[name] = writer.file(pieces)
-            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, reader))  # (6)
+            readers = [reader, *self._keys_of_patient(subject, patient, block)]
+            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
             bundle = writer.directory(files)
         self._store.pin(bundle)
         progress("granting", len(candidates), len(candidates))
@@ -210,7 +233,7 @@ class Consenting:
             purposes=terms.purposes,
         )
         try:
-            receipt = self._ledger.consents.grant(patient.signer, request)  # (7)
+            receipt = self._send(patient, subject, request)  # (7)
         except (RejectedError, TransactionFailedError, InsufficientFundsError, ConfigurationError):
             # It never was granted, and no event names the bundle: nobody would ever give it up.
             self._give_up([request.bundle])
@@ -239,24 +262,29 @@ class Consenting:
         purpose: PurposeOfUse | None = None,
         provisions: Sequence[Provision] | None = None,
         at: int | None = None,
+        on_behalf_of: Address | None = None,
     ) -> list[Previewed]:
         """Return what ``reader`` would see of every record of the patient, and why; nothing is granted.
 
         Args:
-            patient: whose records; he opens each, to know its category, labels and date.
+            patient: who asks, the patient or somebody who acts for him; he opens each record, to know its category,
+                labels and date.
             reader: who would read.
             purpose: what for; default: each purpose that his grants, or ``provisions``, permit.
             provisions: decide as if these were granted, too.
             at: when, Unix seconds; default: the time of the newest block.
+            on_behalf_of: the patient, where another acts for him.
 
         Raises:
+            NotAllowedToActError: who asks may not act for this patient.
             InvalidInputError, UnknownRecordError, RecordNotActiveError: as ``grant``, of ``provisions``.
             IntegrityError: the terms of a live grant to this reader cannot be read.
             StoreUnavailableError, LedgerError: store or chain failed.
         """
         block = self._ledger.chain.head()
         now = block.time if at is None else at
-        desk = PatientDesk(self._ledger, self._store, self._auditing, patient, block)
+        asked_for = [purpose] if purpose is not None else []
+        desk = self._desk(patient, on_behalf_of or patient.address, asked_for, block)
         consents = desk.consents(reader, now)
         if provisions:
             consents.insert(0, desk.foreseen(desk.terms(reader, provisions), now, MAX_TIME))
@@ -272,25 +300,74 @@ class Consenting:
         return previewed
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
-        """Take a grant back, from the next block on. Repeating it is no error.
+        """Take a grant back, from the next block on, as the patient or for him. Repeating it is no error.
 
         What the reader has decrypted stays with him: revoking works forward only. The key bundle is given up, so that
         the store forgets it at its next collection. Where nothing was granted yet, it still is sent: a grant whose
         answer was lost may be on its way, and ends with this.
 
         Raises:
-            NotAllowedToActError: the grant is another patient's.
+            NotAllowedToActError: the grant is another patient's, and nothing lets this one act for him.
             LedgerError: the chain failed; repeat.
         """
-        if patient_of(grant_id) != patient.address:
-            raise NotAllowedToActError(patient_of(grant_id), patient.address)
         receipt = self._ledger.consents.revoke(patient.signer, grant_id)
-        return self._revoked(receipt, self._auditing.bundles(patient.address, grant_id))
+        return self._revoked(receipt, self._auditing.bundles(patient_of(grant_id), grant_id))
 
-    def revoke_all(self, *, patient: Actor) -> Revoked:
-        """Take back everything granted so far, future-dated grants included. Raises ``LedgerError``."""
-        receipt = self._ledger.consents.revoke_all(patient.signer, patient.address)
-        return self._revoked(receipt, self._auditing.bundles(patient.address))
+    def revoke_all(self, *, patient: Actor, on_behalf_of: Address | None = None) -> Revoked:
+        """Take back everything granted so far, future-dated grants and all delegations included.
+
+        Args:
+            patient: who is in control.
+            on_behalf_of: the patient, where another key took over for his.
+
+        Raises:
+            NotAllowedToActError: another is in control; a delegate never may.
+            LedgerError: the chain failed; repeat.
+        """
+        subject = on_behalf_of or patient.address
+        receipt = self._ledger.consents.revoke_all(patient.signer, subject)
+        return self._revoked(receipt, self._auditing.bundles(subject))
+
+    # ------------------------------------------------------------------------------------- acting for a patient
+
+    def _desk(self, actor: Actor, patient: Address, purposes: Collection[PurposeOfUse], block: BlockRef) -> PatientDesk:
+        """Return the patient's desk with ``actor`` at it; raises ``NotAllowedToActError``."""
+        open_as_reader = None
+        if self._ledger.authority.controller_of(patient, block=block).controller != actor.address:
+            held = self._ledger.authority.delegation(patient, actor.address, block=block)
+            stamp = self._ledger.consents.stamp(patient, block=block)
+            retrieving = self._retrieving
+            if retrieving is None or not held.permits(Verbs.GRANT, stamp=stamp, now=block.time):
+                raise NotAllowedToActError(patient, actor.address)
+            wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
+            open_as_reader = partial(_open_as_reader, retrieving, actor, wanted)
+        return PatientDesk(
+            self._ledger, self._store, self._auditing, patient, actor, block, open_as_reader=open_as_reader
+        )
+
+    def _check_mandate(self, actor: Actor, terms: Terms, expires_at: int, block: BlockRef) -> None:
+        """Refuse before any work what the contract would refuse a delegate; raises ``BeyondDelegationError``."""
+        patient = terms.patient
+        if self._ledger.authority.controller_of(patient, block=block).controller == actor.address:
+            return
+        held = self._ledger.authority.delegation(patient, actor.address, block=block)
+        if expires_at > held.expires_at or terms.purposes & held.purposes != terms.purposes:
+            raise BeyondDelegationError(patient, actor.address)
+
+    def _keys_of_patient(self, patient: Address, actor: Actor, block: BlockRef) -> list[Recipient]:
+        """Return the key by which the patient reads what another grants in his name, where there is one."""
+        controller = self._ledger.authority.controller_of(patient, block=block).controller
+        if controller == actor.address:
+            return []
+        try:
+            return [Recipient(self._ledger.directory.encryption_key(controller, block=block).key)]
+        except (EncryptionKeyNotSetError, InvalidInputError):
+            return []
+
+    def _send(self, actor: Actor, patient: Address, request: GrantRequest) -> Receipt:
+        if actor.address == patient:
+            return self._ledger.consents.grant(actor.signer, request)
+        return self._ledger.consents.grant_for(actor.signer, patient, request)
 
     def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId]) -> Revoked:
         return Revoked(receipt=receipt, had_been_granted=bool(bundles), bundles_left=self._give_up(bundles))
@@ -315,6 +392,23 @@ def _check_request(patient: Address, grantee: Address, not_before: int, expires_
         raise GranteeIsPatientError(patient)
     if max(not_before, block.time) >= expires_at or not 0 <= not_before <= MAX_TIME or expires_at > MAX_TIME:
         raise PeriodEmptyError(max(not_before, block.time), expires_at)
+
+
+def _open_as_reader(
+    retrieving: Retrieving, reader: Actor, purposes: Sequence[PurposeOfUse], entry: RecordEntry
+) -> tuple[FileKey, Manifest]:
+    """Open a record for the first of ``purposes`` for which ``reader`` may; raises as ``Retrieving.open``."""
+    denied: AccessDeniedError | None = None
+    for purpose in purposes:
+        try:
+            opened = retrieving.open(entry.ref, reader=reader, purpose=purpose)
+        except AccessDeniedError as error:
+            denied = denied or error
+        else:
+            return opened.file_key, opened.manifest
+    if denied is None:
+        raise PurposesEmptyError
+    raise denied
 
 
 def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collection[PurposeOfUse]) -> Provision:

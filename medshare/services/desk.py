@@ -1,13 +1,17 @@
-"""What a patient has before him when he makes up his mind: his records, opened, and what he has granted so far."""
+"""What a patient has before him when he makes up his mind: his records, opened, and what he has granted so far.
+
+A delegate sits at the same desk: he opens the records as a reader, and knows the terms that he or the patient gave him.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from medshare.envelope import FileKey, Identity, Recipient, unwrap
 from medshare.errors import (
+    AccessDeniedError,
     EncryptionKeyNotSetError,
     EnvelopeError,
     IntegrityError,
@@ -54,16 +58,30 @@ class PatientDesk:
         store: where records and bundles are.
         auditing: which records and grants there are.
         patient: whose they are.
+        holder: who sits at it: the patient, the key that took over, or a delegate.
         block: the block at which the ledger is asked.
+        open_as_reader: how a delegate opens a record; None for who is in control, and has a packet of his own.
     """
 
-    def __init__(self, ledger: Ledger, store: BlobStore, auditing: Auditing, patient: Actor, block: BlockRef) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: BlobStore,
+        auditing: Auditing,
+        patient: Address,
+        holder: Actor,
+        block: BlockRef,
+        *,
+        open_as_reader: Callable[[RecordEntry], tuple[FileKey, Manifest]] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
         self._patient = patient
+        self._holder = holder
         self._block = block
-        self._lineages = auditing.lineages(patient.address)
+        self._open_as_reader = open_as_reader
+        self._lineages = auditing.lineages(patient)
         self._custodian_keys: dict[Address, set[bytes]] = {}
         self._opened: dict[RecordRef, OwnRecord] = {}
         self._bundles: dict[GrantId, BundleId] = {}
@@ -74,7 +92,7 @@ class PatientDesk:
 
     def records(self) -> list[RecordEntry]:
         """Return the records that custodians state of the patient, oldest first."""
-        return self._auditing.records(self._patient.address)
+        return self._auditing.records(self._patient)
 
     def on_chain(self, entry: RecordEntry) -> Subject:
         """Return what the chain tells of a record."""
@@ -84,21 +102,25 @@ class PatientDesk:
         """Open a record up to its manifest, and check all of it before anybody else relies on it.
 
         Raises:
+            AccessDeniedError: a delegate has no right to read it.
             StoreError, EnvelopeError, IntegrityError: it does not open as it should.
         """
         own = self._opened.get(entry.ref)
         if own is not None:
             return own
+        file_key, manifest = (self._open_as_reader or self._open_own)(entry)
+        subject = Subject.described(entry, manifest, self._lineages.get(entry.ref, ()))
+        own = OwnRecord(subject=subject, manifest=manifest, file_key=file_key)
+        self._opened[entry.ref] = own
+        return own
+
+    def _open_own(self, entry: RecordEntry) -> tuple[FileKey, Manifest]:
         files = locate(self._store, entry.record_id)
-        opened = unwrap(own_header(self._store, files), self._patient.identity)
+        opened = unwrap(own_header(self._store, files), self._holder.identity)
         if opened.writer.key not in self._keys_of(entry.custodian):
             raise IntegrityError(f"the header of record {entry.record_id.hex()} was not written by its custodian")
         check_key(files, opened.file_key)
-        manifest = open_manifest(self._store, files, opened.file_key, entry)
-        subject = Subject.described(entry, manifest, self._lineages.get(entry.ref, ()))
-        own = OwnRecord(subject=subject, manifest=manifest, file_key=opened.file_key)
-        self._opened[entry.ref] = own
-        return own
+        return opened.file_key, open_manifest(self._store, files, opened.file_key, entry)
 
     def try_open(self, entry: RecordEntry) -> OwnRecord | None:
         """Open a record that nobody named: anybody can state some of a patient, and what is false hides nothing else.
@@ -110,16 +132,18 @@ class PatientDesk:
             return self.open(entry)
         except StoreUnavailableError:
             raise
-        except (StoreError, EnvelopeError, IntegrityError):
-            _log.warning("record %s does not open for its patient", entry.record_id.hex())
+        except (StoreError, EnvelopeError, IntegrityError, AccessDeniedError):
+            _log.warning("record %s does not open for who would release it", entry.record_id.hex())
             self.passed_over.append(entry.ref)
             return None
 
     def _named(self, record: RecordRef) -> OwnRecord:
         entry = self._ledger.records.record(record.custodian, record.record_id, block=self._block)
-        if entry.patient != self._patient.address:
+        if entry.patient != self._patient:
+            whose = "yours" if self._holder.address == self._patient else f"of patient {self._patient}"
             raise InvalidInputError(
-                f"record {record.record_id.hex()} is not registered as yours", hint="grant access to your own records"
+                f"record {record.record_id.hex()} is not registered as {whose}",
+                hint="grant access to your own records, or those of whom you act for",
             )
         if entry.status is RecordStatus.RETRACTED:
             raise RecordNotActiveError(record.custodian, record.record_id, entry.status)
@@ -141,8 +165,8 @@ class PatientDesk:
             StoreError, EnvelopeError, IntegrityError: a named record does not open as it should.
         """
         completed = tuple(each for provision in provisions for each in self._completed(provision))
-        salt = _salt(self._patient.identity, grantee, completed)
-        return Terms(patient=self._patient.address, grantee=grantee, provisions=completed, salt=salt)
+        salt = _salt(self._holder.identity, grantee, completed)
+        return Terms(patient=self._patient, grantee=grantee, provisions=completed, salt=salt)
 
     def _completed(self, provision: Provision) -> Iterator[Provision]:
         """Split a permission by the labels of the records it names: they cover later versions of these, no others."""
@@ -161,7 +185,7 @@ class PatientDesk:
 
     def foreseen(self, terms: Terms, start: int, end: int) -> Consent:
         """Return the consent that granting ``terms`` from ``start`` until ``end`` would make."""
-        stamp = self._ledger.consents.stamp(self._patient.address, block=self._block)
+        stamp = self._ledger.consents.stamp(self._patient, block=self._block)
         grant = Grant(
             grant_id=terms.grant_id(),
             grantee=terms.grantee,
@@ -185,9 +209,9 @@ class PatientDesk:
             IntegrityError: the terms of a grant that is live at ``at`` cannot be read: nobody knows what it denies.
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        stamp = self._ledger.consents.stamp(self._patient.address, block=self._block)
+        stamp = self._ledger.consents.stamp(self._patient, block=self._block)
         found = []
-        for standing in self._auditing.grants(patient=self._patient.address, grantee=reader):
+        for standing in self._auditing.grants(patient=self._patient, grantee=reader):
             if standing.grant.grant_id == instead_of:
                 continue
             try:
@@ -195,17 +219,20 @@ class PatientDesk:
             except UnknownGrantError:
                 continue  # granted after the block we ask about
             try:
-                terms = open_terms(self._store, standing, self._patient.identity)
+                terms = open_terms(self._store, standing, self._holder.identity)
             except StoreUnavailableError:
                 raise
             except BAD_BUNDLE as error:
                 if liveness(grant, stamp=stamp, purpose=grant.purposes, now=at) is Reason.PERMITTED:
                     raise IntegrityError(
                         f"the terms of grant {grant.grant_id:#x} cannot be read, and they may deny something",
-                        hint="revoke that grant first, or give it again",
+                        hint="revoke that grant first, or give it again; what the patient has granted this reader, "
+                        "only he can read and extend",
                     ) from error
                 continue
-            self._bundles[grant.grant_id] = standing.bundle
+            # A custodian believes an excerpt of the patient, and of who gave that grant: of nobody else.
+            if self._open_as_reader is None or standing.granted_by == self._holder.address:
+                self._bundles[grant.grant_id] = standing.bundle
             found.append(Consent(grant=grant, terms=terms, stamp=stamp))
         return found
 
@@ -241,7 +268,8 @@ class PatientDesk:
         for consent in consents:
             grant, terms = consent.grant, consent.terms
             reason = liveness(grant, stamp=consent.stamp, purpose=grant.purposes, now=at)
-            if reason in (Reason.PERMITTED, Reason.NOT_YET) and not isinstance(terms, Excerpt):
+            told_by_us = grant.grant_id in self._bundles
+            if reason in (Reason.PERMITTED, Reason.NOT_YET) and told_by_us and not isinstance(terms, Excerpt):
                 held.append((terms, frozenset(bundle_files(self._store, self._bundles[grant.grant_id]))))
         return held
 

@@ -73,7 +73,7 @@ def open_excerpt(
     standing: GrantStanding,
     *,
     custodian: Actor,
-    patient_keys: Sequence[Recipient],
+    writer_keys: Sequence[Recipient],
 ) -> Excerpt | None:
     """Return the excerpt of a grant for ``custodian``, or None where there is none among ``files``.
 
@@ -82,20 +82,20 @@ def open_excerpt(
         files: what the bundles of the patient's grants to the reader hold.
         standing: the grant.
         custodian: whose client asks.
-        patient_keys: the keys that the patient has published.
+        writer_keys: the keys that the patient, and who granted for him, have published.
 
     Raises:
         StoreError: it is missing, not whole, or false.
         EnvelopeError: it does not open.
         IntegrityError: it is not the patient's, malformed, or of something else.
     """
-    for key in patient_keys:
+    for key in writer_keys:
         link = files.get(excerpt_name(custodian.identity, key, standing.terms))
         if link is None:
             continue
         document, writer = open_document(store, link, custodian.identity)
-        if writer not in patient_keys:
-            raise IntegrityError("the excerpt was not sealed by the patient")
+        if writer not in writer_keys:
+            raise IntegrityError("the excerpt was sealed neither by the patient nor by who granted for him")
         try:
             excerpt = Excerpt.from_json(document)
         except InvalidInputError as error:

@@ -4,7 +4,7 @@ The steps, numbered as in the code:
 
 (1) read the plaintext once, for its digest: the same record published again is the same publication;
 (2) look into the journal: what is stored already is not encrypted again, what is registered is only reported;
-(3) ask the Directory for the keys of patient and custodian;
+(3) ask the Directory for the keys of patient, or who is in control of him since his was recovered, and custodian;
 (4) seal the payload under a fresh file key;
 (5) now, at one block, ask whom the patient's live grants permit this record, and store header, manifest and commitment:
     a packet for the patient, for the custodian, and for each of these readers;
@@ -408,8 +408,10 @@ class Publishing:
                 f"the encryption key of {custodian.address} in the Directory is not the one used here",
                 hint="publish this identity's key, or use the identity that was published",
             )
+        # Of a patient whose key was recovered the new one counts: it is published under the address that took over.
+        controller = self._ledger.authority.controller_of(patient, block=block).controller
         return [
-            Recipient(self._ledger.directory.encryption_key(patient, block=block).key),
+            Recipient(self._ledger.directory.encryption_key(controller, block=block).key),
             custodian.identity.recipient,
         ]
 

@@ -5,15 +5,15 @@ The steps, numbered as in the code; each fails with an error of its own:
 (0) fix the block all questions are asked at;
 (1) resolve the record at that block: which custodian states it, for which patient, in which status, after which
     earlier versions;
-(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds, and ask the
-    contract what it says of each: stop where the two disagree;
+(2) resolve the grants of this patient to this reader, with terms that hash to what the chain holds, or for break-glass
+    his emergency episodes; ask the contract what it says of each, and stop where the two disagree;
 (3) decide, by the rules of docs/consent.md, with what the chain tells of the record; at the block's time, and again by
     the clock on the wall, since the newest block may be old;
-(4) find the record's files by its id, which is their CID, and the reader's packet: in the bundle of a live grant, or in
-    the record's own header, where its custodian makes one for whom a grant permitted it already; every block is
-    verified;
-(5) unwrap the file key: the header must be the patient's (or, in the record itself, the custodian's), and the key the
-    one the record commits to;
+(4) find the record's files by its id, which is their CID, and the reader's packet: in the bundle of a live grant, in
+    what its custodian released for an episode, or in the record's own header, where its custodian makes one for whom a
+    grant permitted it already; every block is verified;
+(5) unwrap the file key: the header must be written by who granted, the patient or somebody who might for him (or, from
+    the custodian, by him), and the key the one the record commits to;
 (6) open the manifest, and compare it with the chain;
 (7) decide again, with what the manifest tells;
 (8) stream the payload: each segment's tag, each block's CID; the last bytes are held back until the whole plaintext
@@ -35,6 +35,7 @@ from medshare.errors import (
     IntegrityError,
     InvalidInputError,
     MedshareError,
+    NotAllowedToActError,
     NotARecipientError,
     StoreUnavailableError,
     UnknownGrantError,
@@ -42,7 +43,8 @@ from medshare.errors import (
 from medshare.files import written_whole
 from medshare.model.consent import Consent, decide, liveness
 from medshare.model.decision import NEARNESS, Decision, Reason
-from medshare.model.events import BlockRef
+from medshare.model.emergency import Episode
+from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.grant import Grant
 from medshare.model.ids import Address, BundleId, GrantId, RecordId
 from medshare.model.purpose import PurposeOfUse
@@ -52,6 +54,7 @@ from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.emergency_keys import released_header, standing_episode
 from medshare.services.progress import Progress, silent
 from medshare.services.record_files import (
     MAX_HEADER_SIZE,
@@ -70,12 +73,16 @@ class _Held:
 
     consents: list[Consent] = field(default_factory=list)
     """The grants whose terms can be read, live and ended."""
-    released: list[tuple[Terms, BundleId]] = field(default_factory=list)
-    """Terms and bundles of those that are live."""
+    released: list[tuple[Terms, BundleId, Address]] = field(default_factory=list)
+    """Terms and bundles of those that are live, and who gave them."""
     ended: list[tuple[Reason, Grant]] = field(default_factory=list)
     """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
     failures: list[tuple[GrantId, MedshareError]] = field(default_factory=list)
     """Live grants whose bundle could not be used, and why."""
+    episodes: list[Episode] = field(default_factory=list)
+    """The reader's emergency episodes for this patient; none lasts longer than his accreditation."""
+    keys_released: list[KeysReleased] = field(default_factory=list)
+    """What custodians released for them, the newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +93,14 @@ class _Asked:
     subject: Subject
     purpose: PurposeOfUse
     reader: Actor
+    reads_as: Address
+    """The patient, where the reader is in control of him."""
     block: BlockRef
     now: int
     """The later of the block's time and the clock's."""
     held: _Held
     writers: Mapping[Address, Collection[bytes]]
-    """The keys that patient and custodian have published: one of them must have written the header."""
+    """The keys that custodian and granters have published: one of them must have written the header."""
 
     def decide(self, subject: Subject) -> Decision:
         """Decide at the block's time and at the clock's; what the one denies, the other does not permit."""
@@ -105,8 +114,9 @@ class _Asked:
             self.held.consents,
             subject=subject,
             purpose=self.purpose,
-            reader=self.reader.address,
+            reader=self.reads_as,
             now=now,
+            episodes=self.held.episodes,
             block=self.block.number,
         )
 
@@ -136,6 +146,7 @@ class OpenRecord:
         entry: what the chain says of the record.
         manifest: the encrypted description, opened.
         decision: why it may be read.
+        file_key: opens this version, and no other; for who may release it to others.
     """
 
     def __init__(
@@ -151,8 +162,8 @@ class OpenRecord:
         self.entry = entry
         self.manifest = manifest
         self.decision = decision
+        self.file_key = file_key
         self._files = files
-        self._file_key = file_key
         self._store = store
 
     def stream(self, progress: Progress = silent) -> Iterator[bytes]:
@@ -168,7 +179,7 @@ class OpenRecord:
         state = hashlib.sha256()
         done = 0
         held = b""
-        for chunk in open_payload(sealed, self._file_key, payload_length=payload.size):
+        for chunk in open_payload(sealed, self.file_key, payload_length=payload.size):
             state.update(chunk)
             done += len(chunk)
             progress("fetching", done, self.manifest.size)
@@ -200,7 +211,7 @@ class OpenRecord:
 
         if not 0 <= offset <= self.manifest.size or not 0 <= length <= self.manifest.size - offset:
             raise InvalidInputError(f"the record has {self.manifest.size} bytes, the range lies outside of them")
-        return open_range(read_at, self._file_key, payload_length=payload.size, offset=offset, length=length)
+        return open_range(read_at, self.file_key, payload_length=payload.size, offset=offset, length=length)
 
     def describes(self, path: Path) -> bool:
         """Whether ``path`` is a file with this very plaintext."""
@@ -278,6 +289,7 @@ class Retrieving:
             UnknownRecordError: the custodian has registered no such record.
             AccessDeniedError: the reader has no right to it, or was not given its key, or it was retracted (patient and
                 custodian still open it); ``.decision`` says why.
+            NotAllowedToActError: the reader was the patient, and another key has taken over.
             IntegrityError: chain, bundle, manifest and store disagree.
             EnvelopeError: header or key do not fit.
             StoreError, LedgerError: store or chain failed.
@@ -293,10 +305,11 @@ class Retrieving:
             LedgerError: the chain failed.
         """
         block = self._ledger.chain.head()
-        held = _Held() if reader.address == patient else self._grants(patient, reader, purpose, block)
+        reads_as = self._reads_as(patient, reader, block)
+        held = _Held() if reads_as == patient else self._held(patient, reader, purpose, block)
         lineages = self._auditing.lineages(patient)
         entries = self._auditing.records(patient)
-        writers = {actor: self._keys_of(actor) for actor in {patient, *(entry.custodian for entry in entries)}}
+        writers = self._writers(held, *(entry.custodian for entry in entries))
         records = []
         for entry in entries:
             lineage = lineages.get(entry.ref, ())
@@ -305,6 +318,7 @@ class Retrieving:
                 subject=Subject.on_chain(entry, lineage),
                 purpose=purpose,
                 reader=reader,
+                reads_as=reads_as,
                 block=block,
                 now=self._now(block),
                 held=held,
@@ -409,17 +423,48 @@ class Retrieving:
         block = self._ledger.chain.head()  # (0)
         entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
         lineage = self._auditing.lineages(entry.patient).get(record, ()) if entry.version > 1 else ()
-        own = reader.address in (entry.patient, entry.custodian)
+        reads_as = reader.address if reader.address == entry.custodian else self._reads_as(entry.patient, reader, block)
+        own = reads_as in (entry.patient, entry.custodian)
+        held = _Held() if own else self._held(entry.patient, reader, purpose, block)
         return _Asked(
             entry=entry,
             subject=Subject.on_chain(entry, lineage),
             purpose=purpose,
             reader=reader,
+            reads_as=reads_as,
             block=block,
             now=self._now(block),
-            held=_Held() if own else self._grants(entry.patient, reader, purpose, block),
-            writers={actor: self._keys_of(actor) for actor in (entry.patient, entry.custodian)},
+            held=held,
+            writers=self._writers(held, entry.custodian),
         )
+
+    def _reads_as(self, patient: Address, reader: Actor, block: BlockRef) -> Address:
+        """Return as whom he reads: as the patient, if in control of him; raises ``NotAllowedToActError``."""
+        controller = self._ledger.authority.controller_of(patient, block=block).controller
+        if reader.address == controller:
+            return patient
+        if reader.address == patient:
+            raise NotAllowedToActError(patient, reader.address)
+        return reader.address
+
+    def _writers(self, held: _Held, *custodians: Address) -> dict[Address, frozenset[bytes]]:
+        granters = (granter for _, _, granter in held.released)
+        return {actor: self._keys_of(actor) for actor in {*custodians, *granters}}
+
+    def _held(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
+        if purpose is PurposeOfUse.BTG:
+            return self._emergencies(patient, reader.address, block)
+        return self._grants(patient, reader, purpose, block)
+
+    def _emergencies(self, patient: Address, reader: Address, block: BlockRef) -> _Held:
+        """Return the reader's episodes for the patient that may be in force at the block, and their keys (2)."""
+        held = _Held()
+        for emergency in self._auditing.emergencies(patient=patient, clinician=reader):
+            if emergency.episode.ends_at <= block.time or emergency.episode.opened_at > block.time:
+                continue
+            held.episodes.append(standing_episode(self._ledger, emergency.episode.episode_id, block))
+            held.keys_released.extend(reversed(emergency.released))
+        return held
 
     def _grants(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
         """Return the patient's grants to the reader at the block, each compared with what the contract says (2)."""
@@ -438,6 +483,8 @@ class Retrieving:
                 held.ended.append((reason, grant))
                 continue
             try:
+                if not standing.by_right:
+                    raise IntegrityError(f"grant {grant.grant_id:#x} was given by {standing.granted_by}, who might not")
                 terms = open_terms(self._store, standing, reader.identity)
                 held.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
             except BAD_BUNDLE as error:
@@ -447,7 +494,7 @@ class Retrieving:
                     held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
-                held.released.append((terms, standing.bundle))
+                held.released.append((terms, standing.bundle, standing.granted_by))
         return held
 
     def _decide_by_chain(self, asked: _Asked) -> Decision:
@@ -497,16 +544,27 @@ class Retrieving:
             return _Opened(files=files, file_key=file_key, manifest=manifest)
         if decision.reason is Reason.OWN_RECORD or len(failures) > 1:
             raise failures[0]
-        denied = replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=())
-        raise AccessDeniedError(denied) from failures[0]
+        denied = AccessDeniedError(
+            replace(decision, reason=Reason.KEY_NOT_RELEASED, decided_by=(), obligations=(), episode_id=None)
+        )
+        if asked.purpose is PurposeOfUse.BTG:
+            denied.hint = "the custodian releases keys while the episode lasts: try again in a moment, or call him"
+        raise denied from failures[0]
 
     def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
         """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""
-        for terms, bundle in asked.held.released:
-            link = bundle_files(self._store, bundle).get(terms.header_name(asked.entry.record_id))
+        entry = asked.entry
+        for terms, bundle, granter in asked.held.released:
+            link = bundle_files(self._store, bundle).get(terms.header_name(entry.record_id))
             if link is not None:
-                yield read_small(self._store, link, MAX_HEADER_SIZE), asked.entry.patient
-        yield own_header(self._store, files), asked.entry.custodian
+                yield read_small(self._store, link, MAX_HEADER_SIZE), granter
+        for release in asked.held.keys_released:
+            if release.custodian == entry.custodian:
+                keys = asked.writers[entry.custodian]
+                link = released_header(self._store, release, entry.record_id, asked.reader.identity, keys)
+                if link is not None:
+                    yield read_small(self._store, link, MAX_HEADER_SIZE), entry.custodian
+        yield own_header(self._store, files), entry.custodian
 
     def _keys_of(self, actor: Address) -> frozenset[bytes]:
         return frozenset(event.key for event in self._auditing.encryption_keys(actor))

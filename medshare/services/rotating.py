@@ -100,15 +100,16 @@ class Rotating:
     def due(self, patient: Address, *, custodian: Actor) -> list[RecordEntry]:
         """Return the active records of a patient that may be readable to other people than they should be.
 
-        These are all that ``custodian`` registered before anything changed in the patient's consents: granted, begun,
-        ended or revoked.
+        These are all that ``custodian`` registered before anything changed in the patient's consents (granted, begun,
+        ended or revoked), or before another key took over for him, which cannot open them.
 
         Raises:
             LedgerError: the chain failed.
         """
         now = max(self._auditing.sync().time, self._clock.now())
         standings = self._auditing.grants(patient=patient)
-        changed = max((_changed_at(standing, now) for standing in standings), default=0)
+        moved = self._auditing.control_moved_at(patient) or 0
+        changed = max((moved, *(_changed_at(standing, now) for standing in standings)))
         return [entry for entry in self._active(patient, custodian) if entry.registered_at <= changed]
 
     def covered(self, grant_id: GrantId, *, custodian: Actor, progress: Progress = silent) -> list[RecordEntry]:

@@ -136,8 +136,8 @@ class StandingConsents:
         """Return what a grant, live or ended, says to ``custodian``, as far as its own bundle is there still."""
         try:
             files = bundle_files(self._store, standing.bundle)
-            keys = self._published(standing.grant.patient)
-            return open_excerpt(self._store, files, standing, custodian=custodian, patient_keys=keys)
+            keys = self._writers(standing)
+            return open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
         except BAD_BUNDLE:
             return None
 
@@ -169,7 +169,6 @@ class StandingConsents:
         """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
         patient = standings[0].grant.patient
         stamp = self._ledger.consents.stamp(patient, block=block)
-        patient_keys = self._published(patient)
         files: dict[str, Link] = {}
         missing = set()
         for standing in standings:
@@ -183,7 +182,8 @@ class StandingConsents:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
             try:
-                excerpt = open_excerpt(self._store, files, standing, custodian=custodian, patient_keys=patient_keys)
+                keys = self._writers(standing)
+                excerpt = open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
             except BAD_BUNDLE:
                 excerpt, obstacle = None, Obstacle.BUNDLE_UNREADABLE
             if excerpt is None:
@@ -210,6 +210,11 @@ class StandingConsents:
             return Recipient(self._ledger.directory.encryption_key(reader, block=block).key)
         except (EncryptionKeyNotSetError, InvalidInputError):
             return None
+
+    def _writers(self, standing: GrantStanding) -> list[Recipient]:
+        """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""
+        granter = [standing.granted_by] if standing.by_right else []
+        return [key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in self._published(actor)]
 
     def _published(self, actor: Address) -> list[Recipient]:
         """Return every key an actor has published and can be used, the newest first."""

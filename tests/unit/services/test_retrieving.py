@@ -258,7 +258,7 @@ def test_open__header_was_written_by_somebody_else__is_refused(world: World) -> 
     published = world.publish()
 
     def change(files, granted, store):
-        key = world.open(published, reader=world.patient)._file_key
+        key = world.open(published, reader=world.patient).file_key
         header = wrap(key, writer=world.stranger.identity, recipients=[world.doctor.identity.recipient])
         return {**files, granted.terms.header_name(published.record_id): store(header)}
 

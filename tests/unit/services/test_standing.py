@@ -582,13 +582,13 @@ def test_excerpt__of_one_custodian__is_opened_by_no_other(known: World) -> None:
     (found,) = known.auditing.grants(patient=known.patient.address)
     keys = [known.patient.identity.recipient]
     for custodian in (clinic, known.hospital):
-        excerpt = open_excerpt(known.store, files, found, custodian=custodian, patient_keys=keys)
+        excerpt = open_excerpt(known.store, files, found, custodian=custodian, writer_keys=keys)
         assert excerpt == granted.terms.excerpt_for(custodian.address)
-    assert open_excerpt(known.store, files, found, custodian=known.stranger, patient_keys=keys) is None
+    assert open_excerpt(known.store, files, found, custodian=known.stranger, writer_keys=keys) is None
     mine = files[excerpt_name(clinic.identity, keys[0], found.terms)]
     misplaced = {excerpt_name(known.hospital.identity, keys[0], found.terms): mine}
     with pytest.raises(NotARecipientError):
-        open_excerpt(known.store, misplaced, found, custodian=known.hospital, patient_keys=keys)
+        open_excerpt(known.store, misplaced, found, custodian=known.hospital, writer_keys=keys)
 
 
 def forge_writer(world: World, monkeypatch) -> None:
@@ -635,7 +635,7 @@ def test_open_excerpt__of_another_grant__is_an_integrity_error(known: World) -> 
     swapped = {name: wrong[excerpt_name(known.hospital.identity, keys[0], one.terms.digest())]}
     assert name in files
     with pytest.raises(IntegrityError, match="another grant"):
-        open_excerpt(known.store, swapped, second, custodian=known.hospital, patient_keys=keys)
+        open_excerpt(known.store, swapped, second, custodian=known.hospital, writer_keys=keys)
 
 
 # ------------------------------------------------------------------------------------------- the property
