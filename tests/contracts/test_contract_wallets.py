@@ -340,14 +340,14 @@ def test_wallet__needs_nearly_all_it_is_given__is_asked_properly_or_not_at_all(w
 
     too_little, enough = 300_000, 600_000
     assert (outcome(too_little), outcome(enough)) == ("no answer", "done")
-    while enough - too_little > 100:
+    while enough - too_little > 200:
         middle = (too_little + enough) // 2
         if outcome(middle) == "done":
             enough = middle
         else:
             too_little = middle
 
-    near = {gas: outcome(gas) for gas in range(enough - 10_000, enough + 2_000, 200)}
+    near = {gas: outcome(gas) for gas in range(enough - 8_000, enough + 1_000, 500)}
     assert near == {gas: "done" if gas >= enough else "no answer" for gas in near}
 
 
