@@ -136,7 +136,7 @@ class StandingConsents:
         """Return what a grant, live or ended, says to ``custodian``, as far as its own bundle is there still."""
         try:
             files = bundle_files(self._store, standing.bundle)
-            keys = self._published(standing.grant.patient)
+            keys = self.keys_of(standing.grant.patient)
             return open_excerpt(self._store, files, standing, custodian=custodian, patient_keys=keys)
         except BAD_BUNDLE:
             return None
@@ -146,8 +146,18 @@ class StandingConsents:
         return frozenset(
             key
             for reader in {standing.grant.grantee for standing in self._auditing.grants(patient=patient)}
-            for key in self._published(reader)
+            for key in self.keys_of(reader)
         )
+
+    def keys_of(self, actor: Address) -> list[Recipient]:
+        """Return every key an actor has published and can be used, the newest first."""
+        keys = []
+        for event in reversed(self._auditing.encryption_keys(actor)):
+            try:
+                keys.append(Recipient(event.key))
+            except InvalidInputError:
+                _log.debug("%s published a key that cannot be used", actor)
+        return keys
 
     def _live(self, custodian: Address, patient: Address, block: BlockRef) -> dict[Address, list[GrantStanding]]:
         """Return the grants by reader, the oldest first, that are live at the block or by the clock.
@@ -169,7 +179,7 @@ class StandingConsents:
         """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
         patient = standings[0].grant.patient
         stamp = self._ledger.consents.stamp(patient, block=block)
-        patient_keys = self._published(patient)
+        patient_keys = self.keys_of(patient)
         files: dict[str, Link] = {}
         missing = set()
         for standing in standings:
@@ -210,16 +220,6 @@ class StandingConsents:
             return Recipient(self._ledger.directory.encryption_key(reader, block=block).key)
         except (EncryptionKeyNotSetError, InvalidInputError):
             return None
-
-    def _published(self, actor: Address) -> list[Recipient]:
-        """Return every key an actor has published and can be used, the newest first."""
-        keys = []
-        for event in reversed(self._auditing.encryption_keys(actor)):
-            try:
-                keys.append(Recipient(event.key))
-            except InvalidInputError:
-                _log.debug("%s published a key that cannot be used", actor)
-        return keys
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
