@@ -93,10 +93,13 @@ def grant(
             "not_before": moment(granted.grant.not_before),
             "expires_at": moment(granted.grant.expires_at),
             "bundle": str(granted.bundle),
+            "custodians_told": list(granted.told),
+            "custodians_not_told": list(granted.untold),
             "block": granted.receipt.block.number,
         },
         title="granted",
     )
+    app.say("what a custodian who was told publishes later is covered too; for one you meet later, grant again")
 
 
 def _every(session: Session, app: App, patient: Address, custodian: str | None) -> list[RecordRef]:

@@ -217,7 +217,8 @@ def list_(app: App, patient: str) -> None:
 def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
     """List the records that patients have granted a reader for a purpose.
 
-    A superseded record stays readable; its row names the newest version, which may need a grant of its own.
+    A superseded record stays readable; its row names the newest version, which is readable if the grant covers it and
+    its custodian was told.
     """
     actor = app.actor(reader)
     with app.session() as session:

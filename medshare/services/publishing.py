@@ -104,6 +104,18 @@ class Published:
         return self.entry.record_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packets:
+    """Of one record: keys, beside those of patient and custodian."""
+
+    held: frozenset[Recipient]
+    """Those that its header has a packet for."""
+    permitted: frozenset[Recipient]
+    """Those that would get one now."""
+    unknown: frozenset[Recipient]
+    """Those of readers of whom it cannot be said now."""
+
+
 class _Source(Protocol):
     """A plaintext that is there to be encrypted."""
 
@@ -252,6 +264,23 @@ class Publishing:
             )
         )
         return published
+
+    def packets(self, entry: RecordEntry, *, custodian: Actor) -> Packets:
+        """Return who has a packet in the header of a record of one's own, and who would get one now.
+
+        Raises:
+            NotARecipientError: it was encrypted for an earlier key of the custodian.
+            StoreError, EnvelopeError, IntegrityError: it is not whole, or not what it should be.
+            LedgerError: the chain failed.
+        """
+        stored = StoredVersion.open(self._store, entry, custodian.identity, progress=silent)
+        readers = self._standing.readers(custodian, self._subject(stored.manifest))
+        permitted = frozenset(readers.admitted.values())
+        candidates = self._standing.keys_ever(entry.patient) | permitted
+        unknown = {key for each in readers.withheld for key in self._standing.keys_of(each.reader)}
+        return Packets(
+            held=stored.readers(custodian.identity, candidates), permitted=permitted, unknown=frozenset(unknown)
+        )
 
     def _carry_out(
         self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor, progress: Progress
@@ -454,12 +483,10 @@ class Publishing:
     def _still_right(self, publication: Publication, custodian: Actor) -> bool:
         """Whether those have a packet of what is stored whom the patient's grants permit it now, and nobody else."""
         try:
-            stored = StoredVersion.open(self._store, _stated(publication), custodian.identity, progress=silent)
+            packets = self.packets(_stated(publication), custodian=custodian)
         except NotARecipientError:
             return False
-        permitted = frozenset(self._standing.readers(custodian, self._subject(stored.manifest)).admitted.values())
-        ever = self._standing.keys_ever(publication.patient)
-        return stored.readers(custodian.identity, ever | permitted) == permitted
+        return packets.held == packets.permitted
 
     def _give_up(self, publication: Publication) -> None:
         if publication.stage is Stage.STORED:

@@ -18,6 +18,7 @@ from medshare.errors import (
     ConfigurationError,
     EncryptionKeyNotSetError,
     InsufficientFundsError,
+    LedgerError,
     LedgerUnavailableError,
     MedshareError,
     StoreError,
@@ -26,12 +27,20 @@ from medshare.errors import (
     UnknownGrantError,
 )
 from medshare.model.consent import Consent, decide
+from medshare.model.events import (
+    AccessGranted,
+    AccessRevoked,
+    AllAccessRevoked,
+    ControlMoved,
+    RecordRegistered,
+    RecordSuperseded,
+)
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, GrantId
-from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock
-from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.auditing import Auditing
 from medshare.services.desk import permitted_purposes
 from medshare.services.progress import Progress, silent
 from medshare.services.publishing import Published, Publishing
@@ -101,16 +110,18 @@ class Rotating:
         """Return the active records of a patient that may be readable to other people than they should be.
 
         These are all that ``custodian`` registered before anything changed in the patient's consents (granted, begun,
-        ended or revoked), or before another key took over for him, which cannot open them.
+        ended or revoked; another key took over for him, which cannot open them), and those whose header is not for
+        exactly those who are permitted now.
 
         Raises:
-            LedgerError: the chain failed.
+            StoreUnavailableError, LedgerError: store or chain failed.
         """
-        now = max(self._auditing.sync().time, self._clock.now())
-        standings = self._auditing.grants(patient=patient)
-        moved = self._auditing.control_moved_at(patient) or 0
-        changed = max((moved, *(_changed_at(standing, now) for standing in standings)))
-        return [entry for entry in self._active(patient, custodian) if entry.registered_at <= changed]
+        changed = self._changed(patient)
+        return [
+            entry
+            for entry in self._active(patient, custodian)
+            if entry.ref in changed or self._is_for_others(entry, custodian)
+        ]
 
     def covered(self, grant_id: GrantId, *, custodian: Actor, progress: Progress = silent) -> list[RecordEntry]:
         """Return the active records to which a grant, live or ended, may have given a reader the key.
@@ -191,6 +202,35 @@ class Rotating:
             if entry.custodian == custodian.address and entry.status is RecordStatus.ACTIVE
         ]
 
+    def _changed(self, patient: Address) -> set[RecordRef]:
+        """Return the records that were registered before a grant last began or ceased to permit something."""
+        before: set[RecordRef] = set()
+        since: set[RecordRef] = set()
+        for event in self._auditing.trail(patient):
+            if isinstance(event, RecordRegistered | RecordSuperseded):
+                since.add(RecordRef(custodian=event.custodian, record_id=event.record_id))
+            elif isinstance(event, AccessGranted | AccessRevoked | AllAccessRevoked | ControlMoved):
+                before |= since
+                since.clear()
+        now = max(self._auditing.sync().time, self._clock.now())
+        moments = [
+            moment
+            for standing in self._auditing.grants(patient=patient)
+            for moment in (standing.grant.not_before, standing.grant.expires_at)
+            if moment <= now
+        ]
+        latest = max(moments, default=0)
+        return before | {entry.ref for entry in self._auditing.records(patient) if entry.registered_at < latest}
+
+    def _is_for_others(self, entry: RecordEntry, custodian: Actor) -> bool:
+        try:
+            packets = self._publishing.packets(entry, custodian=custodian)
+        except (StoreUnavailableError, LedgerError):
+            raise
+        except MedshareError:
+            return True  # rotating it will say what is wrong
+        return bool(packets.held - packets.permitted - packets.unknown or packets.permitted - packets.held)
+
     def _forget(self, entry: RecordEntry) -> bool:
         """Give up the blocks of a version; what the chain says must not be hidden by a store that fails."""
         try:
@@ -199,10 +239,3 @@ class Rotating:
             _log.warning("the store did not give up record %s", entry.record_id.hex())
             return False
         return True
-
-
-def _changed_at(standing: GrantStanding, now: int) -> int:
-    """Return when, up to now, a grant last began or ceased to permit something."""
-    grant = standing.grant
-    moments = (standing.granted_at, standing.revoked_at or 0, grant.not_before, grant.expires_at)
-    return max(moment for moment in moments if moment <= now)

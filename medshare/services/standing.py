@@ -146,8 +146,18 @@ class StandingConsents:
         return frozenset(
             key
             for reader in {standing.grant.grantee for standing in self._auditing.grants(patient=patient)}
-            for key in self._published(reader)
+            for key in self.keys_of(reader)
         )
+
+    def keys_of(self, actor: Address) -> list[Recipient]:
+        """Return every key an actor has published and can be used, the newest first."""
+        keys = []
+        for event in reversed(self._auditing.encryption_keys(actor)):
+            try:
+                keys.append(Recipient(event.key))
+            except InvalidInputError:
+                _log.debug("%s published a key that cannot be used", actor)
+        return keys
 
     def _live(self, custodian: Address, patient: Address, block: BlockRef) -> dict[Address, list[GrantStanding]]:
         """Return the grants by reader, the oldest first, that are live at the block or by the clock.
@@ -214,17 +224,7 @@ class StandingConsents:
     def _writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""
         granter = [standing.granted_by] if standing.by_right else []
-        return [key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in self._published(actor)]
-
-    def _published(self, actor: Address) -> list[Recipient]:
-        """Return every key an actor has published and can be used, the newest first."""
-        keys = []
-        for event in reversed(self._auditing.encryption_keys(actor)):
-            try:
-                keys.append(Recipient(event.key))
-            except InvalidInputError:
-                _log.debug("%s published a key that cannot be used", actor)
-        return keys
+        return [key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in self.keys_of(actor)]
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())

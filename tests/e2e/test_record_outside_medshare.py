@@ -21,10 +21,11 @@ from homes import OBSERVATION, PASSPHRASE, SCAN, CommandLine
 from nodes import ROOT, require
 
 from medshare.content import read_car
-from medshare.model.consent import TERMS_FILE
+from medshare.envelope import PACKET_LENGTH
 
 pytestmark = pytest.mark.e2e
 
+HEADER_SIZE = 16 + PACKET_LENGTH
 LARGE = SCAN * 4  # several MiB, so that its payload has a tree
 RECORDS = {"FHIR": OBSERVATION, "large": LARGE}
 
@@ -70,7 +71,8 @@ def test_record__granted__opens_with_the_reference_tool_and_the_readers_own_head
     cli.json("storage", "unpack", record, "--to", tmp_path / "record")
     cli.json("storage", "unpack", granted["bundle"], "--to", tmp_path / "bundle")
     exported = cli.json("identity", "export", "doctor", "--to", tmp_path)
-    (header,) = (path.read_bytes() for path in (tmp_path / "bundle").iterdir() if path.name != TERMS_FILE)
+    # The only file that is a header and nothing more; the others are terms and excerpts.
+    (header,) = (path.read_bytes() for path in (tmp_path / "bundle").iterdir() if path.stat().st_size == HEADER_SIZE)
     payload = (tmp_path / "record" / "payload.c4gh").read_bytes()
     assert reference_tool(Path(exported["secret"]), header + payload) == original
 

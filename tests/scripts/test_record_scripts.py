@@ -347,6 +347,7 @@ def test_fetch_records__superseded_or_retracted_since__says_which_and_by_what(
     assert states == {
         granted_home.observation: ("granted", "superseded", newer["record"]),
         granted_home.scan: ("retracted", "retracted", None),
+        newer["record"]: ("granted", "active", None),
     }
 
 

@@ -225,6 +225,39 @@ def test_due__a_grant_has_begun__are_the_records_before_it(known: World) -> None
     assert opens(known, again.published)
 
 
+def test_due__revoked_while_it_was_registered__is_found_by_its_header(known: World) -> None:
+    """Decided before the revocation, registered after it: in the order of the chain nothing has changed since."""
+    granted = say(known, permit())
+    registered = known.ledger.records.register
+
+    def register(*args, **more):
+        known.consenting.revoke(granted.grant_id, patient=known.patient)
+        return registered(*args, **more)
+
+    known.publishing = rebuilt(known, ledger=with_records(known, register=register))
+    lab = publish(known, b"lab")
+    assert holds(known, lab)
+    assert lab.record_id in due(known)
+    (rotation,) = rotate(known, lab)
+    assert rotation.published.record_id not in due(known)
+    assert not holds(known, rotation.published)
+
+
+def test_due__a_live_grant_s_bundle_is_missing__is_no_reason(known: World) -> None:
+    granted = say(known, permit())
+    lab = publish(known, b"lab")
+    del known.store.blocks[granted.bundle]
+    assert lab.record_id not in due(known)
+
+
+def test_due__a_record_does_not_open__is_due_so_that_it_is_said(known: World) -> None:
+    lab = publish(known, b"lab")
+    del known.store.blocks[lab.cid]
+    assert due(known) == [lab.record_id]
+    (rotation,) = rotate(known, lab)
+    assert isinstance(rotation.error, BlobNotFoundError)
+
+
 def test_due__revoked_all__are_all_active_records_of_this_custodian_only(known: World) -> None:
     clinic = with_key(known, new_actor())
     elsewhere = publish(known, by=clinic)
