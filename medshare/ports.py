@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.envelope import Identity
@@ -115,6 +115,7 @@ class Signer(Protocol):
         ...
 
 
+@runtime_checkable
 class TypedDataSigner(Protocol):
     """Who can sign EIP-712 typed data as one account: a key in memory, or a wallet anywhere."""
 

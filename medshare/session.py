@@ -21,20 +21,24 @@ from pathlib import Path
 
 from medshare.chain import OpenChain, deployment_file, load_network, open_chain
 from medshare.chain.networks import NetworkKind
+from medshare.chain.signing import ChainWallets, domains_of
 from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_store
-from medshare.ports import BlobStore, Clock, Ledger
+from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.examining import Examining
 from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
+from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.retrieving import Retrieving
 from medshare.services.rotating import Rotating
+from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
 from medshare.storage import KuboBlobStore
@@ -65,16 +69,22 @@ class Session:
     history: History
     auditing: Auditing
     examining: Examining
+    signing: Signing
+
+    def relaying(self, payer: Signer, policy: RelayPolicy | None = None) -> Relaying:
+        """Return what sends signed messages of others, paid for by ``payer``."""
+        return _relaying(self.chain, payer, self.clock, self.settings.home, policy)
 
 
 @contextmanager
-def connect(home: Path | None = None, *, network: str | None = None) -> Iterator[Session]:
+def connect(home: Path | None = None, *, network: str | None = None, paying: Paying | None = None) -> Iterator[Session]:
     """Open a session in a home that is there; it ends with the block.
 
     Args:
         home: the folder with settings, keys, and, on the embedded default, chain and store, as ``medshare init`` or
             ``make_home`` makes it; default: the environment variable MEDSHARE_HOME, else the user's data folder.
         network: a network's name, in place of the one in the settings.
+        paying: who pays for what is signed in this session; default: each actor sends and pays himself.
 
     Raises:
         HomeNotFoundError: the folder is no home. Nothing is made there.
@@ -91,11 +101,17 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
         raise DeploymentNotFoundError(profile.name)
     with ExitStack() as resources:
         chain = resources.enter_context(open_chain(profile, home))
-        ledger = chain.ledger
         store = open_store(settings)
         if isinstance(store, KuboBlobStore):
             resources.callback(store.close)
         clock = SystemClock()
+        signing = Signing(
+            ledger=chain.ledger,
+            domains=domains_of(chain.deployment),
+            wallets=ChainWallets(chain.client),
+            clock=clock,
+        )
+        ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
@@ -118,7 +134,28 @@ def connect(home: Path | None = None, *, network: str | None = None) -> Iterator
             examining=Examining(
                 ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
             ),
+            signing=signing,
         )
+
+
+def _relaying(chain: OpenChain, payer: Signer, clock: Clock, home: Path, policy: RelayPolicy | None) -> Relaying:
+    return Relaying(
+        relay=chain.ledger.relay,
+        chain=chain.ledger.chain,
+        payer=payer,
+        domains=domains_of(chain.deployment),
+        wallets=ChainWallets(chain.client),
+        clock=clock,
+        # What was on its way is taken up by who sent it: each payer has a journal of his own.
+        folder=private_folder(home / "state" / chain.profile.name / "relay" / payer.address),
+        policy=policy,
+    )
+
+
+def _paid(chain: OpenChain, signing: Signing, paying: Paying, clock: Clock, home: Path) -> Ledger:
+    relaying = _relaying(chain, paying.payer, clock, home, None)
+    relaying.relay(())  # what was on its way is awaited: the services ask the chain what stands before they sign anew
+    return paid_ledger(chain.ledger, signing=signing, pay=relaying.pay, paying=paying)
 
 
 def make_home(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from medshare.settings import Settings
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from medshare.services.paid import Paying
     from medshare.session import Session
 
 _WIDE = 500
@@ -80,12 +81,12 @@ class App:
         return open_keyring(self.settings)
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """Open the session these options lead to."""
+    def session(self, paying: Paying | None = None) -> Iterator[Session]:
+        """Open the session these options lead to; ``paying`` says who pays, where another does."""
         # The chain's libraries take a second to import: help, and what needs no chain, need not wait for them.
         from medshare.session import connect
 
-        with connect(self.folder, network=self.network) as session:
+        with connect(self.folder, network=self.network, paying=paying) as session:
             yield session
 
     def respelled(self, text: str) -> str:

@@ -190,6 +190,33 @@ class Relaying:
         decided = (found.get(one) or found.get(chosen[one.digest]) or _later(one, halted) for one in messages)
         return tuple(replace(relayed, signed=one) for relayed, one in zip(decided, messages, strict=True))
 
+    def pay(self, signed: SignedMessage) -> Receipt:
+        """Send one message at once, of somebody for whom the payer answers: no limit holds it back.
+
+        Raises:
+            LedgerBusyError: another process relays from the same folder.
+            RejectedError, SigningError, NotRelayableError: it is refused, and nothing was sent.
+            LedgerError: as for every transaction. Repeated, the same message is done once.
+        """
+        with self._alone():
+            self._take_up()
+            refused = self._fault(signed, max(self._clock.now(), self._chain.head().time))
+            if refused is not None and refused.error is not None:
+                raise refused.error
+            intent = _intent([signed])
+            self._journal.begin(intent, [signed])
+            try:
+                (outcome,) = self._relay(self._payer, [signed], intent=intent)
+            except LedgerUnavailableError:
+                raise
+            except (LedgerError, *_CANNOT_PAY):
+                self._journal.abandon(intent)
+                raise
+            self._journal.finish(intent, [signed], [outcome])
+        if outcome.receipt is None:
+            raise outcome.refusal or NotRelayableError("the chain does not take it")
+        return outcome.receipt
+
     # ------------------------------------------------------------------------------------------- checking
 
     def _fault(self, signed: SignedMessage, now: int) -> Relayed | None:
