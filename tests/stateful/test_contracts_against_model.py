@@ -1,557 +1,523 @@
 """The contracts and the pure model, side by side (README.md beside this file has the invariants in words)
 
-given any story of verbs, callers, arguments and times
+given any story of verbs, direct and signed, alone and in batches, of callers, signers, arguments and times
     contract and model answer each call alike, and agree on everything that can be asked, after each step
-    no call changes the grants of a patient who did not make it
+    nothing happens but by the word of who may say it: patients, who took over for them, delegates, clinicians
     what is revoked is dead for every purpose and second to come
     tokens and events tell the same story
 """
 
 from __future__ import annotations
 
-import dataclasses
-from copy import deepcopy
-from functools import cache
+from functools import partial
 
 import pytest
-from bare_evm import BareEvm, Log, RevertedError
-from eth_abi import decode, encode
-from eth_utils import event_signature_to_log_topic, keccak, to_checksum_address
-from evm import DEPLOYED, artifact, decode_error
+from evm import ZERO_ADDRESS, RefusedError
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from medshare.errors import RejectedError
-from medshare.model.consent import Grant, GrantRequest
-from medshare.model.events import (
-    AccessGranted,
-    AccessRevoked,
-    AllAccessRevoked,
-    BlockRef,
-    EncryptionKeySet,
-    EventPlace,
-    RecordRegistered,
-    RecordRetracted,
-    RecordSuperseded,
+from hypothesis.stateful import Bundle, initialize, precondition, rule
+from letters import FORGERIES, Letter, approve, write
+from people import DETAILS, LONGEST, NOTE
+from people import pack_delegation as delegation_word
+from evm import pack_grant as grant_word
+from stage import (
+    ACCREDITOR,
+    ACTORS,
+    ANNA,
+    BEN,
+    BUNDLES,
+    CIRCLES,
+    CLINICIANS,
+    DELEGATES,
+    DOCTOR,
+    ENCRYPTION_KEYS,
+    END_OF_TIME,
+    GRANT_IDS,
+    GRANTEES,
+    HOSPITAL,
+    NAMES,
+    NEW_KEY,
+    OFTEN_USED_IDS,
+    PARENT,
+    PATIENTS,
+    PURPOSES,
+    RECORDS,
+    REVIEWER,
+    START,
+    TERMS,
 )
-from medshare.model.ids import ZERO_ADDRESS, GrantId, derive_grant_id, patient_of
-from medshare.model.ledger import LedgerModel
+from story import Story, relaying
+
+from medshare.model.consent import Grant, GrantRequest
+from medshare.model.delegation import DAY, NO_CIRCLE, Control, Delegation, DelegationRequest, Guardianship, Verbs
+from medshare.model.eip712 import field_name
+from medshare.model.emergency import AccreditationKind, EpisodeRequest, Verdict
+from medshare.model.ids import GrantId, derive_episode_id, derive_grant_id, patient_of
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.typed_data import SIGNABLES, SignableDismiss, SignableGrant, SignableRecover, SignableRevoke
 
-PATIENT, OTHER_PATIENT, READER, CUSTODIAN = ACTORS = tuple(
-    to_checksum_address(bytes([number]) * 20) for number in (0x11, 0x22, 0x33, 0x44)
-)
-GRANTEES = (READER, OTHER_PATIENT, PATIENT, CUSTODIAN, ZERO_ADDRESS)
-TERMS = (b"\xa1" * 32, b"\xa2" * 32)
-BUNDLES = (b"\xb1" * 32, b"\xb2" * 32, bytes(32))
-RECORDS = (b"\xc1" * 32, b"\xc2" * 32, b"\xc3" * 32, b"\xc4" * 32)
-KEYS = (b"\xd1" * 32, b"\xd2" * 32)
 ZERO = bytes(32)
-HIGHEST = Purpose(1 << 15)
-PURPOSES = (Purpose.TREAT, Purpose.HRESCH, Purpose.TREAT | Purpose.HRESCH, HIGHEST)
-START = 1_800_000_000
-END_OF_TIME = 2**32 - 1
-ALL_IDS = tuple(
-    derive_grant_id(patient, grantee, terms) for patient in ACTORS for grantee in GRANTEES for terms in TERMS
-)
+ALWAYS = 2**40 - 1
+ENTITLED = "who may"
+SIGNED = tuple(kind for kind in SIGNABLES.values() if kind is not SignableRecover)
+CONSENTS = tuple(kind for kind in SIGNED if kind.contract == "ConsentRegistry")
+FLAWS = ("later", "earlier", "stamp", "mandate", "late")
 
+anybody = st.sampled_from((*[ENTITLED] * len(ACTORS), *ACTORS))
 actors = st.sampled_from(ACTORS)
-record_ids = st.sampled_from((*RECORDS, ZERO))
-offsets = st.one_of(
-    st.integers(-2, 3), st.integers(4, 60), st.sampled_from([-START, 5_000, END_OF_TIME - START - 9_000])
+patients = st.sampled_from(PATIENTS)
+record_ids = st.sampled_from((*RECORDS, *RECORDS, ZERO))
+grantees = st.sampled_from((DOCTOR, DOCTOR, PARENT, PARENT, BEN, ANNA, ZERO_ADDRESS))
+delegates = st.sampled_from((*DELEGATES, *DELEGATES, DOCTOR, ANNA, BEN, ZERO_ADDRESS))
+begins = st.sampled_from([-START, -1, 0, 0, 0, 1, 7, DAY])
+lengths = st.sampled_from([0, 1, 40, 40, 600, 600, 2 * DAY, 40 * DAY, "his", "longer", "for ever"])
+purposes = st.sampled_from((*PURPOSES[:3], *PURPOSES, Purpose(0)))
+scopes = st.sampled_from(
+    [(Verbs(3), PURPOSES[2]), (Verbs(3), PURPOSES[0]), (Verbs.GRANT, PURPOSES[1]), (Verbs.REVOKE, Purpose(0))] * 2
+    + [(Verbs(0), Purpose(0)), (Verbs.GRANT, Purpose(0)), (Verbs.REVOKE, PURPOSES[0]), (Verbs(4), Purpose(0))]
 )
-wanted_purposes = st.sampled_from((*PURPOSES, Purpose(0)))
+circles = st.sampled_from((*CIRCLES, *CIRCLES, None))
+delays = st.sampled_from([DAY, DAY, DAY, 3 * DAY, 90 * DAY, DAY - 1, 90 * DAY + 1])
 
 
-class World:
-    """The deployed contracts, once for all examples."""
-
-    def __init__(self) -> None:
-        self.evm = BareEvm()
-        self.addresses = {name: self.evm.deploy(bytes.fromhex(artifact(name)["bytecode"][2:])) for name in DEPLOYED}
-        self.errors = {name: artifact(name)["abi"] for name in DEPLOYED}
-        layout = artifact("ConsentRegistry")["storageLayout"]["storage"]
-        self.slots = {entry["label"]: int(entry["slot"]) for entry in layout}
-        self.selectors = {
-            signature: (name, bytes.fromhex(selector))
-            for name in DEPLOYED
-            for signature, selector in artifact(name)["methodIdentifiers"].items()
-        }
-
-
-@cache
-def world() -> World:
-    return World()
-
-
-def raw(address: str) -> bytes:
-    return bytes.fromhex(address[2:])
-
-
-def topic(signature: str) -> bytes:
-    return bytes(event_signature_to_log_topic(signature))
-
-
-TRANSFER = topic("TransferSingle(address,address,address,uint256,uint256)")
-
-
-def unpack_grant(grant_id: int, word: int) -> Grant:
-    return Grant(
-        grant_id=GrantId(grant_id),
-        grantee=to_checksum_address((word >> 96).to_bytes(20, "big")),
-        not_before=word >> 64 & 0xFFFFFFFF,
-        expires_at=word >> 32 & 0xFFFFFFFF,
-        purposes=Purpose(word >> 16 & 0xFFFF),
-        stamp=word >> 8 & 0xFF,
-        epoch=word & 0xFF,
-    )
-
-
-def pack_grant(grantee, not_before, expires_at, purposes, stamp=0, epoch=0) -> int:
-    return int(grantee, 16) << 96 | not_before << 64 | expires_at << 32 | purposes << 16 | stamp << 8 | epoch
-
-
-def pack_record(entry: RecordEntry) -> int:
-    times = entry.registered_at << 160 | entry.ended_at << 192
-    return int(entry.patient, 16) | times | entry.version << 224 | entry.status << 240
-
-
-def decode_log(log: Log, place: EventPlace):
-    """Return the model's event that a log tells of."""
-    topics = log.topics
-
-    def actor(index):
-        return to_checksum_address(topics[index][-20:])
-
-    if topics[0] == topic("EncryptionKeySet(address,bytes32,uint32)"):
-        key, version = decode(["bytes32", "uint32"], log.data)
-        return EncryptionKeySet(place=place, actor=actor(1), key=key, version=version)
-    if topics[0] == topic("RecordRegistered(address,address,bytes32)"):
-        assert log.data == b""
-        return RecordRegistered(place=place, custodian=actor(1), patient=actor(2), record_id=topics[3])
-    if topics[0] == topic("RecordSuperseded(address,address,bytes32,bytes32)"):
-        return RecordSuperseded(
-            place=place, custodian=actor(1), patient=actor(2), record_id=topics[3], previous_id=log.data
-        )
-    if topics[0] == topic("RecordRetracted(address,bytes32,bytes32)"):
-        return RecordRetracted(place=place, custodian=actor(1), record_id=topics[2], reason=log.data)
-    if topics[0] == topic("AccessGranted(uint256,bytes32,bytes32,uint256)"):
-        terms, bundle, word = decode(["bytes32", "bytes32", "uint256"], log.data)
-        grant = unpack_grant(int.from_bytes(topics[1], "big"), word)
-        return AccessGranted(place=place, terms=terms, bundle=bundle, grant=grant)
-    if topics[0] == topic("AccessRevoked(uint256,uint8)"):
-        epoch = int.from_bytes(log.data, "big")
-        return AccessRevoked(place=place, grant_id=GrantId(int.from_bytes(topics[1], "big")), epoch=epoch)
-    if topics[0] == topic("AllAccessRevoked(address,uint8)"):
-        return AllAccessRevoked(place=place, patient=actor(1), stamp=int.from_bytes(log.data, "big"))
-    raise AssertionError(f"unknown log {log}")
-
-
-class ContractsAgainstModel(RuleBasedStateMachine):
+class ContractsAgainstModel(Story):
     """Every verb by anybody, on both."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = world()
-        self.slots = self.world.slots
-        self.evm = self.world.evm
-        self.mark = self.evm.snapshot()
-        self.model = LedgerModel()
-        self.replayed = LedgerModel()
-        self.tokens: dict[tuple[str, int], int] = {}
-        self.now = START
-        self.block = 0
-        self.touched: set[object] = set()
-        """Callers, record keys and grant ids of this step."""
-
-    def teardown(self) -> None:
-        try:
-            self._compare_liveness(self.model.grants, self._edges(self.model.grants))
-        finally:
-            self.evm.revert(self.mark)
+    letters = Bundle("letters")
 
     # ------------------------------------------------------------------------------------------ the beginning
 
     @initialize(
-        stamp=st.sampled_from([0, 252]), epoch=st.sampled_from([0, 250, 252]), version=st.sampled_from([0, 65533])
+        stamp=st.sampled_from([0, 0, 252]),
+        epoch=st.sampled_from([0, 0, 252]),
+        tenure=st.sampled_from([0, 0, 253]),
+        version=st.sampled_from([0, 65533]),
     )
-    def begin_near_zero_or_near_the_ends(self, stamp, epoch, version):
-        """Counts reach their ends in a few steps, not in hundreds."""
-        note(f"begin at stamp {stamp}, epoch {epoch}, version {version}")
+    def begin_near_zero_or_near_the_ends(self, stamp, epoch, tenure, version):
+        """Counts reach their ends in a few steps, not in hundreds; and people have begun to know each other."""
+        note(f"begin at stamp {stamp}, epoch {epoch}, tenure {tenure}, version {version}")
+        model = self.model
         if stamp:
-            self.model.stamps[PATIENT] = stamp
-            self.evm.store(
-                self.world.addresses["ConsentRegistry"], self._mapping(self.slots["_controls"], raw(PATIENT)), stamp
-            )
+            model.stamps[ANNA] = stamp
         if epoch:
-            grant_id = derive_grant_id(PATIENT, READER, TERMS[0])
-            word = pack_grant(READER, START, START + 5_000, Purpose.TREAT, stamp, epoch)
-            self.model.grants[grant_id] = unpack_grant(grant_id, word)
-            self.tokens[READER, grant_id] = 1
-            self.evm.store(self.world.addresses["ConsentRegistry"], self._grant_slot(grant_id), word)
+            grant_id = derive_grant_id(ANNA, DOCTOR, TERMS[0])
+            model.grants[grant_id] = Grant(
+                grant_id=grant_id,
+                grantee=DOCTOR,
+                not_before=START,
+                expires_at=START + 5_000,
+                purposes=Purpose.TREAT,
+                stamp=stamp,
+                epoch=epoch,
+            )
+        if tenure:
+            model.controls[BEN] = Control(controller=NEW_KEY, tenure=tenure)
         if version:
-            entry = RecordEntry(
+            model.records[HOSPITAL, RECORDS[0]] = RecordEntry(
                 record_id=RECORDS[0],
-                custodian=CUSTODIAN,
-                patient=PATIENT,
+                custodian=HOSPITAL,
+                patient=ANNA,
                 registered_at=START,
                 ended_at=0,
                 version=version,
                 status=RecordStatus.ACTIVE,
             )
-            self.model.records[CUSTODIAN, RECORDS[0]] = entry
-            slot = self._record_slot(CUSTODIAN, RECORDS[0])
-            self.evm.store(self.world.addresses["RecordRegistry"], slot, pack_record(entry))
-        self.replayed = deepcopy(self.model)
+        model.delegations[ANNA, PARENT] = Delegation(
+            patient=ANNA,
+            delegate=PARENT,
+            verbs=Verbs.GRANT | Verbs.REVOKE,
+            purposes=PURPOSES[2],
+            not_before=START,
+            expires_at=START + 30 * DAY,
+            stamp=stamp,
+            epoch=epoch + 1,
+        )
+        for patient in PATIENTS:
+            model.guardianships[patient] = Guardianship(circle=CIRCLES[0].digest(patient), delay=DAY)
+        model.accredited[DOCTOR, AccreditationKind.CLINICIAN] = ALWAYS
+        model.accredited[REVIEWER, AccreditationKind.REVIEWER] = ALWAYS
+        self.begin_with()
 
-    # -------------------------------------------------------------------------------------------------- verbs
+    def one(self, drawn, entitled):
+        """Return who was drawn, or who may."""
+        return entitled if drawn == ENTITLED else drawn
 
-    @rule(caller=actors, key=st.sampled_from((*KEYS, ZERO)))
+    def controller(self, patient):
+        return self.model.controller_of(patient).controller
+
+    # ------------------------------------------------------------------------------------------ keys and records
+
+    @rule(caller=actors, key=st.sampled_from((*ENCRYPTION_KEYS, ZERO)))
     def set_encryption_key(self, caller, key):
-        self._both("setEncryptionKey(bytes32)", [key], caller, LedgerModel.set_encryption_key, key)
+        verb = partial(self.model.set_encryption_key, caller, key)
+        self.both("Directory", caller, ("setEncryptionKey", key), verb, caller)
 
-    @rule(caller=actors, record_id=record_ids, patient=st.sampled_from((PATIENT, OTHER_PATIENT, ZERO_ADDRESS)))
-    def register(self, caller, record_id, patient):
-        self.touched.add((caller, record_id))
-        self._both("register(bytes32,address)", [record_id, patient], caller, LedgerModel.register, record_id, patient)
+    @rule(by=anybody, record_id=record_ids, patient=st.sampled_from((*PATIENTS, ZERO_ADDRESS)))
+    def register(self, by, record_id, patient):
+        caller = self.one(by, HOSPITAL)
+        verb = partial(self.model.register, caller, record_id, patient)
+        self.both("RecordRegistry", caller, ("register", record_id, patient), verb, caller)
 
-    @rule(caller=actors, record_id=record_ids, previous_id=record_ids)
-    def supersede(self, caller, record_id, previous_id):
-        arguments = [record_id, previous_id]
-        self.touched |= {(caller, record_id), (caller, previous_id)}
-        self._both("supersede(bytes32,bytes32)", arguments, caller, LedgerModel.supersede, *arguments)
+    @rule(by=anybody, record_id=record_ids, previous_id=record_ids)
+    def supersede(self, by, record_id, previous_id):
+        caller = self.one(by, HOSPITAL)
+        verb = partial(self.model.supersede, caller, record_id, previous_id)
+        self.both("RecordRegistry", caller, ("supersede", record_id, previous_id), verb, caller)
 
-    @precondition(lambda self: self.model.records)
-    @rule(data=st.data(), record_id=st.sampled_from(RECORDS))
-    def supersede_what_exists(self, data, record_id):
-        custodian, previous_id = data.draw(st.sampled_from(sorted(self.model.records)))
-        self.supersede(custodian, record_id, previous_id)
+    @rule(by=anybody, record_id=record_ids, reason=st.sampled_from([ZERO, NOTE]))
+    def retract(self, by, record_id, reason):
+        caller = self.one(by, HOSPITAL)
+        verb = partial(self.model.retract, caller, record_id, reason)
+        self.both("RecordRegistry", caller, ("retract", record_id, reason), verb, caller)
 
-    @rule(caller=actors, record_id=record_ids, reason=st.sampled_from([ZERO, b"\xe1" * 32]))
-    def retract(self, caller, record_id, reason):
-        self.touched.add((caller, record_id))
-        self._both("retract(bytes32,bytes32)", [record_id, reason], caller, LedgerModel.retract, record_id, reason)
+    # --------------------------------------------------------------------------------------- granting, revoking
 
-    @precondition(lambda self: self.model.records)
-    @rule(data=st.data())
-    def retract_what_exists(self, data):
-        self.retract(*data.draw(st.sampled_from(sorted(self.model.records))), b"\xe1" * 32)
+    def period(self, patient, actor, begin, length):
+        """Return first and last second; some are measured by the actor's own appointment."""
+        begin = min(max(self.now + begin, 0), END_OF_TIME)
+        if isinstance(length, int):
+            return begin, min(max(begin, self.now) + length, END_OF_TIME)
+        his = self.model.delegation(patient, actor).expires_at or self.now + DAY
+        return begin, {"his": his, "longer": his + 1, "for ever": END_OF_TIME}[length]
 
     @rule(
-        caller=actors,
-        grantee=st.sampled_from(GRANTEES),
+        by=st.sampled_from(["patient", "patient", "controller", PARENT, PARENT, *ACTORS]),
+        patient=patients,
+        grantee=grantees,
         terms=st.sampled_from(TERMS),
         bundle=st.sampled_from(BUNDLES),
-        begin=offsets,
-        end=offsets,
-        purposes=wanted_purposes,
-        counters=st.sampled_from([0, 0xFFFF]),
+        begin=begins,
+        length=lengths,
+        purposes=purposes,
+        junk=st.sampled_from([0, 0xFFFF]),
     )
-    def grant_anything(self, caller, grantee, terms, bundle, begin, end, purposes, counters):
-        """Good and bad arguments alike."""
-        self._grant(caller, grantee, terms, bundle, self.now + begin, self.now + end, purposes, counters)
-
-    @rule(
-        caller=actors,
-        grantee=st.sampled_from((READER, CUSTODIAN)),
-        terms=st.sampled_from(TERMS),
-        bundle=st.sampled_from(BUNDLES),
-        begin=st.sampled_from([-START, 0, 1, 7]),
-        length=st.integers(1, 40),
-        purposes=st.sampled_from(PURPOSES),
-    )
-    def grant(self, caller, grantee, terms, bundle, begin, length, purposes):
-        """Mostly what passes."""
-        begins = max(self.now + begin, 0)
-        self._grant(caller, grantee, terms, bundle, begins, max(begins, self.now) + length, purposes, 0)
-
-    @rule(caller=actors, grant_id=st.sampled_from((*ALL_IDS, GrantId(1))))
-    def revoke(self, caller, grant_id):
-        self._revoke(caller, grant_id)
-
-    @precondition(lambda self: self.model.grants)
-    @rule(data=st.data(), by_patient=st.sampled_from([True, True, False]))
-    def revoke_what_exists(self, data, by_patient):
-        grant_id = data.draw(st.sampled_from(sorted(self.model.grants)))
-        caller = patient_of(grant_id) if by_patient else data.draw(actors)
-        self._revoke(caller, grant_id)
-
-    @rule(caller=actors)
-    def revoke_all(self, caller):
-        live_before = [grant_id for grant_id in self.model.grants if patient_of(grant_id) == caller]
-        passed = self._both("revokeAll(address)", [caller], caller, LedgerModel.revoke_all, caller)
-        assert passed, "I2: revokeAll is never refused"
-        self._assert_dead(live_before)
-
-    @rule(
-        caller=actors,
-        token=st.sampled_from(ALL_IDS),
-        verb=st.sampled_from(["move", "move many", "approve"]),
-        to=actors,
-    )
-    def move_or_approve(self, caller, token, verb, to):
-        """I4: nobody can."""
-        holder = self.model.grants[token].grantee if token in self.model.grants else caller
-        signature, arguments = {
-            "move": ("safeTransferFrom(address,address,uint256,uint256,bytes)", [holder, to, token, 1, b""]),
-            "move many": (
-                "safeBatchTransferFrom(address,address,uint256[],uint256[],bytes)",
-                [holder, to, [token], [1], b""],
-            ),
-            "approve": ("setApprovalForAll(address,bool)", [to, True]),
-        }[verb]
-        with pytest.raises(RevertedError) as reverted:
-            self._transact(signature, arguments, caller)
-        assert reverted.value.data == keccak(text="AccessTokenNotTransferable()")[:4]
-
-    # --------------------------------------------------------------------------------------------------- time
-
-    @rule(seconds=st.integers(1, 20))
-    def wait(self, seconds):
-        self._travel(self.now + seconds)
-
-    @precondition(lambda self: self._edges(self.model.grants, after=self.now))
-    @rule(data=st.data())
-    def wait_for_an_edge(self, data):
-        """To the second before, at or after which a grant begins or ends."""
-        self._travel(data.draw(st.sampled_from(self._edges(self.model.grants, after=self.now))))
-
-    def _travel(self, time):
-        before = {grant_id for grant_id in self.model.grants if self._live_for_something(grant_id)}
-        self.now = time
-        for grant_id, grant in self.model.grants.items():
-            if grant_id not in before and self._live_for_something(grant_id):
-                # I2, I3: time alone begins what the patient dated ahead, and never brings back what he ended.
-                assert grant.not_before <= time < grant.expires_at
-                assert grant.purposes
-                assert grant.stamp == self.model.stamp(grant.patient)
-
-    # ----------------------------------------------------------------------------------- what must always hold
-
-    @invariant()
-    def contract_and_model_agree(self):
-        """After every step, about everything."""
-        self._keys_agree()
-        self._records_agree()
-        self._stamps_and_grants_agree()
-        self._liveness_agrees()
-        self._balances_are_liveness()
-        self._token_events_say_who_was_granted()
-        self.touched.clear()
-        assert self.replayed == self.model, "I6: the events are the state"
-
-    # Every slot is compared after every step; the views, which are slower, are asked about what the step touched.
-
-    def _keys_agree(self):
-        for actor in ACTORS:
-            entry = self.model.keys.get(actor)
-            slot = self._mapping(0, raw(actor))
-            key, rest = (self.evm.load(self.world.addresses["Directory"], slot + offset) for offset in (0, 1))
-            if entry is None:
-                assert (key, rest) == (0, 0)
-            else:
-                assert (key, rest) == (int.from_bytes(entry.key, "big"), entry.set_at << 32 | entry.version)
-            if actor in self.touched:
-                answer = self._ask("getEncryptionKey(address)", [actor], ["bytes32", "uint32", "uint40"])
-                unset = ("DirectoryEncryptionKeyNotSet", actor)
-                assert answer == (unset if entry is None else (entry.key, entry.version, entry.set_at))
-
-    def _records_agree(self):
-        for custodian in ACTORS:
-            for record_id in RECORDS:
-                entry = self.model.records.get((custodian, record_id))
-                slot = self._record_slot(custodian, record_id)
-                word = self.evm.load(self.world.addresses["RecordRegistry"], slot)
-                assert word == (0 if entry is None else pack_record(entry))
-                if (custodian, record_id) in self.touched:
-                    self._ask_record(custodian, record_id, entry)
-
-    def _ask_record(self, custodian, record_id, entry):
-        kinds = ["address", "uint32", "uint32", "uint16", "uint8"]
-        answer = self._ask("getRecord(address,bytes32)", [custodian, record_id], kinds)
-        if entry is None:
-            assert answer == ("RecordRegistryRecordUnknown", custodian, record_id)
-        else:
-            times = (entry.registered_at, entry.ended_at)
-            assert answer == (entry.patient.lower(), *times, entry.version, entry.status)
-
-    def _stamps_and_grants_agree(self):
-        registry = self.world.addresses["ConsentRegistry"]
-        for actor in ACTORS:
-            assert self.evm.load(registry, self._mapping(self.slots["_controls"], raw(actor))) == self.model.stamp(
-                actor
-            )
-            if actor in self.touched:
-                assert self._ask("getStamp(address)", [actor], ["uint8"]) == (self.model.stamp(actor),)
-        for grant_id in ALL_IDS:
-            word = self.evm.load(registry, self._grant_slot(grant_id))
-            grant = self.model.grants.get(grant_id)
-            if grant is None:
-                assert word == 0
-            else:
-                assert unpack_grant(grant_id, word) == grant
-            if grant_id in self.touched:
-                kinds = ["address", "uint32", "uint32", "uint16", "uint8", "uint8"]
-                answer = self._ask("getGrant(uint256)", [grant_id], kinds)
-                if grant is None:
-                    assert answer == ("ConsentRegistryGrantUnknown", grant_id)
-                else:
-                    assert unpack_grant(grant_id, pack_grant(*answer)) == grant
-
-    def _liveness_agrees(self):
-        self._compare_liveness(self.model.grants, [self.now])
-        changed = {grant_id: self.model.grants[grant_id] for grant_id in self.model.grants if grant_id in self.touched}
-        self._compare_liveness(changed, self._edges(changed))
-        for grant_id in changed:
-            assert self._ask("isLive(uint256,uint16)", [grant_id, 0], ["bool"]) == ("ConsentRegistryPurposesEmpty",)
-            for purpose in PURPOSES:
-                (live,) = self._ask("isLive(uint256,uint16)", [grant_id, purpose], ["bool"])
-                assert live == self.model.is_live(grant_id, purpose, self.now)
-
-    def _balances_are_liveness(self):
-        pairs = [(account, grant_id) for grant_id in self.model.grants for account in (*ACTORS, ZERO_ADDRESS)]
-        if not pairs:
-            return
-        accounts, ids = zip(*pairs, strict=True)
-        (held,) = self._ask("balanceOfBatch(address[],uint256[])", [accounts, ids], ["uint256[]"])
-        for (account, grant_id), balance in zip(pairs, held, strict=True):
-            holds = self.model.grants[grant_id].grantee == account and self._live_for_something(grant_id)
-            assert balance == int(holds), (account, grant_id)
-
-    def _token_events_say_who_was_granted(self):
-        for grant_id, grant in self.model.grants.items():
-            assert self.tokens.get((grant.grantee, grant_id), 0) == int(bool(grant.purposes))
-        assert set(self.tokens.values()) <= {0, 1}
-
-    # ------------------------------------------------------------------------------------------------ the means
-
-    def _grant(self, caller, grantee, terms, bundle, begin, end, purposes, counters):
-        begin, end = (min(max(time, 0), END_OF_TIME) for time in (begin, end))
+    def grant(self, by, patient, grantee, terms, bundle, begin, length, purposes, junk):
+        caller = {"patient": patient, "controller": self.controller(patient)}.get(by, by)
+        begin, end = self.period(patient, caller, begin, length)
         request = GrantRequest(
             grantee=grantee, terms=terms, bundle=bundle, not_before=begin, expires_at=end, purposes=purposes
         )
-        word = pack_grant(grantee, begin, end, purposes) | counters
-        self.touched.add(derive_grant_id(caller, grantee, terms))
-        self._both("grant(bytes32,bytes32,uint256)", [terms, bundle, word], caller, LedgerModel.grant, request)
+        arguments = (terms, bundle, grant_word(grantee, begin, end, purposes) | junk)
+        if by == "patient":
+            verb = partial(self.model.grant, caller, request)
+            self.both("ConsentRegistry", caller, ("grant", *arguments), verb, caller)
+        elif caller != patient:
+            verb = partial(self.model.grant_for, caller, patient, request)
+            self.both("ConsentRegistry", caller, ("grantFor", patient, *arguments), verb, caller)
 
-    def _revoke(self, caller, grant_id):
-        self.touched.add(grant_id)
-        passed = self._both("revoke(uint256)", [grant_id], caller, LedgerModel.revoke, grant_id)
-        assert passed == (patient_of(grant_id) == caller), "I2: never refused to the patient, always to others"
-        if passed:
-            self._assert_dead([grant_id])
+    @rule(data=st.data(), by=st.sampled_from(["patient", "controller", PARENT, *ACTORS]), existing=st.booleans())
+    def revoke(self, data, by, existing):
+        ids = sorted(self.model.grants) if existing and self.model.grants else (*OFTEN_USED_IDS, *GRANT_IDS, GrantId(1))
+        grant_id = data.draw(st.sampled_from(ids))
+        patient = patient_of(grant_id)
+        caller = {"patient": patient, "controller": self.controller(patient)}.get(by, by)
+        if caller == ZERO_ADDRESS:
+            return
+        verb = partial(self.model.revoke, caller, grant_id)
+        passed = self.both("ConsentRegistry", caller, ("revoke", grant_id), verb, caller)
+        assert passed or by not in ("patient", "controller"), "I2: never refused to the patient"
 
-    def _both(self, signature, arguments, caller, verb, *model_arguments) -> bool:
-        """Let contract and model do the same; return whether they did or both refused."""
-        self.block += 1
-        self.touched.add(caller)
-        note(f"{self.now - START:+d}s {caller[:6]}: {signature} {arguments}")
-        place = EventPlace(block=BlockRef(number=self.block, hash=ZERO, time=self.now), log_index=0, tx_hash=ZERO)
-        before = self._words()
-        purposes_before = {grant_id: grant.purposes for grant_id, grant in self.model.grants.items()}
-        try:
-            (event,) = verb(self.model, caller, *model_arguments, place)
-        except RejectedError as error:
-            expected = (error.solidity, *(getattr(error, field.name) for field in dataclasses.fields(error)))
-            with pytest.raises(RevertedError) as reverted:
-                self._transact(signature, arguments, caller)
-            refused = decode_error(reverted.value.data, self.world.errors[self.world.selectors[signature][0]])
-            assert refused.args == expected
-            assert self._words() == before, "what is refused changes nothing"
-            return False
+    @rule(by=st.sampled_from([ENTITLED, *ACTORS]), patient=patients)
+    def revoke_all(self, by, patient):
+        caller = self.one(by, self.controller(patient))
+        verb = partial(self.model.revoke_all, caller, patient)
+        passed = self.both("ConsentRegistry", caller, ("revokeAll", patient), verb, caller)
+        assert passed == (caller == self.controller(patient)), "I2: never refused to the one in control"
 
-        ours, *transfers = self._transact(signature, arguments, caller)
-        assert decode_log(ours, place) == event
-        assert ours.address == self.world.addresses[self.world.selectors[signature][0]]
-        self.replayed.apply(decode_log(ours, place))
-        self._check_transfers(transfers, event, purposes_before)
-        for grant_id, word in self._words().items():
-            assert word == before[grant_id] or patient_of(grant_id) == caller, "I1"
-        return True
+    # ------------------------------------------------------------------------------------- delegates, guardians
 
-    def _check_transfers(self, transfers, event, purposes_before):
-        expected = []
-        nobody, one = bytes(32), (1).to_bytes(32, "big")
-        if isinstance(event, AccessGranted) and not purposes_before.get(event.grant.grant_id):
-            grantee = bytes(12) + raw(event.grant.grantee)
-            expected = [(event.grant.grant_id, nobody, grantee)]
-            self._move_token(ZERO_ADDRESS, event.grant.grantee, event.grant.grant_id)
-        if isinstance(event, AccessRevoked) and purposes_before.get(event.grant_id):
-            grantee = self.model.grants[event.grant_id].grantee
-            expected = [(event.grant_id, bytes(12) + raw(grantee), nobody)]
-            self._move_token(grantee, ZERO_ADDRESS, event.grant_id)
-        assert transfers == [
-            Log(
-                self.world.addresses["ConsentRegistry"],
-                (TRANSFER, bytes(12) + raw(patient_of(grant_id)), sender, receiver),
-                grant_id.to_bytes(32, "big") + one,
-            )
-            for grant_id, sender, receiver in expected
-        ]
+    @rule(by=anybody, patient=patients, delegate=delegates, begin=begins, length=lengths, scope=scopes)
+    def appoint(self, by, patient, delegate, begin, length, scope):
+        caller = self.one(by, self.controller(patient))
+        begin, end = self.period(patient, delegate, begin, length)
+        verbs, purposes = scope
+        request = DelegationRequest(delegate=delegate, verbs=verbs, purposes=purposes, not_before=begin, expires_at=end)
+        word = delegation_word(begin, end, purposes, verbs, stamp=0xFF, epoch=0xFF)
+        verb = partial(self.model.appoint, caller, patient, request)
+        self.both("ConsentRegistry", caller, ("appoint", patient, delegate, word), verb, caller)
 
-    def _move_token(self, sender, receiver, grant_id):
-        for account, change in ((sender, -1), (receiver, 1)):
-            if account != ZERO_ADDRESS:
-                self.tokens[account, grant_id] = self.tokens.get((account, grant_id), 0) + change
+    @rule(by=st.sampled_from(["controller", "delegate", *ACTORS]), patient=patients, delegate=delegates)
+    def dismiss(self, by, patient, delegate):
+        caller = {"controller": self.controller(patient), "delegate": delegate}.get(by, by)
+        if caller == ZERO_ADDRESS:
+            return
+        verb = partial(self.model.dismiss, caller, patient, delegate)
+        passed = self.both("ConsentRegistry", caller, ("dismiss", patient, delegate), verb, caller)
+        assert passed or by not in ("controller", "delegate"), "I2: never refused to them"
 
-    def _transact(self, signature, arguments, caller):
-        contract, data = self._encode(signature, arguments)
-        return self.evm.transact(raw(caller), contract, data, self.now)
+    @rule(by=anybody, patient=patients, circle=circles, delay=delays)
+    def name_guardians(self, by, patient, circle, delay):
+        caller = self.one(by, self.controller(patient))
+        digest = circle.digest(patient) if circle else NO_CIRCLE
+        verb = partial(self.model.name_guardians, caller, patient, digest, delay)
+        self.both("ConsentRegistry", caller, ("nameGuardians", patient, digest, delay), verb, caller)
 
-    def _ask(self, signature, arguments, kinds, *, at=None):
-        contract, data = self._encode(signature, arguments)
-        try:
-            answer = self.evm.call(b"\x99" * 20, contract, data, self.now if at is None else at)
-        except RevertedError as reverted:
-            return decode_error(reverted.data, self.world.errors[self.world.selectors[signature][0]]).args
-        return decode(kinds, answer)
+    @rule(
+        sender=actors,
+        patient=patients,
+        controller=st.sampled_from((NEW_KEY, NEW_KEY, PARENT, DOCTOR, *PATIENTS, ZERO_ADDRESS)),
+        circle=st.sampled_from([ENTITLED, ENTITLED, ENTITLED, *CIRCLES]),
+        marks=st.lists(st.sampled_from(["good", "good", "good", "none", "other attempt", "other"]), min_size=3, max_size=3),
+        deadline=st.sampled_from([END_OF_TIME, END_OF_TIME, END_OF_TIME, 0]),
+        miscounted=st.sampled_from([False] * 5 + [True]),
+    )
+    def propose_recovery(self, sender, patient, controller, circle, marks, deadline, miscounted):
+        standing = self.model.guardianship(patient).at(self.now)
+        named = {each.digest(patient): each for each in CIRCLES}
+        circle = named.get(standing.circle, CIRCLES[0]) if circle == ENTITLED else circle
+        deadline = deadline or self.now
+        message = SignableRecover(
+            patient=patient, controller=controller, attempt=standing.attempt + 1, deadline=deadline
+        )
+        earlier = SignableRecover(patient=patient, controller=controller, attempt=standing.attempt, deadline=deadline)
+        signatures, found = [], []
+        for guardian, mark in zip(circle.guardians, marks, strict=False):
+            by = circle.guardians[guardian == circle.guardians[0]] if mark == "other" else guardian
+            signed = approve(by, earlier if mark == "other attempt" else message)
+            signatures.append(b"" if mark == "none" else signed)
+            found.append(None if mark == "none" else mark == "good")
+        if miscounted:
+            signatures.append(b"")
+            found.append(None)
+        fields = (list(circle.guardians), circle.threshold, circle.salt)
+        verb = partial(self.model.propose_recovery, patient, controller, circle, deadline, found)
+        call = ("proposeRecovery", patient, controller, fields, deadline, signatures)
+        self.both("ConsentRegistry", sender, call, verb, sender)
 
-    def _encode(self, signature, arguments):
-        name, selector = self.world.selectors[signature]
-        kinds = [kind for kind in signature.partition("(")[2][:-1].split(",") if kind]
-        return self.world.addresses[name], selector + encode(kinds, arguments)
+    @rule(by=anybody, patient=patients)
+    def object_to_recovery(self, by, patient):
+        caller = self.one(by, self.controller(patient))
+        verb = partial(self.model.object_to_recovery, caller, patient)
+        self.both("ConsentRegistry", caller, ("objectToRecovery", patient), verb, caller)
 
-    def _compare_liveness(self, grants, times):
-        ids = sorted(grants)
-        for time in times if ids else ():
-            for purpose in PURPOSES:
-                (live,) = self._ask("areLive(uint256[],uint16)", [ids, purpose], ["bool[]"], at=time)
-                expected = [self.model.is_live(grant_id, purpose, time) for grant_id in ids]
-                assert list(live) == expected, (time, purpose)
+    @rule(sender=actors, patient=patients, when=st.sampled_from([None, -1, 0, 0, 1]))
+    def complete_recovery(self, sender, patient, when):
+        ready_at = self.model.guardianship(patient).ready_at
+        if when is not None and ready_at and ready_at + when > self.now:
+            self.travel(ready_at + when)
+        verb = partial(self.model.complete_recovery, patient)
+        self.both("ConsentRegistry", sender, ("completeRecovery", patient), verb, sender)
 
-    def _assert_dead(self, ids):
-        grants = {grant_id: self.model.grants[grant_id] for grant_id in ids}
-        for time in [self.now, *self._edges(grants, after=self.now), END_OF_TIME] if ids else ():
-            for purpose in PURPOSES:
-                (live,) = self._ask("areLive(uint256[],uint16)", [ids, purpose], ["bool[]"], at=time)
-                assert not any(live), "I3: revoked is dead, now and later"
+    # -------------------------------------------------------------------------------------------- emergencies
 
-    def _edges(self, grants, after=0):
-        """Return the seconds at which an answer may change, and those before."""
-        edges = {edge for grant in grants.values() for edge in (grant.not_before, grant.expires_at)}
-        return sorted(second for edge in edges for second in (edge - 1, edge) if second > after)
+    @rule(
+        by=anybody,
+        actor=st.sampled_from((*CLINICIANS, REVIEWER, REVIEWER, ANNA, ZERO_ADDRESS)),
+        kind=st.sampled_from([*AccreditationKind] * 3 + [0]),
+        seconds=st.sampled_from([None, None, None, -START, 0, 1, 300, DAY]),
+    )
+    def accredit(self, by, actor, kind, seconds):
+        caller = self.one(by, ACCREDITOR)
+        until = ALWAYS if seconds is None else max(self.now + seconds, 0) if seconds != -START else 0
+        verb = partial(self.model.accredit, caller, actor, kind, until)
+        self.both("SoleAccreditor", caller, ("accredit", actor, kind, until), verb, caller)
 
-    def _live_for_something(self, grant_id):
-        purposes = self.model.grants[grant_id].purposes
-        return bool(purposes) and self.model.is_live(grant_id, purposes, self.now)
+    @rule(
+        by=st.sampled_from([DOCTOR, DOCTOR, DOCTOR, PARENT, ANNA]),
+        patient=st.sampled_from((*PATIENTS, *PATIENTS, DOCTOR, ZERO_ADDRESS)),
+        reason=st.sampled_from([1, 2, 3, 4, 1, 2, 3, 4, 0, 5]),
+        duration=st.sampled_from([60, 61, 600, LONGEST, 600, LONGEST, 59, LONGEST + 1]),
+    )
+    def break_glass(self, by, patient, reason, duration):
+        request = EpisodeRequest(patient=patient, reason=reason, details=DETAILS, duration=duration)
+        verb = partial(self.model.break_glass, by, request)
+        self.both("EmergencyAccess", by, ("breakGlass", patient, reason, DETAILS, duration), verb, by)
 
-    def _words(self):
-        registry = self.world.addresses["ConsentRegistry"]
-        return {grant_id: self.evm.load(registry, self._grant_slot(grant_id)) for grant_id in ALL_IDS}
+    def episode(self, data, which):
+        """Return an episode that there is, or one that there is not."""
+        known = sorted(self.model.episodes)
+        return data.draw(st.sampled_from(known)) if known and which else derive_episode_id(DOCTOR, 7)
 
-    @staticmethod
-    @cache
-    def _mapping(base: int, key: bytes) -> int:
-        return int.from_bytes(keccak(key.rjust(32, b"\x00") + base.to_bytes(32, "big")), "big")
+    @rule(data=st.data(), which=st.sampled_from([1, 1, 1, 0]), by=st.sampled_from(["patient", "clinician", *ACTORS]))
+    def end_episode(self, data, which, by):
+        episode_id = self.episode(data, which)
+        known = self.model.episodes.get(episode_id)
+        parties = {"patient": self.controller(known.patient), "clinician": known.clinician} if known else {}
+        caller = parties.get(by, by if by in ACTORS else ANNA)
+        verb = partial(self.model.end_episode, caller, episode_id)
+        self.both("EmergencyAccess", caller, ("end", episode_id), verb, caller)
 
-    def _grant_slot(self, grant_id):
-        return self._mapping(self.slots["_grants"], grant_id.to_bytes(32, "big"))
+    @precondition(lambda self: self.model.episodes)
+    @rule(data=st.data(), which=st.sampled_from([1, 1, 1, 0]), by=anybody, bundle=st.sampled_from(BUNDLES))
+    def release(self, data, which, by, bundle):
+        caller, episode_id = self.one(by, HOSPITAL), self.episode(data, which)
+        verb = partial(self.model.release, caller, episode_id, bundle)
+        self.both("EmergencyAccess", caller, ("release", episode_id, bundle), verb, caller)
 
-    def _record_slot(self, custodian, record_id):
-        return self._mapping(self._mapping(0, raw(custodian)), record_id)
+    @precondition(lambda self: self.model.episodes)
+    @rule(data=st.data(), which=st.sampled_from([1, 1, 1, 1, 0]), by=anybody, verdict=st.sampled_from([1, 2, 2, 0]))
+    def review(self, data, which, by, verdict):
+        caller, episode_id = self.one(by, REVIEWER), self.episode(data, which)
+        verb = partial(self.model.review, caller, episode_id, Verdict(verdict), NOTE)
+        self.both("EmergencyAccess", caller, ("review", episode_id, verdict, NOTE), verb, caller)
+
+    @rule(by=anybody, patient=patients, barred=st.sampled_from([False, False, True]))
+    def set_bar(self, by, patient, barred):
+        caller = self.one(by, self.controller(patient))
+        verb = partial(self.model.set_bar, caller, patient, barred=barred)
+        self.both("EmergencyAccess", caller, ("setBar", patient, barred), verb, caller)
+
+    # ------------------------------------------------------------------------------------------- signed verbs
+
+    @rule(
+        target=letters,
+        data=st.data(),
+        kind=st.sampled_from((*CONSENTS, *SIGNED)),
+        by=st.sampled_from([ENTITLED, ENTITLED, "delegate", "delegate", *DELEGATES]),
+        patient=patients,
+        flaw=st.sampled_from([*[None] * 15, *FLAWS]),
+        forgery=st.sampled_from([*[None] * 12, *FORGERIES]),
+        other=actors,
+        seconds=st.sampled_from([None, None, 1, 40, DAY]),
+        sender=st.sampled_from([*ACTORS, *ACTORS, None]),
+    )
+    def sign(self, data, kind, by, patient, flaw, forgery, other, seconds, sender):
+        """Somebody signs something, most often what he may, and perhaps it is sent at once."""
+        wanted = {
+            "patient": patient,
+            "grantee": data.draw(grantees),
+            "delegate": data.draw(delegates),
+            "terms": data.draw(st.sampled_from(TERMS)),
+        }
+        signer = self.signer(kind, by, patient, wanted["delegate"])
+        deadline = END_OF_TIME if seconds is None else self.now + seconds
+        known = {**wanted, **self.counts(kind, wanted, signer), "deadline": self.now if flaw == "late" else deadline}
+        self.spoil(known, flaw, is_patients=signer == patient)
+        names = [field_name(member) for member, _ in kind.members()]
+        known |= {name: self.wish(data, name, patient, signer) for name in names if name not in known}
+        if "verbs" in names:
+            known["verbs"], known["purposes"] = data.draw(scopes)
+        if "expires_at" in names:
+            known["not_before"], known["expires_at"] = self.period(patient, signer, data.draw(begins), data.draw(lengths))
+        message = kind(**{name: known[name] for name in names})
+        if kind.author is not None and kind.contract != "ConsentRegistry":
+            signer = message.subject
+        letter = write(message, signer, forgery, other)
+        note(f"{NAMES[signer]} signs: {letter}{' ' + forgery if forgery else ''}")
+        self.deadlines.add(message.deadline)
+        if sender is not None:
+            self.send(letter, sender)
+        return letter
+
+    def signer(self, kind, by, patient, delegate):
+        if kind.contract != "ConsentRegistry" or by == ENTITLED:
+            return self.controller(patient)
+        if by != "delegate":
+            return by
+        if kind is SignableDismiss and delegate in ACTORS:
+            return delegate
+        verb = {SignableGrant: Verbs.GRANT, SignableRevoke: Verbs.REVOKE}.get(kind, Verbs.GRANT)
+        before = self.before()
+        return next((each for each in DELEGATES if before.mandate(patient, each, verb)), PARENT)
+
+    def counts(self, kind, wanted, signer):
+        """Return what of a message the chain knows, as it stands."""
+        model, patient = self.model, wanted["patient"]
+        grant_id = derive_grant_id(patient, wanted["grantee"], wanted["terms"])
+        grants_epoch = model.grants[grant_id].epoch if grant_id in model.grants else 0
+        delegates_epoch = model.delegation(patient, wanted["delegate"]).epoch
+        epoch = grants_epoch if kind in (SignableGrant, SignableRevoke) else delegates_epoch
+        control = model.controller_of(patient)
+        is_resigning = kind is SignableDismiss and signer == wanted["delegate"]
+        mandate = model.delegation(patient, signer).epoch
+        if signer == control.controller and not is_resigning:
+            mandate = control.tenure
+        actor = HOSPITAL if kind.contract == "RecordRegistry" else signer
+        return {
+            "grant_id": grant_id,
+            "epoch": epoch,
+            "last_epoch": epoch,
+            "stamp": model.stamp(patient),
+            "mandate": 0 if signer == patient else mandate,
+            "previous": model.guardianship(patient).named,
+            "attempt": model.guardianship(patient).attempt,
+            "count": model.bar(patient).count,
+            "actor": actor,
+            "custodian": actor,
+            "version": model.keys[actor].version + 1 if actor in model.keys else 1,
+        }
+
+    def spoil(self, known, flaw, *, is_patients):
+        """Change a count that is going to be signed."""
+        shift = {"later": 1, "earlier": -1}.get(flaw, 0)
+        for name, last in {"epoch": 255, "last_epoch": 255, "count": 2**32, "attempt": 2**32, "version": 2**32}.items():
+            known[name] = min(max(known[name] + shift, 0), last)
+        known["stamp"] = min(known["stamp"] + (flaw == "stamp"), 255)
+        if not is_patients:  # who signs for himself names no mandate
+            known["mandate"] = min(known["mandate"] + (flaw == "mandate"), 255)
+
+    def wish(self, data, name, patient, signer):
+        """Return what somebody wants, in a message's member."""
+        match name:
+            case "bundle" | "reason":
+                return data.draw(st.sampled_from(BUNDLES))
+            case "purposes":
+                return data.draw(purposes)
+            case "circle":
+                circle = data.draw(circles)
+                return circle.digest(patient) if circle else NO_CIRCLE
+            case "delay":
+                return data.draw(delays)
+            case "key":
+                return data.draw(st.sampled_from((*ENCRYPTION_KEYS, ZERO)))
+            case "record_id" | "previous_id":
+                return data.draw(record_ids)
+            case "episode_id":
+                return self.episode(data, data.draw(st.sampled_from([1, 1, 1, 0])))
+            case "barred":
+                return data.draw(st.booleans())
+        return None
+
+    @rule(letter=letters, sender=actors)
+    def send_again(self, letter, sender):
+        """Anybody sends it, as often as he likes."""
+        self.send(letter, sender)
+
+    def send(self, letter: Letter, sender):
+        self.both(letter.contract, sender, letter.call, relaying(self, letter), letter.signer)
+
+    @rule(several=st.lists(letters, min_size=1, max_size=5), sender=actors)
+    def send_together(self, several, sender):
+        """In one transaction, as far as they are for one contract."""
+        contract = several[0].contract
+        self.together(contract, sender, [letter for letter in several if letter.contract == contract])
+
+    # --------------------------------------------------------------------------------------------------- tokens
+
+    @rule(
+        data=st.data(),
+        caller=actors,
+        verb=st.sampled_from(["safeTransferFrom", "safeBatchTransferFrom", "setApprovalForAll"]),
+        to=actors,
+        which=st.sampled_from(["ConsentRegistry", "EmergencyAccess"]),
+    )
+    def move_or_approve(self, data, caller, verb, to, which):
+        """I4: nobody can."""
+        held = [token for token, count in self.tokens.items() if count] or [(caller, OFTEN_USED_IDS[0])]
+        holder, token = data.draw(st.sampled_from(sorted(held)))
+        arguments = {
+            "safeTransferFrom": (holder, to, token, 1, b""),
+            "safeBatchTransferFrom": (holder, to, [token], [1], b""),
+            "setApprovalForAll": (to, True),
+        }[verb]
+        with pytest.raises(RefusedError) as refused:
+            self.stage.contracts[which].do(caller, self.now, verb, *arguments)
+        assert refused.value.args == ("AccessTokenNotTransferable",)
+
+    # --------------------------------------------------------------------------------------------------- time
+
+    @rule(seconds=st.sampled_from([1, 1, 13, 60, 3_600, DAY]))
+    def wait(self, seconds):
+        self.travel(self.now + seconds)
+
+    @precondition(lambda self: self.moments())
+    @rule(data=st.data())
+    def wait_for_a_moment(self, data):
+        """To the second in which something begins, ends or is due, the one before or the one after."""
+        moments = self.moments()
+        self.travel(data.draw(st.sampled_from(moments[:12])))
 
 
 TestContractsAgainstModel = ContractsAgainstModel.TestCase
-TestContractsAgainstModel.pytestmark = [pytest.mark.stateful]
+TestContractsAgainstModel.pytestmark = [pytest.mark.stateful, pytest.mark.timeout(4 * 3600)]
