@@ -242,12 +242,6 @@ class Auditing:
         self._index.sync()
         return _replay(self._index.events(patient=patient, kind=AllAccessRevoked)).stamp(patient)
 
-    def control_moved_at(self, patient: Address) -> int | None:
-        """Return when another key last took over for a patient, Unix seconds; None for never."""
-        self._index.sync()
-        moved = self._index.events(patient=patient, kind=ControlMoved)
-        return moved[-1].place.block.time if moved else None
-
     def controlled_by(self, account: Address) -> list[Address]:
         """Return the other patients for whom ``account`` ever took over; the chain says whether he still is."""
         self._index.sync()
