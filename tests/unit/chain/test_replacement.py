@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from scripted_node import ETHER, ScriptedNode, transaction_fields
 
 from medshare.chain.accounts import LocalSigner
@@ -154,6 +155,40 @@ def test_send__more_cannot_be_offered__goes_on_waiting(changes, balance, make, n
 
     assert receipt.tx_hash == keccak256(node.sent[0])
     assert len(set(node.sent)) == 1
+
+
+def test_send__gas_has_become_dearer_than_allowed__goes_on_waiting(make, node, time, signer) -> None:
+    time.at[STUCK / 2] = lambda: setattr(node, "base_fee", 10**12)
+    time.at[STUCK + 5] = node.mine
+
+    receipt = make(max_fee_gwei=1.0).send(signer, to=CONTRACT)
+
+    assert receipt.tx_hash == keccak256(node.sent[0])
+    assert len(set(node.sent)) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [{"code": -32000, "message": "insufficient funds for gas"}, {"code": -32000, "message": "fee too low"}]
+)
+def test_send__node_will_not_take_the_dearer_one__goes_on_waiting(fault, make, node, time, signer, tmp_path) -> None:
+    node.fail("eth_sendRawTransaction", node.eth_sendRawTransaction, fault)
+    time.at[STUCK + 5] = node.mine
+
+    receipt = make().send(signer, to=CONTRACT, intent="x")
+
+    assert receipt.tx_hash == keccak256(node.sent[0])
+    assert states(node, signer, tmp_path) == [EntryState.MINED, EntryState.DEAD]
+
+
+def test_send__dearer_one_is_lost_on_its_way__both_are_watched(make, node, time, signer, tmp_path) -> None:
+    lost = [requests.ConnectionError("lost")] * 4
+    node.fail("eth_sendRawTransaction", node.eth_sendRawTransaction, *lost)
+    time.at[STUCK + 5] = node.mine
+
+    receipt = make().send(signer, to=CONTRACT, intent="x")
+
+    assert receipt.tx_hash in {keccak256(raw) for raw in node.sent}
+    assert sorted(states(node, signer, tmp_path)) == [EntryState.DEAD, EntryState.MINED]
 
 
 def test_send__legacy_fees__the_price_rises(make, node, time, signer) -> None:

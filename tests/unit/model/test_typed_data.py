@@ -30,7 +30,7 @@ from messages import KINDS, anything, digests
 
 from medshare.errors import DeadlinePassedError, DeadlineTooFarError, InvalidInputError, WrongDomainError
 from medshare.model.delegation import Verbs
-from medshare.model.eip712 import Domain, field_name
+from medshare.model.eip712 import Domain, field_name, parsed
 from medshare.model.ids import address
 from medshare.model.purpose import Purpose
 from medshare.model.typed_data import (
@@ -187,6 +187,12 @@ def test_message__value_of_another_type__is_not_made(change) -> None:
 def test_message__boolean_that_is_none__is_not_made(barred) -> None:
     with pytest.raises(InvalidInputError, match="barred"):
         SignableSetBar(patient=MARY, barred=barred, count=0, deadline=5)
+
+
+@pytest.mark.parametrize("encoding", ["", "Grant", "Grant()", "Grant(address patient"])
+def test_parsed__no_encoding_of_a_struct__is_refused(encoding) -> None:
+    with pytest.raises(InvalidInputError):
+        parsed(encoding)
 
 
 def test_message__grant_of_another_patient__is_not_made() -> None:

@@ -205,6 +205,14 @@ def test_handle__taken_away_meanwhile__is_no_error(box) -> None:
     assert "pending/mine.json" not in box.tree()
 
 
+def test_handle__taken_away_before_it_is_read__is_passed_over(box, monkeypatch) -> None:
+    box.lay("mine.json", revocation(MARY).to_json())
+    names = box.drop_box._names
+    monkeypatch.setattr(box.drop_box, "_names", lambda: ["gone.json", *names()])
+
+    assert box.handle() == {"mine.json": RelayState.DONE}
+
+
 def test_handle__chain_is_lost__everything_stays(box) -> None:
     box.lay("mine.json", revocation(MARY).to_json())
     box.head.fault = LedgerUnavailableError("no node")
