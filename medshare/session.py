@@ -29,15 +29,20 @@ from medshare.places import open_keyring, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
+from medshare.services.emergencies import Emergencies
 from medshare.services.examining import Examining
+from medshare.services.guarding import Guarding
 from medshare.services.history import History
+from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
+from medshare.services.representing import Representing
 from medshare.services.retrieving import Retrieving
 from medshare.services.rotating import Rotating
+from medshare.services.safe import Safe
 from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
@@ -65,6 +70,10 @@ class Session:
     publishing: Publishing
     rotating: Rotating
     consenting: Consenting
+    representing: Representing
+    guarding: Guarding
+    emergencies: Emergencies
+    inbox: Inbox
     retrieving: Retrieving
     history: History
     auditing: Auditing
@@ -117,6 +126,9 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
+        safe = Safe(home / "safe")
+        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -127,7 +139,16 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             clock=clock,
             publishing=publishing,
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
-            consenting=Consenting(ledger=ledger, store=store, auditing=auditing),
+            consenting=consenting,
+            representing=Representing(ledger=ledger, auditing=auditing, consenting=consenting),
+            guarding=Guarding(
+                ledger=ledger,
+                safe=safe,
+                domain=domains_of(chain.deployment)["ConsentRegistry"],
+                wallets=ChainWallets(chain.client),
+            ),
+            emergencies=emergencies,
+            inbox=Inbox(ledger=ledger, clock=clock, auditing=auditing, emergencies=emergencies, folder=state / "inbox"),
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,

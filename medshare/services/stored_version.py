@@ -20,6 +20,7 @@ class StoredVersion:
 
     Attributes:
         manifest: what it says of the record.
+        file_key: opens this version, and no other.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class StoredVersion:
     ) -> None:
         self._store = store
         self._files = files
-        self._file_key = file_key
+        self.file_key = file_key
         self._progress = progress
         self.manifest = manifest
         self.size = manifest.size
@@ -62,7 +63,7 @@ class StoredVersion:
         done = 0
         payload = self._files.payload
         sealed = read_file(self._store.get, payload.cid, max_size=payload.size)
-        for chunk in open_payload(sealed, self._file_key, payload_length=payload.size):
+        for chunk in open_payload(sealed, self.file_key, payload_length=payload.size):
             state.update(chunk)
             done += len(chunk)
             self._progress("encrypting", done, self.size)

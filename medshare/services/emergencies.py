@@ -1,0 +1,379 @@
+"""Emergencies: a clinician breaks the glass for a patient who cannot consent; custodians release keys; it is reviewed.
+
+    opened = emergencies.open(clinician=me, patient=who, reason=EmergencyReason.UNCONSCIOUS, details=text, duration=3600)
+    emergencies.release(opened.episode_id, custodian=hospital)          # the hospital's client, by itself: serve()
+    retrieving.open(record, reader=me, purpose=PurposeOfUse.BTG)
+
+What a custodian's client does, numbered as in the code:
+
+(1) fix the block; ask the contract whether the episode is in force at it, compare with our own rules, ask the clock too;
+(2) take the patient's active records of this custodian, and open each up to its manifest;
+(3) ask the Directory, at that block, for the clinician's key;
+(4) write, store and pin a bundle: a header for each record, for that key;
+(5) announce it on chain, where the patient sees it, and write down what was in it.
+
+When an episode is over the clinician's client opens nothing any more, and ``serve`` gives the bundles up. What he has
+read stays read: he answers for it in the review.
+
+The text of details and reviews never leaves this machine: salted digests go on chain, text and salt into the safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from medshare.content import Cid
+from medshare.envelope import FileKey, Recipient
+from medshare.errors import (
+    ConfigurationError,
+    EpisodeOverError,
+    InvalidInputError,
+    LedgerUnavailableError,
+    MedshareError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from medshare.model.documents import decode_document, encode_document
+from medshare.model.emergency import AccreditationKind, EmergencyReason, Episode, EpisodeRequest, Verdict
+from medshare.model.events import BlockRef
+from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
+from medshare.model.provision import MAX_RECORDS
+from medshare.model.record import Category, RecordEntry, RecordStatus, plaintext_digest
+from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
+from medshare.services.auditing import Auditing, Emergency
+from medshare.services.emergency_keys import standing_episode, write_release
+from medshare.services.progress import silent
+from medshare.services.safe import Safe
+from medshare.services.stored_version import StoredVersion
+
+_ENDS_ALL = (ConfigurationError, LedgerUnavailableError, StoreFullError, StoreUnavailableError)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An emergency episode that was opened."""
+
+    episode: Episode
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedKeys:
+    """Keys that a custodian released for an episode."""
+
+    episode_id: EpisodeId
+    bundles: tuple[Cid, ...]
+    records: tuple[RecordId, ...]
+    passed_over: tuple[RecordId, ...]
+    """Records that do not open for their custodian."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What became of one episode that waited for keys."""
+
+    episode_id: EpisodeId
+    released: ReleasedKeys | None
+    error: MedshareError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeStanding:
+    """An episode, with what follows from it now."""
+
+    emergency: Emergency
+    in_force: bool
+    review_due_at: int
+    """First second in which a review is late."""
+    overdue: bool
+
+
+class Emergencies:
+    """Break-glass, for clinicians, custodians, reviewers, patients and the accreditor.
+
+    Args:
+        ledger: the contracts.
+        store: where records and bundles are.
+        clock: the time on the wall.
+        auditing: what the chain tells of episodes and records.
+        safe: where texts are kept whose digests are on chain.
+    """
+
+    def __init__(self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, safe: Safe) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._safe = safe
+
+    # ---------------------------------------------------------------------------------------- clinicians
+
+    def open(
+        self, *, clinician: Actor, patient: Address, reason: EmergencyReason, details: str, duration: int
+    ) -> Opened:
+        """Break the glass for a patient. Everybody sees it, the patient is told, and somebody else reviews it.
+
+        Args:
+            clinician: an accredited one.
+            patient: who cannot consent.
+            reason: the code that goes on chain.
+            details: what happened; kept here, only a salted digest goes on chain.
+            duration: seconds, from a minute up to the deployment's limit.
+
+        Raises:
+            NotAccreditedError: the clinician is not accredited now.
+            BreakGlassBarredError: the patient has barred it.
+            EpisodeOpenError: an episode is open for this patient already; use it.
+            ReviewOverdueError, TooManyUnreviewedError: earlier episodes must be reviewed first.
+            EpisodePatientInvalidError, EpisodeDurationError: the episode cannot be.
+            LedgerError: the chain failed; repeat.
+        """
+        block = self._ledger.chain.head()
+        number = self._ledger.emergencies.standing(clinician.address, block=block).episodes + 1
+        # Derived, so that a repetition after a lost answer says the same, and is sent once.
+        context = bytes.fromhex(patient[2:]) + number.to_bytes(8, "big")
+        digest = self._kept(details, clinician, "medshare/emergency-details/1", context)
+        request = EpisodeRequest(patient=patient, reason=reason, details=digest, duration=duration)
+        intent = f"break-glass/{clinician.address}/{number}/{digest.hex()}/{duration}/{reason}"
+        opened = self._ledger.emergencies.break_glass(clinician.signer, request, intent=intent)
+        _log.debug("episode %x opened in block %d", opened.episode_id, opened.receipt.block.number)
+        episode = self._ledger.emergencies.episode(opened.episode_id, block=opened.receipt.block)
+        return Opened(episode=episode, receipt=opened.receipt)
+
+    def end(self, episode_id: EpisodeId, *, actor: Actor) -> Receipt:
+        """End an episode now, as its clinician or the one in control of the patient.
+
+        Raises:
+            UnknownEpisodeError, EpisodeOverError: there is none, or it is over.
+            EpisodeNotAllowedError: somebody else.
+        """
+        return self._ledger.emergencies.end(actor.signer, episode_id)
+
+    # ---------------------------------------------------------------------------------------- custodians
+
+    def release(
+        self, episode_id: EpisodeId, *, custodian: Actor, categories: Collection[Category] = ()
+    ) -> ReleasedKeys:
+        """Release the keys of the patient's records to the clinician of an episode that is in force.
+
+        Args:
+            episode_id: which episode.
+            custodian: whose records.
+            categories: of these only; default: all.
+
+        Raises:
+            UnknownEpisodeError, EpisodeOverError: there is none, or it is not in force: nothing is released.
+            EncryptionKeyNotSetError: the clinician has published no key.
+            InvalidInputError: this custodian holds no such record of the patient; or the clinician's key is unusable.
+            ConfigurationError: the custodian's identity is not the one he has published.
+            IntegrityError: contract and client disagree about the episode.
+            StoreError, LedgerError: store or chain failed; repeat.
+        """
+        block = self._ledger.chain.head()  # (1)
+        episode = standing_episode(self._ledger, episode_id, block)
+        if not episode.in_force(block.time) or not episode.in_force(self._now(block)):
+            raise EpisodeOverError(episode_id)
+        self._check_published(custodian, block)
+        keys: dict[RecordId, FileKey] = {}
+        passed_over = []
+        for entry in self._active(episode.patient, custodian.address):  # (2)
+            try:
+                version = StoredVersion.open(self._store, entry, custodian.identity, progress=silent)
+            except _ENDS_ALL:
+                raise
+            except MedshareError:
+                _log.warning("record %s does not open for its custodian", entry.record_id.hex())
+                passed_over.append(entry.record_id)
+                continue
+            if not categories or version.manifest.category in categories:
+                keys[entry.record_id] = version.file_key
+        if not keys:
+            raise InvalidInputError("there is no such record of this patient by this custodian")
+        clinician = Recipient(self._ledger.directory.encryption_key(clinician_of(episode_id), block=block).key)  # (3)
+        several = list(keys.items())
+        bundles = tuple(
+            self._announce(episode_id, dict(several[start : start + MAX_RECORDS]), custodian, clinician)
+            for start in range(0, len(several), MAX_RECORDS)
+        )
+        return ReleasedKeys(episode_id=episode_id, bundles=bundles, records=tuple(keys), passed_over=tuple(passed_over))
+
+    def _announce(
+        self, episode_id: EpisodeId, keys: dict[RecordId, FileKey], custodian: Actor, clinician: Recipient
+    ) -> Cid:
+        bundle = write_release(
+            self._store, keys, episode_id=episode_id, custodian=custodian.identity, clinician=clinician
+        )
+        self._store.pin(bundle)  # (4)
+        try:
+            self._ledger.emergencies.release(custodian.signer, episode_id, BundleId(bundle.digest))  # (5)
+        except MedshareError as error:
+            if not isinstance(error, LedgerUnavailableError):
+                self._give_up(bundle)
+            raise
+        note = {"episode": f"{episode_id:#x}", "records": [each.hex() for each in keys]}
+        self._safe.keep(bundle.digest, encode_document(note), custodian.identity)
+        _log.info("released %d keys for episode %x", len(keys), episode_id)
+        return bundle
+
+    def waiting(self, custodian: Address) -> list[Emergency]:
+        """Return the episodes in force for which a custodian holds records whose keys he has not released.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        found = []
+        block = self._auditing.sync()
+        for patient in self._auditing.patients_of(custodian):
+            for emergency in self._auditing.emergencies(patient=patient):
+                if emergency.episode.ends_at <= self._now(block):
+                    continue
+                released = [each.place.block.time for each in emergency.released if each.custodian == custodian]
+                since = max(released, default=-1)
+                is_wanted = any(entry.registered_at > since for entry in self._active(patient, custodian))
+                if is_wanted and standing_episode(self._ledger, emergency.episode.episode_id, block).in_force(
+                    self._now(block)
+                ):
+                    found.append(emergency)
+        return found
+
+    def serve(self, *, custodian: Actor, categories: Collection[Category] = ()) -> Iterator[Served]:
+        """Release keys for each episode that waits for them, once, and give up what was released for those that are over.
+
+        What fails for one episode keeps no other waiting. Call it every few seconds.
+
+        Raises:
+            ConfigurationError, LedgerUnavailableError, StoreFullError, StoreUnavailableError: what would stop each.
+        """
+        self.give_up_ended(custodian.address)
+        for emergency in self.waiting(custodian.address):
+            episode_id = emergency.episode.episode_id
+            try:
+                released = self.release(episode_id, custodian=custodian, categories=categories)
+            except _ENDS_ALL:
+                raise
+            except MedshareError as error:
+                yield Served(episode_id=episode_id, released=None, error=error)
+            else:
+                yield Served(episode_id=episode_id, released=released)
+
+    def give_up_ended(self, custodian: Address) -> int:
+        """Give up the bundles that were released for episodes that are over; return how many.
+
+        Raises:
+            StoreUnavailableError, LedgerError: store or chain failed; repeat.
+        """
+        pins = self._store.pins()
+        block = self._auditing.sync()
+        over = [
+            Cid.of_directory(release.bundle)
+            for patient in self._auditing.patients_of(custodian)
+            for emergency in self._auditing.emergencies(patient=patient)
+            if emergency.episode.ends_at <= block.time
+            for release in emergency.released
+            if release.custodian == custodian
+        ]
+        return sum(self._give_up(bundle) for bundle in over if bundle in pins)
+
+    def released_records(self, bundle: Cid, *, custodian: Actor) -> list[RecordId] | None:
+        """Return which keys a bundle released, as this custodian wrote it down; None where he has no note of it."""
+        note = self._safe.find(bundle.digest, custodian.identity)
+        if note is None:
+            return None
+        return [RecordId(bytes.fromhex(each)) for each in decode_document(note)["records"]]
+
+    # ------------------------------------------------------------------------ reviewers, patients, accreditor
+
+    def review(self, episode_id: EpisodeId, verdict: Verdict, note: str, *, reviewer: Actor) -> Receipt:
+        """Say whether an emergency was justified, as an accredited reviewer who is neither clinician nor patient.
+
+        Raises:
+            UnknownEpisodeError, AlreadyReviewedError: there is none, or it was reviewed.
+            NotAccreditedError, EpisodeNotAllowedError: this one may not review it.
+            VerdictMissingError: the verdict is none.
+        """
+        digest = self._kept(note, reviewer, "medshare/emergency-review/1", episode_id.to_bytes(32, "big"))
+        return self._ledger.emergencies.review(reviewer.signer, episode_id, verdict, digest)
+
+    def set_bar(self, *, patient: Actor, barred: bool, on_behalf_of: Address | None = None) -> Receipt:
+        """Bar break-glass for a patient, or allow it again, as the one in control; episodes in force go on.
+
+        Raises:
+            EpisodeNotAllowedError: another is in control; a delegate never bars.
+        """
+        return self._ledger.emergencies.set_bar(patient.signer, on_behalf_of or patient.address, barred=barred)
+
+    def accredit(self, account: Address, kind: AccreditationKind, until: int, *, accreditor: Actor) -> Receipt:
+        """Accredit a clinician or a reviewer until a time; 0 suspends at once, and with him his episodes.
+
+        Raises:
+            NotTheAccreditorError: somebody else accredits here.
+            AccreditationInvalidError: the zero address.
+        """
+        return self._ledger.accreditation.accredit(accreditor.signer, account, kind, until)
+
+    def text_of(self, digest: bytes, *, owner: Actor) -> str | None:
+        """Return details or a review by their digest on chain, where they were written here by ``owner``, or None.
+
+        Raises:
+            EnvelopeError: they are another identity's.
+        """
+        kept = self._safe.find(digest, owner.identity)
+        return None if kept is None else str(decode_document(kept)["text"])
+
+    def episodes(self, *, patient: Address | None = None, clinician: Address | None = None) -> list[EpisodeStanding]:
+        """Return episodes of a patient, of a clinician, or all there are, oldest first. Raises ``LedgerError``."""
+        found = self._auditing.emergencies(patient=patient, clinician=clinician)
+        block = self._auditing.sync()
+        period = self._ledger.emergencies.limits(block=block).review_period
+        return [self._standing(each, block, period) for each in found]
+
+    def _standing(self, emergency: Emergency, block: BlockRef, period: int) -> EpisodeStanding:
+        episode, now = emergency.episode, self._now(block)
+        lasts = episode.in_force(now)
+        due = episode.opened_at + period
+        return EpisodeStanding(
+            emergency=emergency,
+            in_force=lasts and standing_episode(self._ledger, episode.episode_id, block).in_force(now),
+            review_due_at=due,
+            overdue=emergency.reviewed is None and now >= due,
+        )
+
+    # ----------------------------------------------------------------------------------------- internals
+
+    def _kept(self, text: str, owner: Actor, tag: str, context: bytes) -> bytes:
+        """Keep a text with its salt; return the digest that goes on chain."""
+        said = hashlib.sha256(text.encode()).digest()
+        salt = owner.identity.derive_secret(tag, context + said)
+        digest = plaintext_digest(salt, said)
+        self._safe.keep(digest, encode_document({"text": text, "salt": salt.hex()}), owner.identity)
+        return digest
+
+    def _active(self, patient: Address, custodian: Address) -> list[RecordEntry]:
+        entries = self._auditing.records(patient)
+        return [each for each in entries if each.custodian == custodian and each.status is RecordStatus.ACTIVE]
+
+    def _check_published(self, custodian: Actor, block: BlockRef) -> None:
+        if (
+            self._ledger.directory.encryption_key(custodian.address, block=block).key
+            != custodian.identity.recipient.key
+        ):
+            raise ConfigurationError(
+                f"the encryption key of {custodian.address} in the Directory is not the one used here",
+                hint="publish this identity's key, or use the identity that was published",
+            )
+
+    def _give_up(self, bundle: Cid) -> bool:
+        try:
+            self._store.unpin(bundle)
+        except StoreError:
+            _log.warning("the store did not give up bundle %s", bundle)
+            return False
+        return True
+
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
