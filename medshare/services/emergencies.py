@@ -1,12 +1,14 @@
 """Emergencies: a clinician breaks the glass for a patient who cannot consent; custodians release keys; it is reviewed.
 
-    opened = emergencies.open(clinician=me, patient=who, reason=EmergencyReason.UNCONSCIOUS, details=text, duration=3600)
-    emergencies.release(opened.episode_id, custodian=hospital)          # the hospital's client, by itself: serve()
+    opened = emergencies.open(
+        clinician=me, patient=who, reason=EmergencyReason.UNCONSCIOUS, details=text, duration=3600
+    )
+    emergencies.release(opened.episode.episode_id, custodian=hospital)  # the hospital's client, by itself: serve()
     retrieving.open(record, reader=me, purpose=PurposeOfUse.BTG)
 
 What a custodian's client does, numbered as in the code:
 
-(1) fix the block; ask the contract whether the episode is in force at it, compare with our own rules, ask the clock too;
+(1) fix the block; ask the contract whether the episode is in force at it, compare with our own rules, ask the clock;
 (2) take the patient's active records of this custodian, and open each up to its manifest;
 (3) ask the Directory, at that block, for the clinician's key;
 (4) write, store and pin a bundle: a header for each record, for that key;
@@ -242,7 +244,7 @@ class Emergencies:
         return found
 
     def serve(self, *, custodian: Actor, categories: Collection[Category] = ()) -> Iterator[Served]:
-        """Release keys for each episode that waits for them, once, and give up what was released for those that are over.
+        """Release keys for each episode that waits for them, and give up what was released for those that are over.
 
         What fails for one episode keeps no other waiting. Call it every few seconds.
 

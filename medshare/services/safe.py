@@ -1,4 +1,4 @@
-"""A safe for small documents that must not be lost and not be read: each is encrypted for the identity that keeps it."""
+"""A safe for small documents that must not be lost and not be read: each is encrypted for its owner."""
 
 from __future__ import annotations
 
