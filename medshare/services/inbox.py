@@ -149,10 +149,13 @@ class Inbox:
         for patient in self._patients(account, block):
             control = self._ledger.authority.controller_of(patient, block=block)
             in_control = control.controller == account
+            episodes = self._emergencies.episodes(patient=patient)
+            # What is in force says all that its opening says.
+            lasting = {each.emergency.opened for each in episodes if each.in_force}
             for act in acts(self._auditing.trail(patient)):
-                if act.event.place.block.number > after:
+                if act.event.place.block.number > after and act.event not in lasting:
                     yield from _news(act, patient, account)
-            for each in self._emergencies.episodes(patient=patient):
+            for each in episodes:
                 if each.in_force:
                     yield _in_force(each, patient, may_end=in_control)
                 elif each.overdue:
@@ -314,27 +317,28 @@ def _said(event: LedgerEvent, account: Address) -> tuple[Urgency, str, int | Non
 
 
 def _about_an_episode(event: GlassBroken | KeysReleased | EpisodeEnded | EpisodeReviewed, patient: Address) -> Notice:
-    until = None
-    match event:
-        case GlassBroken():
-            reason = event.reason.name.lower().replace("_", " ")
-            says, urgency, until = f"the glass was broken: {reason}", Urgency.EMERGENCY, event.ends_at
-        case KeysReleased():
-            says, urgency = "keys of the patient's records were released", Urgency.EMERGENCY
-        case EpisodeEnded():
-            says, urgency = "the emergency was ended", Urgency.EMERGENCY
-        case EpisodeReviewed():
-            says, urgency = f"the emergency was reviewed: {event.verdict.name.lower()}", Urgency.NEWS
     return Notice(
-        urgency=urgency,
+        urgency=Urgency.NEWS if isinstance(event, EpisodeReviewed) else Urgency.EMERGENCY,
         kind=type(event).__name__,
         at=event.place.block.time,
-        says=says,
+        says=_what_happened(event),
         who=_by(event),
         patient=patient,
-        until=until,
+        until=event.ends_at if isinstance(event, GlassBroken) else None,
         episode_id=event.episode_id,
     )
+
+
+def _what_happened(event: GlassBroken | KeysReleased | EpisodeEnded | EpisodeReviewed) -> str:
+    match event:
+        case GlassBroken():
+            return f"the glass was broken: {event.reason.name.lower().replace('_', ' ')}"
+        case KeysReleased():
+            return "keys of the patient's records were released"
+        case EpisodeEnded():
+            return "the emergency was ended"
+        case EpisodeReviewed():
+            return f"the emergency was reviewed: {event.verdict.name.lower()}"
 
 
 def _by(event: GlassBroken | KeysReleased | EpisodeEnded | EpisodeReviewed) -> Address:
