@@ -18,7 +18,7 @@ The steps of a grant, numbered as in the code:
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
 (6) put all of it and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
-(7) grant on chain.
+(7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
 with new dates, replaces the earlier one and never stands beside it.
@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 from medshare.content import Cid
@@ -47,10 +47,13 @@ from medshare.errors import (
     InsufficientFundsError,
     InvalidInputError,
     LedgerError,
+    LedgerUnavailableError,
     NotAllowedToActError,
     PeriodEmptyError,
     PurposesEmptyError,
     RejectedError,
+    RelayError,
+    SigningError,
     StoreError,
     TransactionFailedError,
 )
@@ -76,15 +79,26 @@ from medshare.services.retrieving import Retrieving
 
 _log = logging.getLogger(__name__)
 
+_NOT_GRANTED = (
+    RejectedError,
+    TransactionFailedError,
+    InsufficientFundsError,
+    ConfigurationError,
+    SigningError,
+    RelayError,
+)
+"""What says for certain that nothing was granted by this transaction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
-    """A grant that is on chain, with its bundle in the store."""
+class Prepared:
+    """A grant with its bundle in the store, of which no chain knows yet."""
 
-    grant: Grant
+    patient: Address
+    request: GrantRequest
+    """What goes on chain."""
     terms: Terms
     bundle: Cid
-    receipt: Receipt
     released: tuple[RecordRef, ...]
     """The records whose keys are in the bundle."""
     passed_over: tuple[RecordRef, ...]
@@ -98,7 +112,15 @@ class Granted:
     @property
     def grant_id(self) -> GrantId:
         """The grant's id."""
-        return self.grant.grant_id
+        return self.terms.grant_id()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted(Prepared):
+    """A grant that is on chain, with its bundle in the store."""
+
+    grant: Grant
+    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +201,39 @@ class Consenting:
                 grant to this reader, which may deny something, cannot be read.
             StoreError, LedgerError: store or chain failed; repeat, nothing is done twice.
         """
+        prepared = self.prepare(
+            patient=patient,
+            grantee=grantee,
+            expires_at=expires_at,
+            records=records,
+            purposes=purposes,
+            provisions=provisions,
+            not_before=not_before,
+            on_behalf_of=on_behalf_of,
+            progress=progress,
+        )
+        progress("granting", len(prepared.released), len(prepared.released))
+        return self.send(prepared, patient=patient)
+
+    def prepare(
+        self,
+        *,
+        patient: Actor,
+        grantee: Address,
+        expires_at: int,
+        records: Sequence[RecordRef] = (),
+        purposes: PurposeOfUse | Collection[PurposeOfUse] = (),
+        provisions: Sequence[Provision] = (),
+        not_before: int = 0,
+        on_behalf_of: Address | None = None,
+        progress: Progress = silent,
+    ) -> Prepared:
+        """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
+
+        So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``.
+
+        Args, Raises: as ``grant``.
+        """
         block = self._ledger.chain.head()  # (1)
         subject = on_behalf_of or patient.address
         _check_request(subject, grantee, not_before, expires_at, block)
@@ -223,36 +278,62 @@ class Consenting:
             files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
             bundle = writer.directory(files)
         self._store.pin(bundle)
-        progress("granting", len(candidates), len(candidates))
-        request = GrantRequest(
-            grantee=grantee,
-            terms=terms.digest(),
-            bundle=BundleId(bundle.digest),
-            not_before=not_before,
-            expires_at=expires_at,
-            purposes=terms.purposes,
-        )
-        try:
-            receipt = self._send(patient, subject, request)  # (7)
-        except (RejectedError, TransactionFailedError, InsufficientFundsError, ConfigurationError):
-            # It never was granted, and no event names the bundle: nobody would ever give it up.
-            self._give_up([request.bundle])
-            raise
-        except LedgerError as error:
-            error.hint = f"it may still be granted: repeat it, or revoke {terms.grant_id():#x}"
-            raise
-        _log.debug("granted %x in block %d", terms.grant_id(), receipt.block.number)
-        grant = self._ledger.consents.get_grant(terms.grant_id(), block=receipt.block)
-        return Granted(
-            grant=grant,
+        return Prepared(
+            patient=subject,
+            request=GrantRequest(
+                grantee=grantee,
+                terms=terms.digest(),
+                bundle=BundleId(bundle.digest),
+                not_before=not_before,
+                expires_at=expires_at,
+                purposes=terms.purposes,
+            ),
             terms=terms,
             bundle=bundle,
-            receipt=receipt,
             released=tuple(released),
             passed_over=tuple(desk.passed_over),
             told=tuple(told),
             untold=(*unreachable, *(each for each in custodians if each not in told)),
         )
+
+    def send(self, prepared: Prepared, *, patient: Actor) -> Granted:
+        """Grant on chain what was prepared.
+
+        Args:
+            prepared: what ``prepare`` returned.
+            patient: who prepared it.
+
+        Raises:
+            RejectedError: the contract refuses, since something came in between; the bundle is given up.
+            SigningError: where another pays for what is signed, and nothing was signed; likewise.
+            LedgerError: the chain failed; prepare and send it again, nothing is done twice.
+        """
+        try:
+            receipt = self._send(patient, prepared.patient, prepared.request)  # (7)
+        except _NOT_GRANTED:
+            self.withdraw(prepared)
+            raise
+        except LedgerError as error:
+            error.hint = f"it may still be granted: repeat it, or revoke {prepared.grant_id:#x}"
+            raise
+        _log.debug("granted %x in block %d", prepared.grant_id, receipt.block.number)
+        grant = self._ledger.consents.get_grant(prepared.grant_id, block=receipt.block)
+        known = {field.name: getattr(prepared, field.name) for field in fields(prepared)}
+        return Granted(**known, grant=grant, receipt=receipt)
+
+    def withdraw(self, prepared: Prepared) -> None:
+        """Give up the bundle of a grant that never was granted: no event names it, and nobody else ever would.
+
+        Where the chain shows it after all, since somebody else has sent the same words, it stays.
+        """
+        bundle = prepared.request.bundle
+        try:
+            granted = bundle in self._auditing.bundles(prepared.patient, prepared.grant_id)
+        except LedgerUnavailableError:
+            _log.warning("bundle %s is kept: the chain cannot be asked about it", bundle.hex())
+            return
+        if not granted:
+            self._give_up([bundle])
 
     def preview(
         self,
@@ -304,7 +385,8 @@ class Consenting:
 
         What the reader has decrypted stays with him: revoking works forward only. The key bundle is given up, so that
         the store forgets it at its next collection. Where nothing was granted yet, it still is sent: a grant whose
-        answer was lost may be on its way, and ends with this.
+        answer was lost may be on its way, and ends with this. Of a revocation that somebody else sent, ``tidy`` gives
+        up the bundles.
 
         Raises:
             NotAllowedToActError: the grant is another patient's, and nothing lets this one act for him.
@@ -327,6 +409,20 @@ class Consenting:
         subject = on_behalf_of or patient.address
         receipt = self._ledger.consents.revoke_all(patient.signer, subject)
         return self._revoked(receipt, self._auditing.bundles(subject))
+
+    def tidy(self, patient: Address) -> int:
+        """Give up the bundles of all grants of ``patient`` that the chain shows as revoked, whoever has sent it.
+
+        Returns:
+            how many bundles are left that the store could not be told to give up.
+        """
+        bundles = [
+            bundle
+            for standing in self._auditing.grants(patient=patient)
+            if standing.reason is Reason.REVOKED
+            for bundle in self._auditing.bundles(patient, standing.grant.grant_id)
+        ]
+        return self._give_up(bundles)
 
     # ------------------------------------------------------------------------------------- acting for a patient
 
