@@ -8,14 +8,16 @@ import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.record import find, standing
+from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, RecordIdValue, parse_moment
-from medshare.errors import AccessDeniedError, InvalidInputError
+from medshare.errors import AccessDeniedError, InvalidInputError, MedshareError
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
+from medshare.ports import Actor
 from medshare.services.auditing import GrantStanding
-from medshare.services.consenting import Revoked
+from medshare.services.consenting import Granted, Prepared, Revoked
 
 if TYPE_CHECKING:
     from medshare.session import Session
@@ -50,6 +52,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @click.option("--all", "every", is_flag=True, help="All my active records; with --custodian, those that he states.")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state a record.")
+@sending_options
 @click.pass_obj
 def grant(
     app: App,
@@ -61,6 +64,7 @@ def grant(
     start: str | None,
     every: bool,
     custodian: str | None,
+    way: Way,
 ) -> None:
     """Grant a reader access to RECORD_IDS until a date.
 
@@ -69,21 +73,25 @@ def grant(
     if every == bool(record_ids):
         raise click.UsageError("name records, or say --all")
     actor, reader = app.actor(patient), app.keyring.resolve(grantee)
-    with app.session() as session, app.progress() as progress:
+    with way.session(app) as session:
         now = session.clock.now()
         if every:
             records = _every(session, app, actor.address, custodian)
         else:
             records = [find(session, app, record_id, custodian) for record_id in record_ids]
-        granted = session.consenting.grant(
-            patient=actor,
-            grantee=reader,
-            records=records,
-            purposes=purpose,
-            not_before=parse_moment(start, now) if start is not None else 0,
-            expires_at=parse_moment(until, now),
-            progress=progress,
-        )
+        with app.progress() as progress:
+            prepared = session.consenting.prepare(
+                patient=actor,
+                grantee=reader,
+                records=records,
+                purposes=purpose,
+                not_before=parse_moment(start, now) if start is not None else 0,
+                expires_at=parse_moment(until, now),
+                progress=progress,
+            )
+        granted = send_grant(app, session, way, actor, prepared)
+    if granted is None:
+        return
     app.show(
         {
             "grant": f"{granted.grant_id:#x}",
@@ -100,6 +108,24 @@ def grant(
         title="granted",
     )
     app.say("what a custodian who was told publishes later is covered too; for one you meet later, grant again")
+
+
+def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Prepared) -> Granted | None:
+    """Grant on chain what was prepared, in the way that was said; None where it was handed out, signed."""
+    if way.sign_to is None:
+        return session.consenting.send(prepared, patient=actor)
+    try:
+        way.handed_out(
+            app,
+            session,
+            actor,
+            lambda draft: draft.grant(prepared.patient, prepared.request),
+            also={"grant": f"{prepared.grant_id:#x}", "bundle": str(prepared.bundle)},
+        )
+    except MedshareError:
+        session.consenting.withdraw(prepared)
+        raise
+    return None
 
 
 def _every(session: Session, app: App, patient: Address, custodian: str | None) -> list[RecordRef]:
@@ -122,11 +148,15 @@ def _every(session: Session, app: App, patient: Address, custodian: str | None) 
 @access.command("revoke")
 @click.argument("grant_id", type=GrantIdValue())
 @click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@sending_options
 @click.pass_obj
-def revoke(app: App, grant_id: GrantId, patient: str) -> None:
+def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
     """Take a grant back. What the reader has read stays with him."""
     actor = app.actor(patient)
-    with app.session() as session:
+    with way.session(app) as session:
+        if way.handed_out(app, session, actor, lambda draft: draft.revoke(grant_id)):
+            _tell_tidy(app, patient)
+            return
         revoked = session.consenting.revoke(grant_id, patient=actor)
     app.show(
         {
@@ -144,17 +174,36 @@ def revoke(app: App, grant_id: GrantId, patient: str) -> None:
 
 @access.command("revoke-all")
 @click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@sending_options
 @click.pass_obj
-def revoke_all(app: App, patient: str) -> None:
+def revoke_all(app: App, patient: str, way: Way) -> None:
     """Take back everything, the grants that have not begun included."""
     actor = app.actor(patient)
-    with app.session() as session:
+    with way.session(app) as session:
+        if way.handed_out(app, session, actor, lambda draft: draft.revoke_all(actor.address)):
+            _tell_tidy(app, patient)
+            return
         revoked = session.consenting.revoke_all(patient=actor)
     app.show(
         {"patient": actor.address, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
     _tell_left(app, revoked)
+
+
+@access.command("tidy")
+@click.option("--patient", required=True, metavar="WHO", help="Whose grants.")
+@click.pass_obj
+def tidy(app: App, patient: str) -> None:
+    """Give up the key bundles of revoked grants in this store, whoever has sent the revocation."""
+    account = app.keyring.resolve(patient)
+    with app.session() as session:
+        left = session.consenting.tidy(account)
+    app.show({"patient": account, "bundles_left": left}, title="tidied; the next collection removes what nothing keeps")
+
+
+def _tell_tidy(app: App, patient: str) -> None:
+    app.say(f"when it is on chain, its key bundles can go from this store: medshare access tidy --patient {patient}")
 
 
 def _tell_left(app: App, revoked: Revoked) -> None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from medshare.cli.access import send_grant
 from medshare.cli.console import App, Group, moment
 from medshare.cli.provisions import Said, provision_options
+from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import GrantIdValue, parse_moment
 from medshare.errors import UnknownGrantError
 from medshare.model.ids import GrantId, patient_of
@@ -27,24 +29,29 @@ def consent() -> None:
 @click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @provision_options
+@sending_options
 @click.pass_obj
-def give(app: App, /, patient: str, grantee: str, until: str, start: str | None, **said: Any) -> None:  # noqa: ANN401 - the options of Said
+def give(app: App, /, patient: str, grantee: str, until: str, start: str | None, way: Way, **said: Any) -> None:  # noqa: ANN401 - the options of Said
     """Grant what the provisions permit: what is there now, and what custodians publish later.
 
     A permission covers sensitive records only by the labels it names; an exception beats it. See what it comes to
     first, with: medshare consent preview, and the same options.
     """
     actor, reader = app.actor(patient), app.keyring.resolve(grantee)
-    with app.session() as session, app.progress() as progress:
+    with way.session(app) as session:
         now = session.clock.now()
-        granted = session.consenting.grant(
-            patient=actor,
-            grantee=reader,
-            provisions=Said(**said).provisions(session, app),
-            not_before=parse_moment(start, now) if start is not None else 0,
-            expires_at=parse_moment(until, now),
-            progress=progress,
-        )
+        with app.progress() as progress:
+            prepared = session.consenting.prepare(
+                patient=actor,
+                grantee=reader,
+                provisions=Said(**said).provisions(session, app),
+                not_before=parse_moment(start, now) if start is not None else 0,
+                expires_at=parse_moment(until, now),
+                progress=progress,
+            )
+        granted = send_grant(app, session, way, actor, prepared)
+    if granted is None:
+        return
     app.show(
         {
             "grant": f"{granted.grant_id:#x}",

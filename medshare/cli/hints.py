@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-_COMMAND = re.compile(r"\bmedshare (?=(?:init|doctor|identity|record|access|audit|storage|network)\b)")
+_COMMAND = re.compile(
+    r"\bmedshare (?=(?:init|doctor|identity|record|consent|access|delegate|guardian|emergency|inbox|relay|signed|audit|storage|network)\b)"
+)
 
 
 def respelled(text: str, *, home: str | None, network: str | None) -> str:

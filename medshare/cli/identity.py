@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from medshare.cli.console import App, Group
+from medshare.cli.sending import Way, sending_options
 from medshare.envelope import Identity, Recipient
 from medshare.errors import KeyFileError, MedshareError
 
@@ -71,12 +72,16 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
 
 @identity.command("publish")
 @click.argument("name")
+@sending_options
 @click.pass_obj
-def publish(app: App, name: str) -> None:
+def publish(app: App, name: str, way: Way) -> None:
     """Publish an identity's encryption key in the Directory, or put it in the place of an earlier one."""
     actor = app.actor(name)
-    with app.session() as session:
-        receipt = session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+    key = actor.identity.recipient.key
+    with way.session(app) as session:
+        if way.handed_out(app, session, actor, lambda draft: draft.set_encryption_key(key)):
+            return
+        receipt = session.ledger.directory.set_encryption_key(actor.signer, key)
     app.show(
         {"name": name, "encryption_key": actor.identity.recipient.fingerprint, "block": receipt.block.number},
         title="published",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import click
 from medshare.cli.console import App, Group, moment
 from medshare.cli.ending import exit_code, report
 from medshare.cli.publications import published_row, tell_withheld
+from medshare.cli.sending import Way, paying_options, sending_options
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.content import Cid
 from medshare.errors import (
@@ -30,10 +32,13 @@ from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordEntry, RecordStatus
-from medshare.services.publishing import Description, Published
+from medshare.services.journal import Publication
+from medshare.services.publishing import Description, Published, Publishing
 from medshare.standards import fhir
 
 if TYPE_CHECKING:
+    from medshare.model.typed_data import Signable
+    from medshare.services.drafting import Drafting
     from medshare.session import Session
 
 _SNIFF = 256
@@ -101,6 +106,7 @@ def _row(entry: RecordEntry, newest: RecordId | None) -> dict[str, object]:
 @click.option("--clinical-date", metavar="DATE", help="YYYY, YYYY-MM or YYYY-MM-DD.")
 @click.option("--label", "labels", multiple=True, metavar="CODE", help="Sensitivity label, HL7 code.")
 @click.option("--supersedes", type=RecordIdValue(), help="Your active record in whose place this comes.")
+@sending_options
 @click.pass_obj
 def publish(
     app: App,
@@ -112,6 +118,7 @@ def publish(
     clinical_date: str | None,
     labels: tuple[str, ...],
     supersedes: RecordId | None,
+    way: Way,
 ) -> None:
     """Encrypt, store and register FILES, one record each.
 
@@ -121,19 +128,33 @@ def publish(
     """
     if supersedes is not None and len(files) != 1:
         raise click.UsageError("--supersedes takes one file")
+    if way.sign_to is not None and len(files) != 1:
+        raise click.UsageError("--sign-to takes one file")
     actor, account = app.actor(custodian), app.keyring.resolve(patient)
     rows: list[dict[str, object]] = []
     several: list[Published] = []
     refused: list[MedshareError] = []
     try:
-        with app.session() as session, app.progress() as progress:
+        with way.session(app) as session, way.progress(app) as progress:
             for number, path in enumerate(files, 1):
                 try:
+                    description = _describe(path, media_type, category, clinical_date, labels)
+                    if way.sign_to is not None:
+                        stored = session.publishing.prepare(
+                            path,
+                            custodian=actor,
+                            patient=account,
+                            description=description,
+                            supersedes=supersedes,
+                            progress=progress,
+                        )
+                        way.handed_out(app, session, actor, partial(_registration, stored))
+                        return
                     published = session.publishing.publish(
                         path,
                         custodian=actor,
                         patient=account,
-                        description=_describe(path, media_type, category, clinical_date, labels),
+                        description=description,
                         supersedes=supersedes,
                         progress=progress,
                     )
@@ -187,13 +208,20 @@ def _looks_like_json(path: Path) -> bool:
     return False
 
 
+def _registration(stored: Publication, draft: Drafting) -> Signable:
+    if stored.supersedes is not None:
+        return draft.supersede(stored.record_id, stored.supersedes)
+    return draft.register(stored.record_id, stored.patient)
+
+
 @record.command("resume")
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@paying_options
 @click.pass_obj
-def resume(app: App, custodian: str) -> None:
+def resume(app: App, custodian: str, way: Way) -> None:
     """Register what was stored when a crash or a lost connection came between."""
     actor = app.actor(custodian)
-    with app.session() as session, app.progress() as progress:
+    with way.session(app) as session, way.progress(app) as progress:
         finished = session.publishing.resume(actor, progress=progress)
     app.show_all([published_row(app, each) for each in finished], nothing="nothing was left unfinished")
     tell_withheld(app, finished)
@@ -315,11 +343,17 @@ def fetch(
 @click.argument("record_id", type=RecordIdValue())
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.option("--reason", required=True, help="Kept by you; only a salted digest goes on chain.")
+@sending_options
 @click.pass_obj
-def retract(app: App, record_id: RecordId, custodian: str, reason: str) -> None:
+def retract(app: App, record_id: RecordId, custodian: str, reason: str, way: Way) -> None:
     """Withdraw a record: readers are refused it, patient and custodian still open it."""
     actor = app.actor(custodian)
-    with app.session() as session:
+    salt, digest = Publishing.reason(record_id, reason, actor)
+    with way.session(app) as session:
+        if way.handed_out(
+            app, session, actor, lambda draft: draft.retract(record_id, digest), also={"reason_salt": salt.hex()}
+        ):
+            return
         salt = session.publishing.retract(record_id, reason, custodian=actor)
     app.show(
         {"record": record_id.hex(), "reason_salt": salt.hex()},

@@ -16,8 +16,9 @@ nothing is sent, and the command ends when the file is written.
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from medshare.cli.values import parse_span
 from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.files import write_whole
 from medshare.ports import Actor
+from medshare.services.progress import Progress, silent
 
 if TYPE_CHECKING:
     from medshare.model.describing import Line
@@ -39,18 +41,17 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option(
-        "--sign-to",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Only sign it, into this new file, for a relayer to send.",
-    ),
+_SIGN_TO = click.option(
+    "--sign-to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Only sign it, into this new file, for a relayer to send.",
+)
+_PAYING = (
     click.option("--paid-by", metavar="NAME", help="Only sign it; this identity of the keyring sends it and pays."),
-    click.option(
-        "--valid-for", metavar="SPAN", default="1d", show_default=True, help="How long it can be sent: 2d, 12h."
-    ),
+    click.option("--valid-for", metavar="SPAN", help="How long what is signed can be sent: 12h, 2d. Default: 1d."),
     click.option("--yes", is_flag=True, help="Sign without asking, for scripts."),
 )
+_DEFAULT_VALIDITY = "1d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,32 @@ class Way:
         with app.session(paying) as session:
             yield session
 
-    def handed_out(self, app: App, session: Session, actor: Actor, drafted: Callable[[Drafting], Signable]) -> bool:
+    @contextmanager
+    def progress(self, app: App) -> Iterator[Progress]:
+        """Show how far long work is; not where a person is asked in the middle of it."""
+        if self.paid_by is not None and not self.yes:
+            yield silent
+            return
+        with app.progress() as progress:
+            yield progress
+
+    def handed_out(
+        self,
+        app: App,
+        session: Session,
+        actor: Actor,
+        drafted: Callable[[Drafting], Signable],
+        *,
+        also: Mapping[str, object] | None = None,
+    ) -> bool:
         """With ``--sign-to``, write what ``drafted`` returns, signed by ``actor``, to the file; tell what to do next.
+
+        Args:
+            app: the options before the command.
+            session: the chain.
+            actor: who signs.
+            drafted: what is signed.
+            also: what else to show.
 
         Returns:
             False, and nothing is done, where it was not said: the caller sends.
@@ -104,10 +129,13 @@ class Way:
                 "signed": message.struct(),
                 "signer": signed.signer,
                 "deadline": moment(signed.deadline),
+                **(also or {}),
             },
             title="signed; nothing is sent yet",
         )
-        app.say(f"next: give the file to a relayer, or: medshare relay send {self.sign_to} --as PAYER")
+        app.say(
+            f"next: give the file to a relayer, or: medshare relay send {shlex.quote(str(self.sign_to))} --as PAYER"
+        )
         return True
 
     def confirm(self, app: App) -> Callable[[Sequence[Line]], bool]:
@@ -129,15 +157,32 @@ class Way:
 
 def sending_options(command: Decorated) -> Decorated:
     """Give a command ``--sign-to``, ``--paid-by``, ``--valid-for`` and ``--yes``; it gets them as ``way``."""
+    return _decorated(command, (_SIGN_TO, *_PAYING))
 
+
+def paying_options(command: Decorated) -> Decorated:
+    """Give a command the same but ``--sign-to``: one that sends several things, or nothing that can be handed out."""
+    return _decorated(command, _PAYING)
+
+
+def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
     @functools.wraps(command)
-    def with_way(*args: Any, sign_to: Path | None, paid_by: str | None, valid_for: str, yes: bool, **more: Any) -> Any:  # noqa: ANN401 - whatever the command takes
+    def with_way(
+        *args: Any,  # noqa: ANN401 - whatever the command takes
+        paid_by: str | None,
+        valid_for: str | None,
+        yes: bool,
+        sign_to: Path | None = None,
+        **more: Any,  # noqa: ANN401 - as above
+    ) -> Any:  # noqa: ANN401 - as above
         if sign_to is not None and paid_by is not None:
             raise click.UsageError("say --sign-to or --paid-by, not both")
-        way = Way(sign_to=sign_to, paid_by=paid_by, valid_for=parse_span(valid_for), yes=yes)
+        if sign_to is None and paid_by is None and (yes or valid_for is not None):
+            raise click.UsageError("--yes and --valid-for are about what is signed: say --paid-by, or --sign-to, too")
+        way = Way(sign_to=sign_to, paid_by=paid_by, valid_for=parse_span(valid_for or _DEFAULT_VALIDITY), yes=yes)
         return command(*args, way=way, **more)
 
     decorated: Any = with_way
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]

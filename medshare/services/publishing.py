@@ -38,6 +38,7 @@ from medshare.errors import (
     LedgerBusyError,
     MedshareError,
     NotARecipientError,
+    RecordExistsError,
     RecordNotActiveError,
     UnknownRecordError,
     VersionsExhaustedError,
@@ -218,6 +219,43 @@ class Publishing:
             StoreError: the store failed; repeat, nothing was lost.
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
+        publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
+        return self._carry_out(publication_id, lambda: draft, custodian, progress)
+
+    def prepare(
+        self,
+        source: Path | bytes,
+        *,
+        custodian: Actor,
+        patient: Address,
+        description: Description,
+        supersedes: RecordId | None = None,
+        progress: Progress = silent,
+    ) -> Publication:
+        """Do all of publishing but registering: somebody else shall send what the custodian signs.
+
+        From now on it counts as given to the chain. When it is there, ``publish`` of the same record says so; until
+        then that, or ``resume``, registers it.
+
+        Args, Raises: as ``publish``.
+        """
+        publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
+        with self._journal.claimed(publication_id):
+            publication, _ = self._stored(publication_id, lambda: draft, custodian)
+            if publication.stage is Stage.STORED:
+                publication = replace(publication, stage=Stage.SENDING)
+                self._journal.write(publication)
+        return publication
+
+    def _read(
+        self,
+        source: Path | bytes,
+        custodian: Actor,
+        patient: Address,
+        description: Description,
+        supersedes: RecordId | None,
+        progress: Progress,
+    ) -> tuple[str, _Draft]:
         plaintext = Plaintext(source, progress)
         plaintext.read()  # (1)
         publication_id = self._journal.publication_id(
@@ -227,8 +265,7 @@ class Publishing:
             repr(description).encode(),
             plaintext.digest,
         )
-        draft = _Draft(source=plaintext, patient=patient, description=description, supersedes=supersedes)
-        return self._carry_out(publication_id, lambda: draft, custodian, progress)
+        return publication_id, _Draft(source=plaintext, patient=patient, description=description, supersedes=supersedes)
 
     def reseal(self, previous: RecordEntry, *, custodian: Actor, progress: Progress = silent) -> Published:
         """Publish a record of one's own again, as its next version: same text and description, a fresh key.
@@ -286,14 +323,20 @@ class Publishing:
         self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor, progress: Progress
     ) -> Published:
         with self._journal.claimed(publication_id):
-            publication = self._journal.find(publication_id)  # (2)
-            if publication is not None and not self._usable(publication, custodian):
-                self._give_up(publication)
-                publication = None
-            readers = None
-            if publication is None:
-                publication, readers = self._begin(publication_id, draft(), custodian)
+            publication, readers = self._stored(publication_id, draft, custodian)
             return self._finish(publication, readers, custodian, progress)
+
+    def _stored(
+        self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor
+    ) -> tuple[Publication, Readers | None]:
+        """Return the publication, stored now or earlier, and whom it was encrypted for, if that was now."""
+        publication = self._journal.find(publication_id)  # (2)
+        if publication is not None and not self._usable(publication, custodian):
+            self._give_up(publication)
+            publication = None
+        if publication is None:
+            return self._begin(publication_id, draft(), custodian)
+        return publication, None
 
     def _begin(self, publication_id: str, draft: _Draft, custodian: Actor) -> tuple[Publication, Readers]:
         record_id, readers = self._store_record(draft, custodian)
@@ -347,10 +390,15 @@ class Publishing:
             RecordNotActiveError: it was retracted before.
             LedgerError: the chain failed.
         """
-        salt = custodian.identity.derive_secret("medshare/retraction-salt/1", record_id)
-        digest = plaintext_digest(salt, hashlib.sha256(reason.encode()).digest())
+        salt, digest = self.reason(record_id, reason, custodian)
         self._ledger.records.retract(custodian.signer, record_id, digest)
         return salt
+
+    @staticmethod
+    def reason(record_id: RecordId, reason: str, custodian: Actor) -> tuple[bytes, bytes]:
+        """Return the salt of a retraction's reason, and the digest that goes on chain."""
+        salt = custodian.identity.derive_secret("medshare/retraction-salt/1", record_id)
+        return salt, plaintext_digest(salt, hashlib.sha256(reason.encode()).digest())
 
     def _resume_one(self, publication_id: str, custodian: Actor, progress: Progress) -> Published | None:
         with ExitStack() as claims:
@@ -532,12 +580,14 @@ class Publishing:
         # Of the record, not of the publication: one that begins anew after a retraction is another transaction.
         intent = f"publish/{publication.record_id.hex()}"
         records, record_id = self._ledger.records, publication.record_id
-        if publication.supersedes is None:
-            records.register(custodian.signer, record_id, publication.patient, intent=intent)
-            return
         try:
-            records.supersede(custodian.signer, record_id, publication.supersedes, intent=intent)
-        except (RecordNotActiveError, VersionsExhaustedError):
+            if publication.supersedes is None:
+                records.register(custodian.signer, record_id, publication.patient, intent=intent)
+            else:
+                records.supersede(custodian.signer, record_id, publication.supersedes, intent=intent)
+        except (RecordExistsError, RecordNotActiveError, VersionsExhaustedError):
+            if self._entry(publication) is not None:
+                return  # the custodian has signed it before, and somebody else has just sent it
             # It can never be registered any more: without this, each resume would fail at it again.
             self._journal.forget(publication.publication_id)
             self._store.unpin(Cid.of_directory(record_id))
