@@ -15,6 +15,7 @@ from medshare.model.typed_data import Signable, SignableRecover
 
 _FORMS = {case.struct: case for case in CASES}
 FORGERIES = ("altered", "other key", "other chain", "one bit")
+MISCOUNTS = ("later", "earlier", "stamp", "mandate")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ KEYS = {
     for key in map(account, ("anna", "ben", "parent", "new key", "doctor", "reviewer", "hospital", "accreditor"))
 }
 ACTORS = ANNA, BEN, PARENT, NEW_KEY, DOCTOR, REVIEWER, HOSPITAL, ACCREDITOR = tuple(KEYS)
-NAMES = dict(zip(ACTORS, "Anna Ben Parent New-key Doctor Reviewer Hospital Accreditor".split(), strict=True))
+NAMES = dict(zip(ACTORS, ["Anna", "Ben", "Parent", "New-key", "Doctor", "Reviewer", "Hospital", "Accreditor"], strict=True))
 PATIENTS, DELEGATES, CLINICIANS = (ANNA, BEN), (PARENT, NEW_KEY, DOCTOR), (DOCTOR, PARENT)
 GUARDIANS = {key.address: key for key in map(account, ("guardian one", "guardian two", "guardian three"))}
 CIRCLES = (
@@ -36,7 +36,7 @@ START, END_OF_TIME = 1_800_000_000, 2**32 - 1
 GRANTEES = (DOCTOR, PARENT, BEN)
 TERMS = (b"\xa1" * 32, b"\xa2" * 32)
 BUNDLES = (b"\xb1" * 32, b"\xb2" * 32, bytes(32))
-RECORDS = (b"\xc1" * 32, b"\xc2" * 32, b"\xc3" * 32)
+RECORDS = tuple(bytes([number]) * 32 for number in range(0xC1, 0xC7))
 ENCRYPTION_KEYS = (b"\xd1" * 32, b"\xd2" * 32)
 HIGHEST = Purpose(1 << 15)
 PURPOSES = (Purpose.TREAT, Purpose.HRESCH, Purpose.TREAT | Purpose.HRESCH, HIGHEST)

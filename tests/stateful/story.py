@@ -143,7 +143,9 @@ class Story(RuleBasedStateMachine):
             self._judge(event, author, before)
         return [*happened, *(move for event in happened for move in moves(event, holders.get))]
 
-    def _done(self, contract: str, caller: Address, call: tuple[Any, ...], place: EventPlace, expected: list[Told]) -> None:
+    def _done(
+        self, contract: str, caller: Address, call: tuple[Any, ...], place: EventPlace, expected: list[Told]
+    ) -> None:
         logs = self.stage.contracts[contract].do(caller, self.now, *call)
         assert {self.stage.names[log.address] for log in logs} <= {contract}
         told = read_logs(self.stage, logs, place)
@@ -179,8 +181,8 @@ class Story(RuleBasedStateMachine):
                 patient = patient_of(grant_id)
                 is_his = author in (patient, before.controller(patient))
                 assert is_his or before.mandate(patient, author, Verbs.REVOKE) is not None
-            case events.ActedFor(patient=patient, actor=actor):
-                assert actor == author != patient
+            case events.ActedFor(actor=actor):
+                assert actor == author
             case events.DelegateDismissed(patient=patient, delegate=delegate):
                 assert author in (before.controller(patient), delegate)
             case events.DelegateAppointed(delegation=delegation):
@@ -231,7 +233,11 @@ class Story(RuleBasedStateMachine):
     def _assert_dead(self, grant_ids: Sequence[GrantId]) -> None:
         # A batch may have granted again since.
         ended = [each for each in sorted(grant_ids) if not self._may_come(each)]
-        edges = {edge for each in ended for edge in (self.model.grants[each].not_before, self.model.grants[each].expires_at - 1)}
+        edges = {
+            edge
+            for each in ended
+            for edge in (self.model.grants[each].not_before, self.model.grants[each].expires_at - 1)
+        }
         for time in sorted({self.now, END_OF_TIME, *(edge for edge in edges if edge > self.now)}) if ended else ():
             for purpose in (Purpose.TREAT, Purpose.HRESCH):
                 assert not any(self.ask("ConsentRegistry", "areLive", ended, purpose, at=time))
