@@ -2,11 +2,12 @@
 
 ::
 
-    identities/NAME/account.json     signing key, keystore v3
+    identities/NAME/account.json     signing key, keystore v3; or
+    identities/NAME/wallet.json      where the wallet is that has it, and no key
     identities/NAME/encryption.sec   encryption key, Crypt4GH's own format
     identities/NAME/encryption.pub   its public half
 
-One passphrase locks both. A key is never overwritten and never leaves its file unlocked.
+One passphrase locks both keys. A key is never overwritten and never leaves its file unlocked.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ from medshare.model.ids import Address, address
 from medshare.ports import Actor
 
 if TYPE_CHECKING:
-    from medshare.chain import LocalSigner
+    from medshare.chain import LocalSigner, RemoteAccount
 
 ACCOUNT_FILE = "account.json"
+WALLET_FILE = "wallet.json"
 SECRET_FILE = "encryption.sec"  # noqa: S105 - a file's name
 PUBLIC_FILE = "encryption.pub"
 MIN_PASSPHRASE = 12
@@ -86,7 +88,7 @@ class Keyring:
         name: str,
         passphrase: str,
         *,
-        signer: LocalSigner | None = None,
+        signer: LocalSigner | RemoteAccount | None = None,
         identity: Identity | None = None,
     ) -> Actor:
         """Make an identity with two new keys, or with keys that exist already.
@@ -94,7 +96,7 @@ class Keyring:
         Args:
             name: lower-case letters, digits, ``-`` and ``_``; it stays on this machine.
             passphrase: locks both key files; at least ``MIN_PASSPHRASE`` characters.
-            signer: an imported account, default a new one.
+            signer: an imported account, or one whose key is in a wallet elsewhere; default a new one.
             identity: an imported encryption key, default a new one.
 
         Raises:
@@ -116,7 +118,10 @@ class Keyring:
         draft = private_folder(self._folder / f".{name}.{secrets.token_hex(4)}")
         try:
             with out_of_space_is_typed("an identity"):
-                signer.save_keystore(draft / ACCOUNT_FILE, passphrase)
+                if isinstance(signer, LocalSigner):
+                    signer.save_keystore(draft / ACCOUNT_FILE, passphrase)
+                else:
+                    signer.save(draft / WALLET_FILE)
                 identity.save(draft / SECRET_FILE, passphrase)
                 identity.recipient.save(draft / PUBLIC_FILE)
                 draft.rename(folder)
@@ -142,12 +147,15 @@ class Keyring:
             WrongPassphraseError: the passphrase does not open it.
             KeyFileError: a key file is damaged, or others can read it.
         """
-        from medshare.chain import LocalSigner
+        from medshare.chain import LocalSigner, RemoteAccount
 
         folder = self._existing(name)
         secret = passphrase(name)
+        is_remote = self._account_file(folder).name == WALLET_FILE
         return Actor(
-            signer=LocalSigner.from_keystore(folder / ACCOUNT_FILE, secret),
+            signer=RemoteAccount.load(folder / WALLET_FILE)
+            if is_remote
+            else LocalSigner.from_keystore(folder / ACCOUNT_FILE, secret),
             identity=Identity.load(folder / SECRET_FILE, secret),
         )
 
@@ -198,7 +206,7 @@ class Keyring:
         """
         folder = self._existing(name)
         for file, others, mode in (
-            (ACCOUNT_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
+            (self._account_file(folder).name, stat.S_IRWXG | stat.S_IRWXO, 600),
             (SECRET_FILE, stat.S_IRWXG | stat.S_IRWXO, 600),
             (PUBLIC_FILE, stat.S_IWGRP | stat.S_IWOTH, 644),
         ):
@@ -214,7 +222,7 @@ class Keyring:
                 raise KeyFileError(f"others can {may} {file}", hint=f"chmod {mode} {shlex.quote(str(path))}")
 
     def _address(self, name: str) -> Address:
-        path = self._existing(name) / ACCOUNT_FILE
+        path = self._account_file(self._existing(name))
         try:
             with path.open("rb") as stream:
                 written = json.loads(stream.read(_MAX_ACCOUNT_FILE))["address"]
@@ -223,6 +231,11 @@ class Keyring:
             raise KeyFileError(
                 f"the account file of identity {name!r} is damaged", hint=_restore(path.parent)
             ) from error
+
+    @staticmethod
+    def _account_file(folder: Path) -> Path:
+        """Return the file that says which account it is: a keystore, unless the key is in a wallet elsewhere."""
+        return folder / (WALLET_FILE if (folder / WALLET_FILE).exists() else ACCOUNT_FILE)
 
     def _existing(self, name: str) -> Path:
         folder = self._folder_of(name)

@@ -16,16 +16,20 @@ from medshare.chain.deployments import (
 )
 from medshare.chain.networks import NetworkProfile, load_network, load_networks
 from medshare.chain.opening import OpenChain, deployment_file, ledger_of, open_chain
+from medshare.chain.remote_account import RemoteAccount
 from medshare.chain.reverts import decode_revert
+from medshare.chain.signing import Dialect
 from medshare.chain.transactions import TransactionSender
 
 __all__ = [
     "ChainClient",
     "Deployment",
+    "Dialect",
     "LocalSigner",
     "NetworkProfile",
     "OpenChain",
     "Plan",
+    "RemoteAccount",
     "TransactionSender",
     "check_deployment",
     "check_replacing",

@@ -73,7 +73,7 @@ def grant(
     if every == bool(record_ids):
         raise click.UsageError("name records, or say --all")
     actor, reader = app.actor(patient), app.keyring.resolve(grantee)
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         now = session.clock.now()
         if every:
             records = _every(session, app, actor.address, custodian)
@@ -153,7 +153,7 @@ def _every(session: Session, app: App, patient: Address, custodian: str | None) 
 def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
     """Take a grant back. What the reader has read stays with him."""
     actor = app.actor(patient)
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         if way.handed_out(app, session, actor, lambda draft: draft.revoke(grant_id)):
             _tell_tidy(app, patient)
             return
@@ -179,7 +179,7 @@ def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
 def revoke_all(app: App, patient: str, way: Way) -> None:
     """Take back everything, the grants that have not begun included."""
     actor = app.actor(patient)
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         if way.handed_out(app, session, actor, lambda draft: draft.revoke_all(actor.address)):
             _tell_tidy(app, patient)
             return

@@ -38,7 +38,7 @@ def give(app: App, /, patient: str, grantee: str, until: str, start: str | None,
     first, with: medshare consent preview, and the same options.
     """
     actor, reader = app.actor(patient), app.keyring.resolve(grantee)
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         now = session.clock.now()
         with app.progress() as progress:
             prepared = session.consenting.prepare(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 
-_COMMAND = re.compile(
+_NOUNS = (
+    "init|doctor|identity|record|consent|access|delegate|guardian|emergency|inbox|relay|signed|audit|storage|network"
+)
+_COMMAND = re.compile(rf"\bmedshare (?=(?:{_NOUNS})\b)")
     r"\bmedshare (?=(?:init|doctor|identity|record|consent|access|delegate|guardian|emergency|inbox|relay|signed|audit|storage|network)\b)"
 )
 

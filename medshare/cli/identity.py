@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,12 @@ from medshare.cli.console import App, Group
 from medshare.cli.sending import Way, sending_options
 from medshare.envelope import Identity, Recipient
 from medshare.errors import KeyFileError, MedshareError
+from medshare.model.ids import address
+
+if TYPE_CHECKING:
+    from medshare.chain import LocalSigner, RemoteAccount
+
+_KINDS = ("standard", "web3signer", "clef")
 
 
 @click.group(cls=Group)
@@ -24,31 +31,60 @@ def identity() -> None:
     "--encryption-key", type=click.Path(dir_okay=False, path_type=Path), help="Import this Crypt4GH secret key file."
 )
 @click.option("--offline", is_flag=True, help="Only make the keys: no coins, nothing published.")
+@click.option(
+    "--signer-url", metavar="URL", help="The signing key stays in this wallet; ${NAME} is from the environment."
+)
+@click.option("--address", "account", metavar="ADDRESS", help="The wallet's account, with --signer-url.")
+@click.option("--signer-kind", type=click.Choice(list(_KINDS)), help="How the wallet is asked. Default: standard.")
 @click.pass_obj
-def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None, offline: bool) -> None:
+def new(
+    app: App,
+    name: str,
+    keystore: Path | None,
+    encryption_key: Path | None,
+    offline: bool,
+    signer_url: str | None,
+    account: str | None,
+    signer_kind: str | None,
+) -> None:
     """Make an identity, and publish its encryption key in the Directory.
 
     Imported files must be locked with the same passphrase that the identity gets. On development networks the new
     account gets coins; elsewhere send it some and run: medshare identity publish NAME
+
+    No coins are needed where others relay what it signs: make it with --offline, then say --paid-by or --sign-to. With
+    --signer-url its key is in a wallet, or its account a contract, and it signs messages only.
     """
     from medshare.chain import LocalSigner, load_network
+
+    if (signer_url is None) != (account is None) or (signer_url is None and signer_kind is not None):
+        raise click.UsageError("say --signer-url and --address together")
+    if signer_url is not None and keystore is not None:
+        raise click.UsageError("say --keystore or --signer-url, not both")
 
     # Asked first: on a network that is not known no keys are made.
     settings = app.settings
     faucet = load_network(settings.network, settings.networks_file).has_faucet
     passphrase = app.new_passphrase(name)
+    signer: LocalSigner | RemoteAccount | None = None
+    if signer_url is not None and account is not None:
+        signer = _remote(signer_url, account, signer_kind)
+    elif keystore is not None:
+        signer = LocalSigner.from_keystore(keystore, passphrase)
     actor = app.keyring.create(
         name,
         passphrase,
-        signer=LocalSigner.from_keystore(keystore, passphrase) if keystore else None,
+        signer=signer,
         identity=Identity.load(encryption_key, passphrase) if encryption_key else None,
     )
     coins = f"medshare identity fund {name}" if faucet else f"send coins to {actor.address}"
     then = (
         f"{coins} && medshare identity publish {name}" if faucet else f"{coins}, then: medshare identity publish {name}"
     )
+    if signer_url is not None:
+        then = f"medshare identity publish {name} --paid-by NAME"
     published = False
-    if faucet and not offline:
+    if faucet and not offline and signer_url is None:
         try:
             with app.session() as session:
                 session.chain.fund(actor.address)
@@ -70,6 +106,12 @@ def new(app: App, name: str, keystore: Path | None, encryption_key: Path | None,
         app.say(f"next: {then}")
 
 
+def _remote(url: str, account: str, kind: str | None) -> RemoteAccount:
+    from medshare.chain import Dialect, RemoteAccount
+
+    return RemoteAccount(address=address(account), url=url, dialect=Dialect[(kind or _KINDS[0]).upper()])
+
+
 @identity.command("publish")
 @click.argument("name")
 @sending_options
@@ -78,7 +120,7 @@ def publish(app: App, name: str, way: Way) -> None:
     """Publish an identity's encryption key in the Directory, or put it in the place of an earlier one."""
     actor = app.actor(name)
     key = actor.identity.recipient.key
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         if way.handed_out(app, session, actor, lambda draft: draft.set_encryption_key(key)):
             return
         receipt = session.ledger.directory.set_encryption_key(actor.signer, key)

@@ -135,7 +135,7 @@ def publish(
     several: list[Published] = []
     refused: list[MedshareError] = []
     try:
-        with way.session(app) as session, way.progress(app) as progress:
+        with way.session(app, actor) as session, way.progress(app) as progress:
             for number, path in enumerate(files, 1):
                 try:
                     description = _describe(path, media_type, category, clinical_date, labels)
@@ -221,7 +221,7 @@ def _registration(stored: Publication, draft: Drafting) -> Signable:
 def resume(app: App, custodian: str, way: Way) -> None:
     """Register what was stored when a crash or a lost connection came between."""
     actor = app.actor(custodian)
-    with way.session(app) as session, way.progress(app) as progress:
+    with way.session(app, actor) as session, way.progress(app) as progress:
         finished = session.publishing.resume(actor, progress=progress)
     app.show_all([published_row(app, each) for each in finished], nothing="nothing was left unfinished")
     tell_withheld(app, finished)
@@ -349,7 +349,7 @@ def retract(app: App, record_id: RecordId, custodian: str, reason: str, way: Way
     """Withdraw a record: readers are refused it, patient and custodian still open it."""
     actor = app.actor(custodian)
     salt, digest = Publishing.reason(record_id, reason, actor)
-    with way.session(app) as session:
+    with way.session(app, actor) as session:
         if way.handed_out(
             app, session, actor, lambda draft: draft.retract(record_id, digest), also={"reason_salt": salt.hex()}
         ):

@@ -4,7 +4,7 @@
     @click.pass_obj
     def revoke_all(app: App, patient: str, way: Way) -> None:
         actor = app.actor(patient)
-        with way.session(app) as session:
+        with way.session(app, actor) as session:
             if way.handed_out(app, session, actor, lambda draft: draft.revoke_all(actor.address)):
                 return
             revoked = session.consenting.revoke_all(patient=actor)
@@ -64,9 +64,17 @@ class Way:
     yes: bool
 
     @contextmanager
-    def session(self, app: App) -> Iterator[Session]:
-        """Open a session; with ``--paid-by`` one whose services sign, and another pays."""
+    def session(self, app: App, actor: Actor) -> Iterator[Session]:
+        """Open a session; with ``--paid-by`` one whose services have ``actor`` sign, and another pays.
+
+        Raises:
+            SigningRefusedError: he would have to send it himself, and his key is in a wallet that signs messages only.
+        """
         if self.paid_by is None:
+            from medshare.chain import RemoteAccount
+
+            if self.sign_to is None and isinstance(actor.signer, RemoteAccount):
+                actor.signer.sign_transaction({})
             with app.session() as session:
                 yield session
             return
