@@ -55,6 +55,9 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.DeploymentMismatchError, ExitCode.INTEGRITY),
     (errors.WrongChainError, ExitCode.INTEGRITY),
     (errors.IntegrityError, ExitCode.INTEGRITY),
+    (errors.SignatureInvalidError, ExitCode.INTEGRITY),
+    (errors.SignatureMismatchError, ExitCode.INTEGRITY),
+    (errors.WrongDomainError, ExitCode.INTEGRITY),
     (errors.EnvelopeError, ExitCode.INTEGRITY),
     (errors.BlobMismatchError, ExitCode.INTEGRITY),
     (errors.MalformedBlobError, ExitCode.INTEGRITY),
@@ -62,6 +65,8 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.StoreError, ExitCode.UNAVAILABLE),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.LedgerBusyError, ExitCode.UNAVAILABLE),
+    (errors.RateLimitedError, ExitCode.UNAVAILABLE),
+    (errors.SignerUnavailableError, ExitCode.UNAVAILABLE),
 )
 
 

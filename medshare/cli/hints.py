@@ -9,8 +9,6 @@ _NOUNS = (
     "init|doctor|identity|record|consent|access|delegate|guardian|emergency|inbox|relay|signed|audit|storage|network"
 )
 _COMMAND = re.compile(rf"\bmedshare (?=(?:{_NOUNS})\b)")
-    r"\bmedshare (?=(?:init|doctor|identity|record|consent|access|delegate|guardian|emergency|inbox|relay|signed|audit|storage|network)\b)"
-)
 
 
 def respelled(text: str, *, home: str | None, network: str | None) -> str:

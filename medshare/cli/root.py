@@ -14,7 +14,9 @@ from medshare.cli.identity import identity
 from medshare.cli.network import network
 from medshare.cli.place import doctor, init
 from medshare.cli.record import record
+from medshare.cli.relay import relay
 from medshare.cli.rotate import rotate
+from medshare.cli.signed import signed
 from medshare.cli.storage import storage
 
 _EXIT_CODES = (
@@ -52,5 +54,5 @@ def cli(
 
 record.add_command(history)
 record.add_command(rotate)
-for command in (init, demo, doctor, identity, record, consent, access, audit, storage, network):
+for command in (init, demo, doctor, identity, record, consent, access, relay, signed, audit, storage, network):
     cli.add_command(command)

@@ -1,0 +1,75 @@
+"""``medshare signed``: what a file with a signed message says, and whether it can still be sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from medshare.cli.console import App, Group, escaped, moment
+from medshare.errors import InvalidInputError, LedgerUnavailableError, MedshareError
+from medshare.model.typed_data import MAX_SIGNED_MESSAGE_SIZE, SignedMessage
+
+if TYPE_CHECKING:
+    from medshare.session import Session
+
+
+@click.group(cls=Group)
+def signed() -> None:
+    """Signed messages: what a person has signed, for a relayer to send."""
+
+
+@signed.command("show")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def show(app: App, file: Path) -> None:
+    """Say in words what was signed, whose signature it is, and whether the chain would take it now."""
+    from medshare.model.describing import describe
+
+    message = read_signed(file)
+    names = app.keyring.name_of
+    with app.session() as session:
+        words = describe(message.message, message.domain, names=names, now=session.signing.now)
+        fault = _fault(session, message)
+    if app.as_json:
+        app.show(
+            {
+                "signed": message.message.struct(),
+                "signer": message.signer,
+                "deadline": moment(message.deadline),
+                "digest": "0x" + message.digest.hex(),
+                "words": [{"label": label, "text": text} for label, text in words],
+                "sendable": fault is None,
+                "error": None if fault is None else type(fault).__name__,
+            }
+        )
+    else:
+        for label, text in words:
+            click.echo(f"  {label}: {escaped(text)}")
+        click.echo(f"  signed by: {app.name_of(message.signer)}")
+    if fault is not None:
+        raise fault
+    app.say(f"it can be sent now: medshare relay send {file} --as PAYER")
+
+
+def read_signed(path: Path) -> SignedMessage:
+    """Return the signed message in a file; raises ``InvalidInputError``."""
+    try:
+        with path.open("rb") as stream:
+            document = stream.read(MAX_SIGNED_MESSAGE_SIZE + 1)
+    except OSError as error:
+        raise InvalidInputError(f"the file cannot be read: {error.strerror}", hint=f"check {path}") from error
+    return SignedMessage.from_json(document)
+
+
+def _fault(session: Session, signed: SignedMessage) -> MedshareError | None:
+    """Return why the message cannot be sent now, or None."""
+    try:
+        session.signing.check(signed)
+        (refusal,) = session.ledger.relay.rehearse(signed.signer, [signed]).refusals
+    except LedgerUnavailableError:
+        raise
+    except MedshareError as error:
+        return error
+    return refusal
