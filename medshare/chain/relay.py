@@ -143,7 +143,7 @@ def _reason(data: bytes) -> bytes:
     """Return the bytes that ``CallRefused`` carries."""
     length = int.from_bytes(data[WORD : 2 * WORD], "big")
     body = data[2 * WORD :]
-    if int.from_bytes(data[:WORD], "big") != WORD or length > len(body):
+    if int.from_bytes(data[:WORD], "big") != WORD or len(body) != -(-length // WORD) * WORD:
         raise BadAnswerError("a log of a refused call is cut")
     return body[:length]
 

@@ -1,0 +1,105 @@
+"""One face for the ledger in memory and on real chains: fresh people with keys, and time that passes."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chain_world import anvil_profile
+from nodes import running_anvil
+
+from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
+from medshare.chain.signing import domains_of
+from medshare.model.eip712 import Domain
+from medshare.model.ids import Address
+from medshare.model.typed_data import Signable, SignedMessage, to_typed_data
+from medshare.ports import Ledger, Signer
+from medshare.testing import FakeClock, in_memory_ledger
+
+HOUR = 3_600
+
+
+class Scene(ABC):
+    """A ledger that nobody used before, or whose people nobody used before."""
+
+    ledger: Ledger
+    domains: Mapping[str, Domain]
+    accreditor: Signer
+
+    @abstractmethod
+    def person(self) -> LocalSigner:
+        """Return somebody who can sign, and pay."""
+
+    @abstractmethod
+    def wait(self, seconds: int) -> None:
+        """Let time pass: the next block is that much later."""
+
+    @property
+    def now(self) -> int:
+        """Time of the newest block."""
+        return self.ledger.chain.head().time
+
+    def sign(self, signer: LocalSigner, kind: type[Signable], **values: object) -> SignedMessage:
+        """Return a message that is good for an hour, signed."""
+        message = kind(**{"deadline": self.now + HOUR, **values})
+        domain = self.domains[kind.contract]
+        signature = signer.sign_typed_data(to_typed_data(message, domain))
+        return SignedMessage(message=message, domain=domain, signer=signer.address, signature=signature)
+
+
+class InMemory(Scene):
+    """The double, under the same rules."""
+
+    def __init__(self) -> None:
+        self._clock = FakeClock(1_800_000_000)
+        self.ledger, self._chain = in_memory_ledger(self._clock)
+        self.domains = self._chain.domains
+        self.accreditor = self._chain.accreditor
+
+    def person(self) -> LocalSigner:
+        return LocalSigner.generate()
+
+    def wait(self, seconds: int) -> None:
+        self._clock.time = max(self._clock.time, self.now) + seconds
+        self._chain.mine()
+
+
+class OnChain(Scene):
+    """The adapters, on an embedded chain or anvil."""
+
+    def __init__(self, chain: OpenChain, deployer: LocalSigner, put_forward: Callable[[int], object]) -> None:
+        self._chain = chain
+        self._put_forward = put_forward
+        self.ledger = chain.ledger
+        self.domains = domains_of(chain.deployment)
+        self.accreditor = deployer
+
+    def person(self) -> LocalSigner:
+        signer = LocalSigner.generate()
+        self._chain.fund(signer.address)
+        return signer
+
+    def wait(self, seconds: int) -> None:
+        self._put_forward(seconds)
+        self._chain.sender.send(self.accreditor, to=Address(self.accreditor.address))
+
+
+@contextmanager
+def scene_of(kind: str) -> Iterator[Scene]:
+    """Open the scene of this name: memory, embedded or anvil. The anvil is its own: its time is put forward."""
+    if kind == "memory":
+        yield InMemory()
+        return
+    with ExitStack() as stack:
+        anvil = kind == "anvil"
+        profile = anvil_profile(stack.enter_context(running_anvil()).url) if anvil else load_network("embedded")
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        chain = stack.enter_context(open_chain(profile, home))
+        deployer = LocalSigner.generate()
+        chain.fund(deployer.address)
+        chain.deploy(deployer)
+        forward = chain.node.warp if chain.node else lambda seconds: chain.client.request("evm_increaseTime", seconds)
+        yield OnChain(chain, deployer, forward)
