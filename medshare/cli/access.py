@@ -8,7 +8,7 @@ import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.record import find, standing
-from medshare.cli.sending import Way, sending_options
+from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, RecordIdValue, parse_moment
 from medshare.errors import AccessDeniedError, InvalidInputError, MedshareError
 from medshare.model.consent import RecordRef
@@ -52,6 +52,7 @@ def standing_row(standing: GrantStanding) -> dict[str, object]:
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @click.option("--all", "every", is_flag=True, help="All my active records; with --custodian, those that he states.")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state a record.")
+@for_option
 @sending_options
 @click.pass_obj
 def grant(
@@ -64,19 +65,22 @@ def grant(
     start: str | None,
     every: bool,
     custodian: str | None,
+    on_behalf_of: str | None,
     way: Way,
 ) -> None:
     """Grant a reader access to RECORD_IDS until a date.
 
-    The same reader, records and purposes again give the same grant with new dates.
+    The same reader, records and purposes again give the same grant with new dates. A delegate grants what he may read
+    himself, within his appointment.
     """
     if every == bool(record_ids):
         raise click.UsageError("name records, or say --all")
     actor, reader = app.actor(patient), app.keyring.resolve(grantee)
+    subject = app.keyring.resolve(on_behalf_of) if on_behalf_of is not None else actor.address
     with way.session(app, actor) as session:
         now = session.clock.now()
         if every:
-            records = _every(session, app, actor.address, custodian)
+            records = _every(session, app, subject, custodian)
         else:
             records = [find(session, app, record_id, custodian) for record_id in record_ids]
         with app.progress() as progress:
@@ -87,6 +91,7 @@ def grant(
                 purposes=purpose,
                 not_before=parse_moment(start, now) if start is not None else 0,
                 expires_at=parse_moment(until, now),
+                on_behalf_of=subject,
                 progress=progress,
             )
         granted = send_grant(app, session, way, actor, prepared)
@@ -174,18 +179,20 @@ def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
 
 @access.command("revoke-all")
 @click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@for_option
 @sending_options
 @click.pass_obj
-def revoke_all(app: App, patient: str, way: Way) -> None:
-    """Take back everything, the grants that have not begun included."""
+def revoke_all(app: App, patient: str, on_behalf_of: str | None, way: Way) -> None:
+    """Take back everything, the grants that have not begun included; delegations end, too."""
     actor = app.actor(patient)
+    subject = app.keyring.resolve(on_behalf_of) if on_behalf_of is not None else actor.address
     with way.session(app, actor) as session:
-        if way.handed_out(app, session, actor, lambda draft: draft.revoke_all(actor.address)):
+        if way.handed_out(app, session, actor, lambda draft: draft.revoke_all(subject)):
             _tell_tidy(app, patient)
             return
-        revoked = session.consenting.revoke_all(patient=actor)
+        revoked = session.consenting.revoke_all(patient=actor, on_behalf_of=subject)
     app.show(
-        {"patient": actor.address, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
+        {"patient": subject, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
     _tell_left(app, revoked)

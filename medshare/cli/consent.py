@@ -9,7 +9,7 @@ import click
 from medshare.cli.access import send_grant
 from medshare.cli.console import App, Group, moment
 from medshare.cli.provisions import Said, provision_options
-from medshare.cli.sending import Way, sending_options
+from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.values import GrantIdValue, parse_moment
 from medshare.errors import UnknownGrantError
 from medshare.model.ids import GrantId, patient_of
@@ -29,9 +29,20 @@ def consent() -> None:
 @click.option("--until", required=True, metavar="WHEN", help="30d, 12h, 90m, or a date and time (UTC).")
 @click.option("--from", "start", metavar="WHEN", help="Default: now.")
 @provision_options
+@for_option
 @sending_options
 @click.pass_obj
-def give(app: App, /, patient: str, grantee: str, until: str, start: str | None, way: Way, **said: Any) -> None:  # noqa: ANN401 - the options of Said
+def give(
+    app: App,
+    /,
+    patient: str,
+    grantee: str,
+    until: str,
+    start: str | None,
+    on_behalf_of: str | None,
+    way: Way,
+    **said: Any,  # noqa: ANN401 - the options of Said
+) -> None:
     """Grant what the provisions permit: what is there now, and what custodians publish later.
 
     A permission covers sensitive records only by the labels it names; an exception beats it. See what it comes to
@@ -47,6 +58,7 @@ def give(app: App, /, patient: str, grantee: str, until: str, start: str | None,
                 provisions=Said(**said).provisions(session, app),
                 not_before=parse_moment(start, now) if start is not None else 0,
                 expires_at=parse_moment(until, now),
+                on_behalf_of=None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
                 progress=progress,
             )
         granted = send_grant(app, session, way, actor, prepared)
@@ -75,8 +87,17 @@ def give(app: App, /, patient: str, grantee: str, until: str, start: str | None,
 @click.option("--reader", required=True, metavar="WHO", help="Name or address of the reader.")
 @click.option("--at", metavar="WHEN", help="A span from now, or a date and time (UTC). Default: now.")
 @provision_options
+@for_option
 @click.pass_obj
-def preview(app: App, /, patient: str, reader: str, at: str | None, **said: Any) -> None:  # noqa: ANN401 - the options of Said
+def preview(
+    app: App,
+    /,
+    patient: str,
+    reader: str,
+    at: str | None,
+    on_behalf_of: str | None,
+    **said: Any,  # noqa: ANN401 - the options of Said
+) -> None:
     """Show what a reader would see of each of my records, and why; nothing is granted.
 
     By the grants that stand; with provisions, as if they were granted too. With --purpose and no provisions, for
@@ -94,6 +115,7 @@ def preview(app: App, /, patient: str, reader: str, at: str | None, **said: Any)
                 purpose=purpose,
                 provisions=None if asked_only or not spoken.anything else spoken.provisions(session, app),
                 at=None if at is None else parse_moment(at, session.clock.now()),
+                on_behalf_of=None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
             )
     app.show_all([_row(each) for each in rows], nothing="there are no records of this patient")
 

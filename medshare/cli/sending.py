@@ -163,6 +163,12 @@ class Way:
         return asked
 
 
+def for_option(command: Decorated) -> Decorated:
+    """Give a command ``--for``: the patient, where another acts for him; it gets it as ``on_behalf_of``."""
+    said = "The patient, where --as acts for him: a delegate, or the key that took over."
+    return click.option("--for", "on_behalf_of", metavar="WHO", help=said)(command)
+
+
 def sending_options(command: Decorated) -> Decorated:
     """Give a command ``--sign-to``, ``--paid-by``, ``--valid-for`` and ``--yes``; it gets them as ``way``."""
     return _decorated(command, (_SIGN_TO, *_PAYING))

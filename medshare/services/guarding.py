@@ -99,14 +99,21 @@ class Guarding:
             LedgerError, StoreFullError: repeat.
         """
         subject = on_behalf_of or patient.address
+        circle = self.draw(patient=patient, guardians=guardians, threshold=threshold, on_behalf_of=on_behalf_of)
+        receipt = self._ledger.authority.name_guardians(patient.signer, subject, circle.digest(subject), delay)
+        return NamedCircle(circle=circle, begins_at=self._begins_at(subject, receipt), receipt=receipt)
+
+    def draw(
+        self, *, patient: Actor, guardians: Iterable[Address], threshold: int, on_behalf_of: Address | None = None
+    ) -> Circle:
+        """Return a circle with a fresh salt, kept encrypted for the patient; nothing is sent. Raises as ``name``."""
+        subject = on_behalf_of or patient.address
         circle = Circle.of(guardians, threshold, secrets.token_bytes(DIGEST_SIZE))
         if {subject, patient.address} & set(circle.guardians):
             raise InvalidInputError("a lost key guards nothing: name others", hint="name people you trust")
-        digest = circle.digest(subject)
         # Kept before it is sent: a circle on chain that nobody knows any more protects nobody.
-        self._safe.keep(digest, circle_to_json(circle, subject), patient.identity)
-        receipt = self._ledger.authority.name_guardians(patient.signer, subject, digest, delay)
-        return NamedCircle(circle=circle, begins_at=self._begins_at(subject, receipt), receipt=receipt)
+        self._safe.keep(circle.digest(subject), circle_to_json(circle, subject), patient.identity)
+        return circle
 
     def dismiss(self, *, patient: Actor, on_behalf_of: Address | None = None) -> NamedCircle:
         """Have no guardians any more, after the delay of those there are; raises as ``name``."""

@@ -385,4 +385,4 @@ def _overdue(each: EpisodeStanding, patient: Address) -> Notice:
 
 
 def _for(patient: Address) -> str:
-    return f" --patient {patient}"
+    return f" --for {patient}"

@@ -92,14 +92,7 @@ class Representing:
             AuthorityExhaustedError: there can be no more appointments of this delegate.
             MedshareError: as ``Consenting.grant``, of ``access``: then he is appointed, and reads nothing; repeat.
         """
-        if not 0 <= not_before <= MAX_TIME or not 0 < expires_at <= MAX_TIME:
-            raise DelegationPeriodEmptyError(not_before, expires_at)
-        bits = Purpose(0)
-        for purpose in purposes:
-            bits |= purpose.coarse
-        request = DelegationRequest(
-            delegate=delegate, verbs=verbs, purposes=bits, not_before=not_before, expires_at=expires_at
-        )
+        request = delegation_request(delegate, verbs, purposes, not_before=not_before, expires_at=expires_at)
         subject = on_behalf_of or patient.address
         receipt = self._ledger.authority.appoint(patient.signer, subject, request)
         granted = None
@@ -137,6 +130,20 @@ class Representing:
             )
             for each in self._auditing.delegations(patient=patient, delegate=delegate)
         ]
+
+
+def delegation_request(
+    delegate: Address, verbs: Verbs, purposes: Collection[PurposeOfUse], *, not_before: int, expires_at: int
+) -> DelegationRequest:
+    """Return what goes on chain to appoint ``delegate``; raises ``DelegationPeriodEmptyError``."""
+    if not 0 <= not_before <= MAX_TIME or not 0 < expires_at <= MAX_TIME:
+        raise DelegationPeriodEmptyError(not_before, expires_at)
+    bits = Purpose(0)
+    for purpose in purposes:
+        bits |= purpose.coarse
+    return DelegationRequest(
+        delegate=delegate, verbs=verbs, purposes=bits, not_before=not_before, expires_at=expires_at
+    )
 
 
 def everything_for(*purposes: PurposeOfUse, labels: Sequence[str] = ()) -> Provision:

@@ -114,7 +114,7 @@ def test_read__a_recovery__says_until_when_and_how_to_object(town: Town) -> None
     assert (waits.kind, told.kind) == ("RecoveryWaits", "RecoveryProposed")
     assert waits.until == told.until
     assert waits.who == town.newcomer.address
-    assert waits.answer == f"medshare guardian object --as {{me}} --patient {patient.address}"
+    assert waits.answer == f"medshare guardian object --as {{me}} --for {patient.address}"
     town.inbox.mark_seen(patient.address, mail)
     assert kinds(town, patient.address) == ["RecoveryWaits"]
     town.guarding.object(patient=patient)
