@@ -8,9 +8,13 @@ from medshare.cli.access import access
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
 from medshare.cli.console import App
+from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
+from medshare.cli.emergency import emergency
+from medshare.cli.guardian import guardian
 from medshare.cli.history import history
 from medshare.cli.identity import identity
+from medshare.cli.inbox import inbox
 from medshare.cli.network import network
 from medshare.cli.place import doctor, init
 from medshare.cli.record import record
@@ -54,5 +58,22 @@ def cli(
 
 record.add_command(history)
 record.add_command(rotate)
-for command in (init, demo, doctor, identity, record, consent, access, relay, signed, audit, storage, network):
+for command in (
+    init,
+    demo,
+    doctor,
+    identity,
+    record,
+    consent,
+    access,
+    delegate,
+    guardian,
+    emergency,
+    inbox,
+    relay,
+    signed,
+    audit,
+    storage,
+    network,
+):
     cli.add_command(command)

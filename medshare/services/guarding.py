@@ -129,7 +129,9 @@ class Guarding:
             EnvelopeError, ConfigurationError: it is kept here, and cannot be read.
         """
         subject = on_behalf_of or patient.address
-        found = self._safe.find(self.standing(subject).guardianship.named, patient.identity)
+        standing = self.standing(subject).guardianship
+        named = standing.circle if standing.next_from == 0 else standing.next_circle
+        found = self._safe.find(named, patient.identity)
         return None if found is None else circle_from_json(found)[0]
 
     # -------------------------------------------------------------------------------------- recovering
