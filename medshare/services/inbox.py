@@ -250,7 +250,7 @@ class Inbox:
                 until=each.review_due_at,
                 waits=True,
                 episode_id=episode.episode_id,
-                answer=f"medshare emergency review {episode.episode_id:#x} --as {{me}} --verdict ... --note ...",
+                answer=f"medshare emergency review {episode.episode_id:#x} --as {{me}} --verdict ... --note-file ...",
             )
 
     def _now(self, block: BlockRef) -> int:
