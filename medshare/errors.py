@@ -404,6 +404,7 @@ class EncryptionKeyNotSetError(RejectedError):
     """The actor has no encryption key in the Directory."""
 
     solidity = "DirectoryEncryptionKeyNotSet"
+    hint = "ask its owner to publish one; your own: medshare identity publish NAME"
     actor: str
 
     def _message(self) -> str:
@@ -415,6 +416,7 @@ class EncryptionKeyIsZeroError(RejectedError):
     """An encryption key of zeros was refused."""
 
     solidity = "DirectoryEncryptionKeyIsZero"
+    hint = "make a new identity"
 
 
 @dataclass(eq=False)
@@ -422,6 +424,7 @@ class EncryptionKeyUnchangedError(RejectedError):
     """The actor's encryption key is this one already."""
 
     solidity = "DirectoryEncryptionKeyUnchanged"
+    hint = "there is nothing to do"
     actor: str
 
     def _message(self) -> str:
@@ -433,6 +436,7 @@ class UnknownRecordError(RejectedError):
     """The custodian has registered no record of this id."""
 
     solidity = "RecordRegistryRecordUnknown"
+    hint = "check the id and the custodian; on a shared chain, also network and deployment"
     custodian: str
     record_id: bytes
 
@@ -445,6 +449,7 @@ class RecordExistsError(RejectedError):
     """The custodian has registered this record already."""
 
     solidity = "RecordRegistryRecordExists"
+    hint = "there is nothing to do"
     custodian: str
     record_id: bytes
 
@@ -484,6 +489,7 @@ class RecordIdIsZeroError(RejectedError):
     """A record id of zeros was refused."""
 
     solidity = "RecordRegistryRecordIdIsZero"
+    hint = "publish the record first: its id is the digest of its CID"
 
 
 @dataclass(eq=False)
@@ -491,6 +497,7 @@ class PatientIsZeroError(RejectedError):
     """A record needs a patient."""
 
     solidity = "RecordRegistryPatientIsZero"
+    hint = "name the patient's address"
 
 
 @dataclass(eq=False)
@@ -498,6 +505,7 @@ class VersionsExhaustedError(RejectedError):
     """The record has as many versions as the registry can count."""
 
     solidity = "RecordRegistryVersionsExhausted"
+    hint = "publish it as a new record"
     custodian: str
     record_id: bytes
 
@@ -507,6 +515,7 @@ class GranteeIsZeroError(RejectedError):
     """Access cannot be granted to the zero address."""
 
     solidity = "ConsentRegistryGranteeIsZero"
+    hint = "name the reader's address"
 
 
 @dataclass(eq=False)
@@ -514,6 +523,7 @@ class GranteeIsPatientError(RejectedError):
     """A patient needs no grant for his own records."""
 
     solidity = "ConsentRegistryGranteeIsPatient"
+    hint = "the patient reads without a grant; name another reader"
     patient: str
 
 
@@ -522,6 +532,7 @@ class PeriodEmptyError(RejectedError):
     """The grant would end before it begins, or has ended already."""
 
     solidity = "ConsentRegistryPeriodEmpty"
+    hint = "let it end after it begins, and after now"
     not_before: int
     expires_at: int
 
@@ -535,6 +546,7 @@ class PurposesEmptyError(RejectedError):
     """A grant or a question needs at least one purpose."""
 
     solidity = "ConsentRegistryPurposesEmpty"
+    hint = "name a purpose"
 
 
 @dataclass(eq=False)
@@ -542,6 +554,7 @@ class UnknownGrantError(RejectedError):
     """No access was ever granted under this id."""
 
     solidity = "ConsentRegistryGrantUnknown"
+    hint = "check the id, which the grant showed"
     grant_id: int
 
     def _message(self) -> str:
@@ -553,6 +566,7 @@ class GrantIdTakenError(RejectedError):
     """Two sets of terms met in one grant id; draw a new salt for the terms."""
 
     solidity = "ConsentRegistryGrantIdTaken"
+    hint = "grant under terms with a new salt"
     grant_id: int
     grantee: str
 
@@ -562,6 +576,7 @@ class GrantExhaustedError(RejectedError):
     """This grant was changed as often as it can be; write new terms (a new salt) instead."""
 
     solidity = "ConsentRegistryGrantExhausted"
+    hint = "grant under terms with a new salt"
     grant_id: int
 
 
@@ -570,6 +585,7 @@ class PatientExhaustedError(RejectedError):
     """This address has revoked all as often as it can; it can grant nothing more, use a new address."""
 
     solidity = "ConsentRegistryPatientExhausted"
+    hint = "use a new address for the patient"
     patient: str
 
 
@@ -578,6 +594,7 @@ class TokenNotTransferableError(RejectedError):
     """An access token never moves and nobody can be approved for it."""
 
     solidity = "AccessTokenNotTransferable"
+    hint = "to give somebody else access, let the patient grant it"
 
 
 @dataclass(eq=False)
@@ -585,6 +602,7 @@ class TokenLengthMismatchError(RejectedError):
     """Two lists that belong together have different lengths."""
 
     solidity = "AccessTokenLengthMismatch"
+    hint = "ask with one id for each account"
     accounts: int
     ids: int
 
@@ -628,6 +646,7 @@ class DelegateInvalidError(RejectedError):
     """Nobody can be his own delegate, and neither can the zero address."""
 
     solidity = "AuthorityDelegateInvalid"
+    hint = "name another address as delegate"
     delegate: str
 
 
@@ -636,6 +655,7 @@ class DelegationScopeError(RejectedError):
     """A delegation needs a verb that can be delegated, and purposes exactly where it allows granting."""
 
     solidity = "AuthorityScopeInvalid"
+    hint = "allow granting with purposes, or revoking, or both"
     verbs: int
     purposes: int
 
@@ -645,6 +665,7 @@ class DelegationPeriodEmptyError(RejectedError):
     """The delegation would end before it begins, or has ended already."""
 
     solidity = "AuthorityPeriodEmpty"
+    hint = "let it end after it begins, and after now"
     not_before: int
     expires_at: int
 
@@ -666,6 +687,7 @@ class DelayOutOfRangeError(RejectedError):
     """The delay of a recovery must be between one and ninety days."""
 
     solidity = "AuthorityDelayOutOfRange"
+    hint = "choose a delay between 86400 and 7776000 seconds"
     delay: int
 
 
@@ -683,6 +705,7 @@ class GuardiansTooFewError(RejectedError):
     """Too few of the guardians signed."""
 
     solidity = "AuthorityGuardiansTooFew"
+    hint = "gather the signatures of more guardians"
     signed: int
     threshold: int
 
@@ -695,6 +718,7 @@ class ControllerInvalidError(RejectedError):
     """The key that shall take over is zero, the patient's own lost one, or the one in control already."""
 
     solidity = "AuthorityControllerInvalid"
+    hint = "let the patient make a new key, and the guardians sign for its address"
     controller: str
 
 
@@ -703,6 +727,7 @@ class NoRecoveryError(RejectedError):
     """No recovery is proposed for this patient."""
 
     solidity = "AuthorityNoRecovery"
+    hint = "have the guardians propose one, if the key is lost"
     patient: str
 
 
@@ -711,6 +736,7 @@ class RecoveryTooEarlyError(RejectedError):
     """The patient can still object: the recovery is not ready."""
 
     solidity = "AuthorityTooEarly"
+    hint = "complete it once that time has come"
     ready_at: int
 
     def _message(self) -> str:
@@ -731,6 +757,7 @@ class BreakGlassBarredError(RejectedError):
     """The patient has barred break-glass."""
 
     solidity = "EmergencyAccessBarred"
+    hint = "treat without the records; only the patient can allow it again"
     patient: str
 
 
@@ -739,6 +766,7 @@ class EpisodePatientInvalidError(RejectedError):
     """An emergency episode needs a patient other than the clinician."""
 
     solidity = "EmergencyAccessPatientInvalid"
+    hint = "name the patient's address"
     patient: str
 
 
@@ -747,6 +775,7 @@ class EmergencyReasonUnknownError(RejectedError):
     """The reason of an emergency is none of the codes."""
 
     solidity = "EmergencyAccessReasonUnknown"
+    hint = "state one of the coded reasons, 1 to 4"
     reason: int
 
 
@@ -755,6 +784,7 @@ class EpisodeDurationError(RejectedError):
     """An emergency episode lasts a minute at least, and no longer than the limit."""
 
     solidity = "EmergencyAccessDurationOutOfRange"
+    hint = "choose a duration within these bounds; another episode can follow"
     duration: int
     limit: int
 
@@ -795,6 +825,7 @@ class UnknownEpisodeError(RejectedError):
     """There is no such emergency episode."""
 
     solidity = "EmergencyAccessEpisodeUnknown"
+    hint = "check the id, network and deployment"
     episode_id: int
 
     def _message(self) -> str:
@@ -806,6 +837,7 @@ class EpisodeOverError(RejectedError):
     """The emergency episode is over, or its clinician is no longer accredited."""
 
     solidity = "EmergencyAccessEpisodeOver"
+    hint = "if the emergency lasts, the clinician opens another episode"
     episode_id: int
 
 
@@ -814,6 +846,7 @@ class EpisodeNotAllowedError(RejectedError):
     """This address may not do this to this emergency episode, or for this patient."""
 
     solidity = "EmergencyAccessNotAllowed"
+    hint = "let the one do it whose part it is: clinician or patient end it, somebody else reviews it"
     actor: str
 
 
@@ -822,6 +855,7 @@ class AlreadyReviewedError(RejectedError):
     """The emergency episode was reviewed before."""
 
     solidity = "EmergencyAccessReviewed"
+    hint = "there is nothing to do: a review stands"
     episode_id: int
 
 
@@ -830,6 +864,7 @@ class VerdictMissingError(RejectedError):
     """A review says whether the emergency was justified."""
 
     solidity = "EmergencyAccessVerdictMissing"
+    hint = "state whether it was justified or not"
 
 
 @dataclass(eq=False)
@@ -837,6 +872,7 @@ class NotTheAccreditorError(RejectedError):
     """Only the accreditor accredits."""
 
     solidity = "SoleAccreditorNotAllowed"
+    hint = "ask the accreditor of this deployment"
     caller: str
 
 
@@ -845,6 +881,7 @@ class AccreditationInvalidError(RejectedError):
     """Nobody can be accredited as nothing, and the zero address as nothing at all."""
 
     solidity = "SoleAccreditorInvalid"
+    hint = "name an address, and clinician or reviewer"
     actor: str
     kind: int
 

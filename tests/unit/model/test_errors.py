@@ -196,6 +196,12 @@ def test_rejected__any__shows_its_values_by_name_and_is_told_apart_by_identity()
     assert len({one, two}) == 2
 
 
+def test_rejected__each_contract_error__says_what_to_do() -> None:
+    for kind in HERE.values():
+        if issubclass(kind, RejectedError) and kind is not RejectedError:
+            assert made(kind).hint, kind
+
+
 def test_rejected__each_contract_error__has_exactly_one_class() -> None:
     folder = Path(errors.__file__).parent / "_data" / "contracts"
     on_chain: dict[str, int] = {}
