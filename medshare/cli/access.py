@@ -128,7 +128,7 @@ def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Pre
             also={"grant": f"{prepared.grant_id:#x}", "bundle": str(prepared.bundle)},
         )
     except MedshareError:
-        session.consenting.withdraw(prepared)
+        session.consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
         raise
     return None
 

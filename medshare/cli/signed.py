@@ -9,7 +9,8 @@ import click
 
 from medshare.cli.console import App, Group, escaped, moment
 from medshare.errors import InvalidInputError, LedgerUnavailableError, MedshareError
-from medshare.model.typed_data import MAX_SIGNED_MESSAGE_SIZE, SignedMessage
+from medshare.model.ids import derive_grant_id
+from medshare.model.typed_data import MAX_SIGNED_MESSAGE_SIZE, SignableGrant, SignedMessage
 
 if TYPE_CHECKING:
     from medshare.session import Session
@@ -51,6 +52,30 @@ def show(app: App, file: Path) -> None:
     if fault is not None:
         raise fault
     app.say(f"it can be sent now: medshare relay send {file} --as PAYER")
+
+
+@signed.command("discard")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def discard(app: App, file: Path) -> None:
+    """Remove a file that cannot be sent any more, and, of a grant that never was granted, its keys from this store.
+
+    What can still be sent is kept: end it first, such as with: medshare access revoke
+    """
+    message = read_signed(file)
+    given_up = False
+    with app.session() as session:
+        if _fault(session, message) is None:
+            raise InvalidInputError(
+                "it can still be sent, by whoever has a copy",
+                hint="wait for its deadline; of a grant, revoke it first: that ends what is on its way, too",
+            )
+        granting = message.message
+        if isinstance(granting, SignableGrant):
+            grant_id = derive_grant_id(granting.patient, granting.grantee, granting.terms)
+            given_up = session.consenting.withdraw(granting.patient, grant_id, granting.bundle)
+    file.unlink()
+    app.show({"file": str(file), "bundle_given_up": given_up}, title="discarded")
 
 
 def read_signed(path: Path) -> SignedMessage:

@@ -311,7 +311,7 @@ class Consenting:
         try:
             receipt = self._send(patient, prepared.patient, prepared.request)  # (7)
         except _NOT_GRANTED:
-            self.withdraw(prepared)
+            self.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
             raise
         except LedgerError as error:
             error.hint = f"it may still be granted: repeat it, or revoke {prepared.grant_id:#x}"
@@ -321,19 +321,19 @@ class Consenting:
         known = {field.name: getattr(prepared, field.name) for field in fields(prepared)}
         return Granted(**known, grant=grant, receipt=receipt)
 
-    def withdraw(self, prepared: Prepared) -> None:
+    def withdraw(self, patient: Address, grant_id: GrantId, bundle: BundleId) -> bool:
         """Give up the bundle of a grant that never was granted: no event names it, and nobody else ever would.
 
-        Where the chain shows it after all, since somebody else has sent the same words, it stays.
+        Returns:
+            False where it stays: the chain shows it after all, since somebody else has sent the same words, or cannot
+            be asked.
         """
-        bundle = prepared.request.bundle
         try:
-            granted = bundle in self._auditing.bundles(prepared.patient, prepared.grant_id)
+            granted = bundle in self._auditing.bundles(patient, grant_id)
         except LedgerUnavailableError:
             _log.warning("bundle %s is kept: the chain cannot be asked about it", bundle.hex())
-            return
-        if not granted:
-            self._give_up([bundle])
+            return False
+        return not granted and self._give_up([bundle]) == 0
 
     def preview(
         self,

@@ -3,6 +3,7 @@
 given a home, and in it a pauper: keys, and neither coins nor anything published
 ├─ paid by another of the keyring: publish the key and a record, grant, revoke, revoke all
 ├─ signed into a file: nothing happens until a relayer sends it; twice, and by two relayers, it is done once
+├─ a grant that is signed and never sent: discarded with its keys, once it is revoked
 ├─ the file is private, and says in words what was signed, and whether it can still be sent
 ├─ nobody there to be asked: nothing is signed, and the bundle of the grant is given up
 ├─ a drop box: what lies there is sent, what is nonsense is refused
@@ -96,6 +97,31 @@ def test_signed_grant__before_it_is_sent__changes_nothing(cli: CommandLine, tmp_
     cli.json("access", "grant", record, "--as", "pauper", "--to", "doctor", "--until", "1d", "--sign-to", file, "--yes")
     assert cli("record", "fetch", record, "--as", "doctor").code == 3
     assert cli.json("access", "list", "--patient", "pauper") == []
+
+
+def test_signed_grant__never_sent__is_discarded_with_its_keys_when_it_has_ended(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    record = with_a_record(cli, tmp_path)
+    pins = cli.json("storage", "pins")
+    file = tmp_path / "grant.json"
+    words = ["access", "grant", record, "--as", "pauper", "--to", "doctor", "--until", "1d"]
+    said = cli.json(*words, "--sign-to", file, "--yes")
+    assert cli("signed", "discard", file).code == 2
+    cli.json("access", "revoke", said["grant"], "--as", "pauper", *PAID)
+    assert cli.json("signed", "discard", file)["bundle_given_up"]
+    assert not file.exists()
+    assert cli.json("storage", "pins") == pins
+
+
+def test_signed_grant__that_was_sent__is_discarded_and_keeps_its_keys(cli: CommandLine, tmp_path: Path) -> None:
+    record = with_a_record(cli, tmp_path)
+    file = tmp_path / "grant.json"
+    words = ["access", "grant", record, "--as", "pauper", "--to", "doctor", "--until", "1d"]
+    cli.json(*words, "--sign-to", file, "--yes")
+    cli.json("relay", "send", file, "--as", "neighbour")
+    assert not cli.json("signed", "discard", file)["bundle_given_up"]
+    assert cli.fetched(record, "doctor") == OBSERVATION
 
 
 def test_signed_file__sent_by_two_relayers__is_done_once_and_the_second_is_told(
