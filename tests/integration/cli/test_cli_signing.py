@@ -5,6 +5,7 @@ given a home, and in it a pauper: keys, and neither coins nor anything published
 ├─ signed into a file: nothing happens until a relayer sends it; twice, and by two relayers, it is done once
 ├─ a grant that is signed and never sent: discarded with its keys, once it is revoked
 ├─ the file is private, and says in words what was signed, and whether it can still be sent
+├─ he is asked, and no is no
 ├─ nobody there to be asked: nothing is signed, and the bundle of the grant is given up
 ├─ a drop box: what lies there is sent, what is nonsense is refused
 └─ an identity whose key is in a wallet: signs messages, and no transactions
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,20 @@ def test_signing__nobody_to_be_asked__signs_nothing_and_gives_the_bundle_up(cli:
         assert "who shall read: doctor" in answer.err
         assert cli.json("storage", "pins") == pins
     assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize(("answer", "code", "stamps"), [("n", 1, 0), ("y", 0, 1)])
+def test_signing__person_is_asked__signs_only_what_he_wants(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, stamps: int
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer)
+    said = cli("access", "revoke-all", "--as", "pauper", "--paid-by", "neighbour")
+    assert said.code == code
+    assert "you sign: the end of everything granted, delegated or signed so far" in said.err
+    with connect(cli.home.path) as session:
+        patient = session.keyring.resolve("pauper")
+        assert session.ledger.consents.stamp(patient, block=session.ledger.chain.head()) == stamps
 
 
 def test_ways__that_exclude_each_other__are_a_usage_error(cli: CommandLine, tmp_path: Path) -> None:
