@@ -27,7 +27,7 @@ def test_walk_through__from_top_to_bottom__tells_each_step_and_leaves_nothing(
         "acts for her child",
         "refused: A delegate may grant neither for other purposes nor for longer",
         "its client makes packets for: mother, paediatrician",
-        "lake_hospital",
+        "The lake hospital publishes",
         "5 records have new versions",
         "denied for BTG: no emergency episode",
         "permitted for BTG",

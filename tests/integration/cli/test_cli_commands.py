@@ -119,6 +119,46 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["{scan}", "--as", "doctor"],
         {"permitted", "reason", "explanation", "as_of", "block", "status", "newest_version"},
     ),
+    "delegate appoint": (
+        ["neighbour", "--as", "patient", "--until", "30d", "--with-access"],
+        {
+            "patient",
+            "delegate",
+            "may",
+            "purposes",
+            "not_before",
+            "expires_at",
+            "access",
+            "records_released",
+            "block",
+        },
+    ),
+    "delegate dismiss": (["neighbour", "--as", "patient"], {"patient", "delegate", "block"}),
+    "delegate list": (["--patient", "patient"], set()),
+    "guardian name": (
+        ["neighbour", "clinic", "--as", "patient", "--export", "{new}"],
+        {"patient", "guardians", "threshold", "begins_at", "file", "block"},
+    ),
+    "guardian show": (
+        ["--patient", "patient"],
+        {
+            "patient",
+            "in_control",
+            "guarded",
+            "delay_days",
+            "change_begins_at",
+            "proposed",
+            "ready_at",
+            "guardians",
+            "threshold",
+            "file",
+        },
+    ),
+    "emergency accredit": (["doctor", "--kind", "clinician", "--until", "30d"], {"who", "kind", "until", "block"}),
+    "emergency serve": (["--as", "hospital", "--once"], set()),
+    "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
+    "emergency list": ([], set()),
+    "inbox": (["--as", "patient"], set()),
     "audit may-read": (
         ["--patient", "patient"],
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
@@ -140,7 +180,11 @@ EMPTY_HERE = {
     "revoked at",
 }  # a column in which nothing is said is not shown to people
 IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"}  # people are told in a sentence
-ELSEWHERE = {"demo"}  # takes seconds: test_demo.py
+IN_A_STORY = {
+    *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
+    *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
+}  # they need what came before them: test_cli_people.py
+ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
