@@ -90,7 +90,7 @@ def _embedded_accreditor(session: Session) -> Actor:
 @click.option("--as", "clinician", required=True, metavar="NAME", help="The clinician's identity.")
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
 @click.option("--reason", type=click.Choice(list(_REASONS)), required=True, help="Goes on chain, for ever.")
-@click.option("--for", "span", default="1h", show_default=True, metavar="SPAN", help="How long: 30m, 2h.")
+@click.option("--duration", "span", default="1h", show_default=True, metavar="SPAN", help="How long: 30m, 2h.")
 @click.option(
     "--details-file",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),

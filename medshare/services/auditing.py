@@ -284,11 +284,6 @@ class Auditing:
             reviewed=reviewed[-1] if reviewed else None,
         )
 
-    def events_since(self, block: int) -> list[LedgerEvent]:
-        """Return all events of later blocks than ``block``, in order."""
-        self._index.sync()
-        return [event for event in self._index.events() if event.place.block.number > block]
-
     # -------------------------------------------------------------------------------------------- replaying
 
     def _patients_of(self, grantee: Address | None, at: int | None) -> list[Address]:

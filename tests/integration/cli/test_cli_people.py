@@ -280,7 +280,7 @@ def test_emergency__served_in_a_loop__goes_on_until_stopped(
     [
         ("open --as researcher --patient patient --details-file {text}", "NotAccreditedError", 3),
         ("open --as doctor --patient patient --details-file {text}", "EpisodeOpenError", 1),
-        ("open --as doctor --patient clinic --for 9h --details-file {text}", "EpisodeDurationError", 2),
+        ("open --as doctor --patient clinic --duration 9h --details-file {text}", "EpisodeDurationError", 2),
         ("open --as doctor --patient clinic", "ConfigurationError", 1),
         ("open --as doctor --patient clinic --details-file {text}.none", "InvalidInputError", 2),
         ("release 0x7 --as hospital", "UnknownEpisodeError", 4),

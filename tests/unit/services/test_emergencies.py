@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from service_doubles import Overriding
+from service_doubles import CrashError, Faults, Overriding
 from town import HOUR, Town, new_town
 from world import DAY, TEXT
 
@@ -44,6 +44,7 @@ from medshare.model.emergency import AccreditationKind, Verdict
 from medshare.model.ids import BundleId, EpisodeId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
+from medshare.services.bundles import bundle_files
 from medshare.services.emergencies import Emergencies
 from medshare.services.publishing import Description
 from medshare.testing import new_actor
@@ -135,8 +136,6 @@ def test_release__what_it_makes__hides_number_and_names_of_records(town: Town) -
     for number in range(5):
         town.world.publish(f"text {number}".encode())
     released = town.emergencies.release(town.break_glass(), custodian=town.world.hospital)
-    from medshare.services.bundles import bundle_files
-
     (bundle,) = released.bundles
     files = bundle_files(town.world.store, BundleId(bundle.digest))
     assert len(files) == 8
@@ -267,6 +266,62 @@ def test_serve__the_chain_breaks_off__raises_and_goes_on_when_it_is_back(town: T
     assert refusal(town, published) is Reason.KEY_NOT_RELEASED
     assert [each.error for each in town.emergencies.serve(custodian=world.hospital)] == [None]
     assert opened(town, published) == TEXT
+
+
+# ----------------------------------------------------------------------------------------- crashes
+
+
+def served_with(town: Town, faults: Faults) -> None:
+    """Answer what waits, in a process that fails where ``faults`` say."""
+    world = town.world
+    emergencies = faults.wrap(world.ledger.emergencies, "episode", "is_live", "release")
+    broken = Emergencies(
+        ledger=replace(world.ledger, emergencies=emergencies),
+        store=faults.wrap(world.store, "get", "put", "pin", "unpin", "pins"),
+        clock=world.clock,
+        auditing=world.auditing,
+        safe=faults.wrap(town.safe, "keep"),
+    )
+    list(broken.serve(custodian=world.hospital))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_serve__the_process_dies_at_any_call__the_next_one_answers(tmp_path, after: bool) -> None:
+    whole = Faults()
+    counted = new_town(tmp_path / "counted")
+    counted.world.publish()
+    counted.break_glass()
+    served_with(counted, whole)
+    assert whole.calls > 10
+    for at in range(1, whole.calls + 1):
+        town = new_town(tmp_path / f"{at}")
+        published = town.world.publish()
+        town.break_glass()
+        with pytest.raises(CrashError):
+            served_with(town, Faults(at=at, after=after))
+        assert all(each.error is None for each in town.emergencies.serve(custodian=town.world.hospital))
+        assert opened(town, published) == TEXT
+
+
+def test_open__given_again_after_a_lost_answer__names_the_episode_that_is_open(town: Town) -> None:
+    world = town.world
+    faults = Faults(at=1, after=True, error=lambda: LedgerUnavailableError("the answer is lost"))
+    lossy = Emergencies(
+        ledger=replace(world.ledger, emergencies=faults.wrap(world.ledger.emergencies, "break_glass")),
+        store=world.store,
+        clock=world.clock,
+        auditing=world.auditing,
+        safe=town.safe,
+    )
+    service, town.emergencies = town.emergencies, lossy
+    with pytest.raises(LedgerUnavailableError):
+        town.break_glass()
+    town.emergencies = service
+    with pytest.raises(EpisodeOpenError) as refused:
+        town.break_glass()
+    (standing,) = town.emergencies.episodes(clinician=town.clinician.address)
+    assert standing.emergency.episode.episode_id == refused.value.episode_id
+    assert "CANARY-details" in service.text_of(standing.emergency.opened.details, owner=town.clinician)
 
 
 # ------------------------------------------------------------------------------------------- forged

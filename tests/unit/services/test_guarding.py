@@ -29,6 +29,7 @@ from medshare.errors import (
 )
 from medshare.model.delegation import NO_CIRCLE, Circle
 from medshare.model.ids import ZERO_ADDRESS
+from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
 from medshare.services.guarding import circle_from_json, circle_to_json
 
@@ -165,15 +166,9 @@ def test_recovered__what_was_published_before__opens_once_it_is_encrypted_anew(t
         world.open(published, town.newcomer)
     rotate_all(town)
     (newest,) = [each for each in world.auditing.records(world.patient.address) if each.version == 2]
-    opened = world.retrieving.open(newest.ref, reader=town.newcomer, purpose=world_purpose())
+    opened = world.retrieving.open(newest.ref, reader=town.newcomer, purpose=PurposeOfUse.PATRQT)
     assert b"".join(opened.stream()) == TEXT
     assert world.rotating.due(world.patient.address, custodian=world.hospital) == []
-
-
-def world_purpose():
-    from medshare.model.purpose import PurposeOfUse
-
-    return PurposeOfUse.PATRQT
 
 
 def test_recovered__the_new_key__grants_revokes_and_appoints_for_the_patient(town: Town) -> None:
@@ -204,7 +199,7 @@ def test_recovered__the_lost_key__neither_reads_nor_grants_nor_has_packets_any_m
         with pytest.raises(NotAllowedToActError):
             world.grant(record)
     with pytest.raises(NotAllowedToActError):
-        world.retrieving.pending(world.patient.address, reader=world.patient, purpose=world_purpose())
+        world.retrieving.pending(world.patient.address, reader=world.patient, purpose=PurposeOfUse.PATRQT)
 
 
 def test_recovered__the_new_key_is_not_published__publishing_says_so(town: Town) -> None:
