@@ -17,14 +17,14 @@ abstract contract Recovery is Authority {
 
     bytes32 private constant NAME_GUARDIANS =
         keccak256(
-            "NameGuardians(address patient,bytes32 circle,uint32 delay,bytes32 previous,uint8 mandate,uint32 deadline)"
+            "NameGuardians(address patient,bytes32 circle,uint32 delay,uint32 changes,uint8 mandate,uint32 deadline)"
         );
     bytes32 private constant RECOVER =
         keccak256("Recover(address patient,address controller,uint32 attempt,uint32 deadline)");
     bytes32 private constant OBJECT_TO_RECOVERY =
         keccak256("ObjectToRecovery(address patient,uint32 attempt,uint8 mandate,uint32 deadline)");
 
-    // slot 0: circle; slot 1: nextCircle; slot 2: delay, nextDelay, nextFrom, proposed; slot 3: readyAt, attempt
+    // slot 0: circle; slot 1: nextCircle; slot 2: delay, nextDelay, nextFrom, readyAt, attempt, changes; slot 3: proposed
     mapping(address patient => Guardianship) private _guardianships;
 
     // ------------------------------------------------------------------------------------------- NAMING GUARDIANS
@@ -41,7 +41,7 @@ abstract contract Recovery is Authority {
         address patient,
         bytes32 circle,
         uint32 delay,
-        bytes32 previous,
+        uint32 changes,
         Authorization authorization,
         bytes calldata signature
     ) external {
@@ -51,16 +51,15 @@ abstract contract Recovery is Authority {
                 patient,
                 circle,
                 delay,
-                previous,
+                changes,
                 authorization.mandate(),
                 authorization.deadline()
             )
         );
         _requireSignedControl(patient, hash, authorization, signature);
 
-        Guardianship storage guardianship = _guardianships[patient];
-        bytes32 named = guardianship.nextFrom == 0 ? guardianship.circle : guardianship.nextCircle;
-        if (previous != named) revert SignedOutdated(uint256(previous), uint256(named));
+        uint32 current = _guardianships[patient].changes;
+        if (changes != current) revert SignedOutdated(changes, current);
 
         _nameGuardians(patient, circle, delay);
     }
@@ -81,6 +80,7 @@ abstract contract Recovery is Authority {
             guardianship.nextDelay = delay;
             guardianship.nextFrom = from;
         }
+        ++guardianship.changes;
 
         emit GuardiansNamed(patient, circle, delay, from);
     }

@@ -108,9 +108,10 @@ class GuardianshipView:
     delay: int
     next_delay: int
     next_from: int
-    proposed: str
     ready_at: int
     attempt: int
+    changes: int
+    proposed: str
 
 
 # ------------------------------------------------------------------------------------------- their verbs

@@ -28,7 +28,7 @@ STRUCTS: Mapping[str, str] = {
     "Appoint": "address patient,address delegate,uint8 verbs,uint16 purposes,uint32 notBefore,uint32 expiresAt,"
     "uint8 stamp,uint8 epoch,uint8 mandate,uint32 deadline",
     "Dismiss": "address patient,address delegate,uint8 lastEpoch,uint8 mandate,uint32 deadline",
-    "NameGuardians": "address patient,bytes32 circle,uint32 delay,bytes32 previous,uint8 mandate,uint32 deadline",
+    "NameGuardians": "address patient,bytes32 circle,uint32 delay,uint32 changes,uint8 mandate,uint32 deadline",
     "Recover": "address patient,address controller,uint32 attempt,uint32 deadline",
     "ObjectToRecovery": "address patient,uint32 attempt,uint8 mandate,uint32 deadline",
     "EndEpisode": "uint256 episodeId,uint32 deadline",

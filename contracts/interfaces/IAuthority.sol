@@ -46,16 +46,18 @@ interface IAuthority is ISigned {
     /// @param nextFrom first second in which `nextCircle` is in force, 0 where none is waiting
     /// @param readyAt first second in which the proposed recovery can be completed, 0 where none is proposed
     /// @param attempt how many recoveries were proposed
-    /// @param proposed the key that would take over
+    /// @param changes how often guardians were named
+    /// @param proposed the key that would take over, 0 where none is proposed
     struct Guardianship {
         bytes32 circle;
         bytes32 nextCircle;
         uint32 delay;
         uint32 nextDelay;
         uint32 nextFrom;
-        address proposed;
         uint32 readyAt;
         uint32 attempt;
+        uint32 changes;
+        address proposed;
     }
 
     /// @notice A patient appointed a delegate, or changed what he may do.
@@ -189,14 +191,14 @@ interface IAuthority is ISigned {
     function nameGuardians(address patient, bytes32 circle, uint32 delay) external;
 
     /// @notice As nameGuardians, by the signature of the one in control.
-    /// @dev The signed struct is `NameGuardians(address patient,bytes32 circle,uint32 delay,bytes32 previous,
-    /// uint8 mandate,uint32 deadline)`: `previous` is the digest named last.
+    /// @dev The signed struct is `NameGuardians(address patient,bytes32 circle,uint32 delay,uint32 changes,
+    /// uint8 mandate,uint32 deadline)`: how often guardians were named so far.
     /// @custom:privacy As nameGuardians.
     function nameGuardiansSigned(
         address patient,
         bytes32 circle,
         uint32 delay,
-        bytes32 previous,
+        uint32 changes,
         Authorization authorization,
         bytes calldata signature
     ) external;

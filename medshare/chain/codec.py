@@ -212,7 +212,7 @@ def decode_control(answer: bytes) -> Control:
 
 def decode_guardianship(answer: bytes) -> Guardianship:
     """Return ``IAuthority.Guardianship``."""
-    circle, next_circle, delay, next_delay, next_from, proposed, ready_at, attempt = words(answer, 8)
+    circle, next_circle, delay, next_delay, next_from, ready_at, attempt, changes, proposed = words(answer, 9)
     return Guardianship(
         circle=circle,
         next_circle=next_circle,
@@ -222,6 +222,7 @@ def decode_guardianship(answer: bytes) -> Guardianship:
         proposed=to_address(proposed),
         ready_at=bounded(ready_at, _U32),
         attempt=bounded(attempt, _U32),
+        changes=bounded(changes, _U32),
     )
 
 

@@ -116,11 +116,11 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
                 _authorization(signed),
             )
         case SignableNameGuardians():
-            return "nameGuardiansSigned(address,bytes32,uint32,bytes32,uint256,bytes)", (
+            return "nameGuardiansSigned(address,bytes32,uint32,uint32,uint256,bytes)", (
                 address_word(message.patient),
                 digest_word(message.circle),
                 word(message.delay),
-                digest_word(message.previous),
+                word(message.changes),
                 _authorization(signed),
             )
         case SignableObjectToRecovery():

@@ -157,11 +157,8 @@ class Guardianship:
     """First second in which the proposed recovery can be completed, 0 where none is proposed."""
     attempt: int = 0
     """How many recoveries were proposed."""
-
-    @property
-    def named(self) -> bytes:
-        """The digest that the patient named last, in force or waiting."""
-        return self.circle if self.next_from == 0 else self.next_circle
+    changes: int = 0
+    """How often guardians were named."""
 
     def at(self, now: int) -> Guardianship:
         """Return what is in force at ``now``: the chain writes down that a circle's time has come when it next acts."""

@@ -247,7 +247,7 @@ _MEMBERS: dict[str, tuple[str, Callable[[_Teller, Value], str]]] = {
     "terms": ("salted digest of the terms", _Teller.hexed),
     "bundle": ("digest of the key bundle", _Teller.hexed),
     "circle": ("salted digest of the guardians", _Teller.hexed),
-    "previous": ("digest of the guardians before", _Teller.hexed),
+    "changes": ("changes of guardians so far", _plain),
     "purposes": ("purposes", _Teller.purposes),
     "verbs": ("may", _Teller.verbs),
     "notBefore": ("from", _Teller.beginning),

@@ -245,7 +245,7 @@ class SignableNameGuardians(Mandated):
 
     contract: ClassVar[str] = "ConsentRegistry"
     encoding: ClassVar[str] = (
-        "NameGuardians(address patient,bytes32 circle,uint32 delay,bytes32 previous,uint8 mandate,uint32 deadline)"
+        "NameGuardians(address patient,bytes32 circle,uint32 delay,uint32 changes,uint8 mandate,uint32 deadline)"
     )
 
     patient: Address
@@ -253,8 +253,8 @@ class SignableNameGuardians(Mandated):
     """Salted digest, ``Circle.digest``; zeros for none."""
     delay: int
     """Seconds in which the patient can object to a recovery."""
-    previous: bytes
-    """The digest named last, zeros where there was none."""
+    changes: int
+    """How often guardians were named so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

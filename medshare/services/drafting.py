@@ -147,7 +147,7 @@ class Drafting:
             patient=patient,
             circle=circle,
             delay=delay,
-            previous=self._ledger.authority.guardianship(patient, block=self._block).named,
+            changes=self._ledger.authority.guardianship(patient, block=self._block).changes,
             mandate=self._mandate(patient),
             deadline=self._deadline,
         )

@@ -70,7 +70,7 @@ def test_object__by_the_patient_before_it_is_completed__ends_it(authority, actor
 
     sent = authority.object(actors.patient, actors.patient, **timing)
 
-    stands = GuardianshipView(CIRCLE.digest(actors.patient), NO_CIRCLE, DELAY, 0, 0, ZERO_ADDRESS, 0, 1)
+    stands = GuardianshipView(CIRCLE.digest(actors.patient), NO_CIRCLE, DELAY, 0, 0, 0, 1, 1, ZERO_ADDRESS)
     assert authority.guardianship(actors.patient) == stands
     values = {"patient": actors.patient, "attempt": 1}
     assert sent.events == (Event("RecoveryObjected", values, authority.contract.address),)
@@ -136,7 +136,7 @@ def test_complete__around_its_day__no_second_earlier(authority, actors, new_key,
     values = {"patient": actors.patient, "controller": new_key, "tenure": 1}
     assert sent.events == (Event("ControlMoved", values, authority.contract.address),)
     assert authority.controller(actors.patient) == (new_key, 1)
-    stands = GuardianshipView(CIRCLE.digest(actors.patient), NO_CIRCLE, DELAY, 0, 0, ZERO_ADDRESS, 0, 1)
+    stands = GuardianshipView(CIRCLE.digest(actors.patient), NO_CIRCLE, DELAY, 0, 0, 0, 1, 1, ZERO_ADDRESS)
     assert authority.guardianship(actors.patient) == stands
 
 
@@ -388,7 +388,7 @@ def test_events__replayed__rebuild_control_and_guardianship(authority, actors, n
                 if event.name == "ControlMoved":
                     control = values["controller"], values["tenure"]
 
-    empty = {"next_circle": NO_CIRCLE, "next_delay": 0, "next_from": 0}
+    empty = {"next_circle": NO_CIRCLE, "next_delay": 0, "next_from": 0, "changes": 1}
     assert authority.guardianship(actors.patient) == GuardianshipView(**stands, **empty)
     assert authority.controller(actors.patient) == control == (new_key, 1)
 

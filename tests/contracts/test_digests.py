@@ -162,7 +162,7 @@ SIGNED_FORMS = {
         m.patient, m.delegate, m.last_epoch, by, signature
     ),
     "NameGuardians": lambda _court, do, m, by, signature: do.nameGuardiansSigned(
-        m.patient, m.circle, m.delay, m.previous, by, signature
+        m.patient, m.circle, m.delay, m.changes, by, signature
     ),
     "Recover": lambda court, do, m, _by, signature: _proposal(court, do, m, signature),
     "ObjectToRecovery": lambda _court, do, m, by, signature: do.objectToRecoverySigned(m.patient, by, signature),

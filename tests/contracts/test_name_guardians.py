@@ -25,7 +25,7 @@ pytestmark = pytest.mark.contracts
 
 OLD = Circle(guardians(3), 2)
 NEW = Circle(guardians(3, family="friend"), 2)
-NOBODY = GuardianshipView(NO_CIRCLE, NO_CIRCLE, 0, 0, 0, ZERO_ADDRESS, 0, 0)
+NOBODY = GuardianshipView(NO_CIRCLE, NO_CIRCLE, 0, 0, 0, 0, 0, 0, ZERO_ADDRESS)
 
 
 def named_event(authority, patient, circle, delay, since):
@@ -59,7 +59,7 @@ def test_name_guardians__first__holds_at_once_and_is_told(authority, actors):
     sent = name(authority, actors, OLD, 2 * DAY)
 
     digest = OLD.digest(actors.patient)
-    stands = GuardianshipView(digest, NO_CIRCLE, 2 * DAY, 0, 0, ZERO_ADDRESS, 0, 0)
+    stands = GuardianshipView(digest, NO_CIRCLE, 2 * DAY, 0, 0, 0, 0, 1, ZERO_ADDRESS)
     assert authority.guardianship(actors.patient) == stands
     assert sent.events == (named_event(authority, actors.patient, digest, 2 * DAY, sent.time),)
     proposed = propose(authority, actors, OLD)
@@ -97,7 +97,7 @@ def test_name_guardians__change__waits_for_the_delay_of_the_one_before(authority
     sent = name(authority, actors, NEW, 7 * DAY)
 
     old, new, since = OLD.digest(actors.patient), NEW.digest(actors.patient), sent.time + 3 * DAY
-    stands = GuardianshipView(old, new, 3 * DAY, 7 * DAY, since, ZERO_ADDRESS, 0, 0)
+    stands = GuardianshipView(old, new, 3 * DAY, 7 * DAY, since, 0, 0, 2, ZERO_ADDRESS)
     assert authority.guardianship(actors.patient) == stands
     assert sent.events == (named_event(authority, actors.patient, new, 7 * DAY, since),)
 
@@ -175,7 +175,7 @@ def test_name_guardians__after_the_circle_was_dismissed__holds_at_once(authority
 
     sent = name(authority, actors, NEW, 7 * DAY, at=since)
 
-    stands = GuardianshipView(NEW.digest(actors.patient), NO_CIRCLE, 7 * DAY, 0, 0, ZERO_ADDRESS, 0, 0)
+    stands = GuardianshipView(NEW.digest(actors.patient), NO_CIRCLE, 7 * DAY, 0, 0, 0, 0, 3, ZERO_ADDRESS)
     assert authority.guardianship(actors.patient) == stands
     assert sent.events[0].values["from"] == since
 

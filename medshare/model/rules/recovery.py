@@ -42,9 +42,9 @@ class RecoveryRules(AuthorityRules):
         self, message: SignableNameGuardians, signer: Address, place: EventPlace, *, valid: bool
     ) -> tuple[GuardiansNamed]:
         self._require_signed_control(message, message.patient, signer, place, valid=valid)
-        named = self.guardianship(message.patient).named
-        if message.previous != named:
-            raise SignedOutdatedError(int.from_bytes(message.previous, "big"), int.from_bytes(named, "big"))
+        changes = self.guardianship(message.patient).changes
+        if message.changes != changes:
+            raise SignedOutdatedError(message.changes, changes)
         return self._name_guardians(message.patient, message.circle, message.delay, place)
 
     def _name_guardians(self, patient: Address, circle: bytes, delay: int, place: EventPlace) -> tuple[GuardiansNamed]:
@@ -164,6 +164,7 @@ class RecoveryRules(AuthorityRules):
 
 
 def _named(standing: Guardianship, event: GuardiansNamed) -> Guardianship:
+    standing = replace(standing, changes=standing.changes + 1)
     if standing.circle == NO_CIRCLE:
         return replace(standing, circle=event.circle, delay=event.delay)
     return replace(standing, next_circle=event.circle, next_delay=event.delay, next_from=event.begins_at)

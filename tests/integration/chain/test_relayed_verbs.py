@@ -216,7 +216,7 @@ def test_relay__guardians__are_named_and_a_recovery_is_objected_to(office, poor)
         patient=mary.address,
         circle=circle.digest(mary.address),
         delay=DAY,
-        previous=bytes(32),
+        changes=0,
     )
     words = [
         office.signed(guardians[one], SignableRecover, patient=mary.address, controller=thief.address, attempt=1)

@@ -162,11 +162,11 @@ def test_describe__by_mandate__says_for_whom() -> None:
 
 
 def test_describe__guardians__named_changed_or_given_up() -> None:
-    named = SignableNameGuardians(patient=MARY, circle=b"\1" * 32, delay=3 * DAY, previous=bytes(32), deadline=NOW + 5)
+    named = SignableNameGuardians(patient=MARY, circle=b"\1" * 32, delay=3 * DAY, changes=0, deadline=NOW + 5)
     recover = SignableRecover(patient=MARY, controller=PLACE, attempt=1, deadline=NOW + 5)
 
     assert "3 days after they propose it" in warnings(named)[0]
-    assert ("digest of the guardians before", "none") in told(named)
+    assert ("changes of guardians so far", "0") in told(named)
     assert "nobody can give you a new one" in warnings(replace(named, circle=bytes(32)))[0]
     assert f"into the hands of {PLACE}" in warnings(recover)[0]
     assert "no name" in warnings(recover)[1]
