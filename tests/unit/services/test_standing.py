@@ -575,6 +575,15 @@ def test_bundle__of_any_number_of_custodians__has_a_power_of_two_of_like_files(
     assert set(sizes) <= {124 + 28 + 1024, 124 + 28 + 2048}
 
 
+def test_bundle__what_other_bundles_tell_already__is_not_written_again(known: World) -> None:
+    clinics = tuple(with_key(known, new_actor()).address for _ in range(2))
+    told = []
+    for purpose in (TREAT, HRESCH, PurposeOfUse.PUBHLTH):
+        granted = say(known, permit(purpose, custodians=(*clinics, known.hospital.address)))
+        told.append(len(list_directory(known.store.get, granted.bundle)) - 1)
+    assert told == [5, 5, 5], "one header, and excerpts of this grant for three, made up to four"
+
+
 def test_excerpt__of_one_custodian__is_opened_by_no_other(known: World) -> None:
     clinic = with_key(known, new_actor())
     granted = say(known, permit(custodians=(clinic.address, known.hospital.address)))
