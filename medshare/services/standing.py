@@ -106,10 +106,12 @@ class StandingConsents:
             LedgerError: the chain failed.
         """
         block = self._auditing.sync()
+        stamp = self._ledger.consents.stamp(subject.patient, block=block)
+        patient_keys = self.keys_of(subject.patient)
         admitted: dict[Address, Recipient] = {}
         withheld: list[Withheld] = []
         for reader, standings in self._live(custodian.address, subject.patient, block).items():  # (1)
-            consents, unknown = self._consents(custodian, standings, block)  # (2)
+            consents, unknown = self._consents(custodian, standings, stamp, patient_keys)  # (2)
             if unknown:
                 withheld += unknown
                 continue
@@ -174,12 +176,9 @@ class StandingConsents:
         return live
 
     def _consents(
-        self, custodian: Actor, standings: Sequence[GrantStanding], block: BlockRef
+        self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int, patient_keys: Sequence[Recipient]
     ) -> tuple[list[Consent], list[Withheld]]:
         """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
-        patient = standings[0].grant.patient
-        stamp = self._ledger.consents.stamp(patient, block=block)
-        patient_keys = self.keys_of(patient)
         files: dict[str, Link] = {}
         missing = set()
         for standing in standings:
