@@ -106,10 +106,11 @@ class StandingConsents:
             LedgerError: the chain failed.
         """
         block = self._auditing.sync()
+        stamp = self._ledger.consents.stamp(subject.patient, block=block)
         admitted: dict[Address, Recipient] = {}
         withheld: list[Withheld] = []
         for reader, standings in self._live(custodian.address, subject.patient, block).items():  # (1)
-            consents, unknown = self._consents(custodian, standings, block)  # (2)
+            consents, unknown = self._consents(custodian, standings, stamp)  # (2)
             if unknown:
                 withheld += unknown
                 continue
@@ -174,11 +175,9 @@ class StandingConsents:
         return live
 
     def _consents(
-        self, custodian: Actor, standings: Sequence[GrantStanding], block: BlockRef
+        self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int
     ) -> tuple[list[Consent], list[Withheld]]:
         """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
-        patient = standings[0].grant.patient
-        stamp = self._ledger.consents.stamp(patient, block=block)
         files: dict[str, Link] = {}
         missing = set()
         for standing in standings:

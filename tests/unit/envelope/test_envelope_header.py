@@ -22,7 +22,17 @@ from envelope_judge import header_of, key_content, packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medshare.envelope import PACKET_LENGTH, FileKey, Identity, Recipient, read_header, rewrap, unwrap, wrap
+from medshare.envelope import (
+    PACKET_LENGTH,
+    FileKey,
+    Identity,
+    Recipient,
+    read_header,
+    rewrap,
+    unwrap,
+    wrap,
+    wrapped_for,
+)
 from medshare.envelope.header import MAX_HEADER_LENGTH, MAX_PACKET_LENGTH, MAX_PACKETS
 from medshare.errors import (
     AuthenticationError,
@@ -133,6 +143,26 @@ def test_unwrap__same_key_in_two_packets__is_taken():
 
 
 # --------------------------------------------------------------------------------------------------------- rewrap
+
+
+def test_wrapped_for__some_readers__finds_them_and_nobody_else():
+    writer, readers, others = Identity.generate(), *([Identity.generate() for _ in range(3)] for _ in range(2))
+    header = wrap(FileKey.generate(), writer=writer, recipients=[each.recipient for each in readers])
+    asked = [each.recipient for each in (*readers, *others)]
+    assert wrapped_for(header, writer=writer, candidates=asked) == {each.recipient for each in readers}
+    assert wrapped_for(header, writer=writer, candidates=[]) == frozenset()
+
+
+def test_wrapped_for__asked_by_somebody_else__finds_nobody():
+    writer, reader, other = Identity.generate(), Identity.generate(), Identity.generate()
+    header = wrap(FileKey.generate(), writer=writer, recipients=[reader.recipient, writer.recipient])
+    assert wrapped_for(header, writer=other, candidates=[reader.recipient, other.recipient]) == frozenset()
+    assert wrapped_for(header, writer=writer, candidates=[writer.recipient]) == {writer.recipient}
+
+
+def test_wrapped_for__not_a_header__is_refused():
+    with pytest.raises(MalformedEnvelopeError):
+        wrapped_for(b"crypt4gh", writer=Identity.generate(), candidates=[])
 
 
 def test_rewrap__for_a_new_reader__opens_for_that_reader_only():

@@ -13,6 +13,7 @@ given an identity
 """
 
 import copy
+import hmac
 import pickle
 
 import pytest
@@ -126,3 +127,29 @@ def test_identity__packets_in_both_directions__have_different_keys():
     sealed = one.cipher_to(other.recipient).encrypt(bytes(12), b"text", None)
     assert other.cipher_from(one.recipient).decrypt(bytes(12), sealed, None) == b"text"
     assert other.cipher_to(one.recipient).encrypt(bytes(12), b"text", None) != sealed
+
+
+def test_shared_secret__of_two__is_the_same_on_either_side_and_nobody_else_s():
+    one, two, other = (Identity.generate() for _ in range(3))
+    secret = one.shared_secret(two.recipient, "medshare/test/1", b"context")
+    assert secret == two.shared_secret(one.recipient, "medshare/test/1", b"context")
+    assert len(secret) == 32
+    different = {
+        one.shared_secret(two.recipient, "medshare/test/2", b"context"),
+        one.shared_secret(two.recipient, "medshare/test/1", b"another"),
+        one.shared_secret(other.recipient, "medshare/test/1", b"context"),
+        other.shared_secret(two.recipient, "medshare/test/1", b"context"),
+        one.shared_secret(one.recipient, "medshare/test/1", b"context"),
+    }
+    assert secret not in different
+    assert len(different) == 5
+
+
+def test_shared_secret__as_defined__is_the_hmac_over_both_keys():
+    one, two = Identity.from_bytes(bytes([1] * 32)), Identity.from_bytes(bytes([2] * 32))
+    shared = X25519PrivateKey.from_private_bytes(bytes([1] * 32)).exchange(
+        X25519PublicKey.from_public_bytes(two.recipient.key)
+    )
+    keys = b"".join(sorted((one.recipient.key, two.recipient.key)))
+    expected = hmac.digest(shared, b"medshare/test/1\0" + keys + b"context", "sha256")
+    assert one.shared_secret(two.recipient, "medshare/test/1", b"context") == expected

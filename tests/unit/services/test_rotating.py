@@ -30,6 +30,8 @@ from medshare.errors import (
     StoreUnavailableError,
     UnknownGrantError,
 )
+from medshare.hashing import keccak256
+from medshare.model.events import BlockRef
 from medshare.model.ids import GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, Manifest, RecordStatus
@@ -241,6 +243,24 @@ def test_due__revoked_while_it_was_registered__is_found_by_its_header(known: Wor
     (rotation,) = rotate(known, lab)
     assert rotation.published.record_id not in due(known)
     assert not holds(known, rotation.published)
+
+
+def test_due__everything_in_one_second__goes_by_the_order_of_the_chain(known: World, monkeypatch) -> None:
+    """As on chains whose blocks come faster than their clock ticks."""
+
+    def next_ref(number: int) -> BlockRef:
+        return BlockRef(number=number, hash=keccak256(number.to_bytes(8, "big")), time=known.clock.now() + 100)
+
+    monkeypatch.setattr(known.chain, "_next_ref", next_ref)
+    known.chain.mine()
+    before = publish(known, b"before")
+    granted = say(known, permit(records=(before.entry.ref,)), expires_at=known.clock.now() + 30 * DAY)
+    known.consenting.revoke(granted.grant_id, patient=known.patient)
+    after = publish(known, b"after")
+    assert before.entry.registered_at == after.entry.registered_at
+    found = due(known)
+    assert before.record_id in found
+    assert after.record_id not in found
 
 
 def test_due__a_live_grant_s_bundle_is_missing__is_no_reason(known: World) -> None:
