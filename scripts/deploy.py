@@ -34,6 +34,7 @@ from medshare.chain import (
     open_chain,
     plan_deployment,
 )
+from medshare.chain.deployments import PlannedContract
 from medshare.chain.opening import genesis_signer
 from medshare.cli.asking import ask_secret, passphrase_of
 from medshare.cli.ending import run
@@ -219,11 +220,19 @@ def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
                 "name": one.name,
                 "gas": one.gas,
                 "creation_hash": "0x" + one.creation_hash.hex(),
-                "constructor_arguments": "0x" + one.constructor_arguments.hex(),
+                "constructor_arguments": None
+                if one.constructor_arguments is None
+                else "0x" + one.constructor_arguments.hex(),
             }
             for one in plan.contracts
         ],
     }
+
+
+def arguments_text(contract: PlannedContract) -> str:
+    """Return what a constructor would be told, for people."""
+    arguments = contract.constructor_arguments
+    return "those of whoever deploys" if arguments is None else arguments.hex() or "none"
 
 
 def plan_text(plan: Plan, *, faucet: bool) -> str:
@@ -234,8 +243,7 @@ def plan_text(plan: Plan, *, faucet: bool) -> str:
         payer = f"{plan.deployer}, has {plan.balance / ETHER:.6f} ether"
     lines = [f"network   {plan.network}, chain {plan.chain_id}", f"deployer  {payer}"]
     lines += [
-        f"deploy    {one.name}: {one.gas:,} gas, constructor arguments: {one.constructor_arguments.hex() or 'none'}"
-        for one in plan.contracts
+        f"deploy    {one.name}: {one.gas:,} gas, constructor arguments: {arguments_text(one)}" for one in plan.contracts
     ]
     lines.append(f"costs     {plan.gas:,} gas, at most {plan.cost / ETHER:.6f} ether")
     if plan.deployer != ZERO_ADDRESS and plan.balance < plan.cost:

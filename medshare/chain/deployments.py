@@ -29,7 +29,7 @@ from medshare.files import private_folder, write_whole
 from medshare.hashing import keccak256, sha256
 from medshare.model.documents import Reader, decode_document
 from medshare.model.eip712 import Domain
-from medshare.model.ids import Address
+from medshare.model.ids import ZERO_ADDRESS, Address
 from medshare.ports import Signer
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 EMERGENCY_LINKS = ("ConsentRegistry", "SoleAccreditor")
 """Whom EmergencyAccess asks, as its constructor takes them."""
 SCHEMA_VERSION = 1
+_SOMEBODY = Address("0x" + "dE" * 20)
+"""Stands in for a deployer who is not named: what he would pay is the same for anybody."""
 MAX_FILE_SIZE = 1 << 20
 _MAX_NUMBER = (1 << 64) - 1
 _FILE_MODE = 0o644
@@ -167,7 +169,8 @@ class PlannedContract:
     name: str
     gas: int
     creation_hash: bytes
-    constructor_arguments: bytes = b""
+    constructor_arguments: bytes | None
+    """None where they depend on who deploys, and nobody is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,13 +210,18 @@ def check_replacing(present: Deployment, replacing: str | None) -> None:
 def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
     """Return what a deployment would take; nothing is signed or sent.
 
+    Args:
+        client: the chain.
+        deployer: who would deploy; the zero address where nobody is named yet.
+
     Raises:
         LedgerUnavailableError, ConfigurationError: the node fails, or gas is dearer than the profile allows.
     """
     fees = quote_fees(client)
-    first = client.nonce(deployer, pending=True)
+    payer = _SOMEBODY if deployer == ZERO_ADDRESS else deployer
+    first = client.nonce(payer, pending=True)
     # Where they will lie, unless a deployment that broke off is taken up again.
-    addresses = {name: contract_address(deployer, first + number) for number, name in enumerate(CONTRACTS)}
+    addresses = {name: contract_address(payer, first + number) for number, name in enumerate(CONTRACTS)}
     return Plan(
         network=client.profile.name,
         chain_id=client.chain_id,
@@ -221,7 +229,7 @@ def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
         balance=client.balance(deployer),
         price=fees.most,
         contracts=tuple(
-            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client, deployer, addresses))
+            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client, payer, addresses))
             for artifact in _artifacts()
         ),
     )
@@ -232,7 +240,7 @@ def _planned(client: ChainClient, deployer: Address, artifact: Artifact, argumen
         name=artifact.name,
         gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code + arguments),
         creation_hash=artifact.creation_hash,
-        constructor_arguments=arguments,
+        constructor_arguments=None if arguments and deployer == ZERO_ADDRESS else arguments,
     )
 
 
