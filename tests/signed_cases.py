@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evm import BUNDLE, NEVER, TERMS, TREAT, Chain, Contracts, Ledger, Receipt, grant_id_of, pack_grant
-from people import BOTH, DAY, NO_CIRCLE, Authority, Circle, Emergencies, episode_id_of, guardians, pack_delegation
+from people import BOTH, DAY, Authority, Circle, Emergencies, episode_id_of, guardians, pack_delegation
 from signing import Domain, authorize, key_of, sign, signable
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction

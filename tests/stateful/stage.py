@@ -19,12 +19,10 @@ from medshare.model.ids import derive_episode_id, derive_grant_id
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
 
-KEYS = {
-    key.address: key
-    for key in map(account, ("anna", "ben", "parent", "new key", "doctor", "reviewer", "hospital", "accreditor"))
-}
+_NAMES = ("Anna", "Ben", "parent", "new key", "doctor", "reviewer", "hospital", "accreditor")
+KEYS = {key.address: key for key in map(account, _NAMES)}
 ACTORS = ANNA, BEN, PARENT, NEW_KEY, DOCTOR, REVIEWER, HOSPITAL, ACCREDITOR = tuple(KEYS)
-NAMES = dict(zip(ACTORS, ["Anna", "Ben", "Parent", "New-key", "Doctor", "Reviewer", "Hospital", "Accreditor"], strict=True))
+NAMES = dict(zip(ACTORS, _NAMES, strict=True))
 PATIENTS, DELEGATES, CLINICIANS = (ANNA, BEN), (PARENT, NEW_KEY, DOCTOR), (DOCTOR, PARENT)
 GUARDIANS = {key.address: key for key in map(account, ("guardian one", "guardian two", "guardian three"))}
 CIRCLES = (
@@ -117,8 +115,8 @@ def pack_delegation(delegation: Delegation) -> int:
 
 
 def words_of(model: LedgerModel) -> dict[Place, int]:
-    """Return every word that stories can write, as the contracts must hold it."""
-    return {**_all_empty(), **dict(_consents_words(model)), **dict(_other_words(model))}
+    """Return what the contracts must hold, word by word."""
+    return {**dict(_consents_words(model)), **dict(_other_words(model))}
 
 
 def _consents_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
@@ -137,7 +135,7 @@ def _consents_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
             int.from_bytes(standing.circle, "big"),
             int.from_bytes(standing.next_circle, "big"),
             delays | int(standing.proposed, 16) << 96,
-            standing.ready_at | standing.attempt << 32,
+            standing.ready_at | standing.attempt << 32 | standing.changes << 64,
         )
         for offset, word in enumerate(words):
             yield (where, "_guardianships", (patient,), offset), word
@@ -164,7 +162,8 @@ def _other_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
 
 
 @cache
-def _all_empty() -> dict[Place, int]:
+def empty_words() -> dict[Place, int]:
+    """Return every word that stories could write, as it is before."""
     consents, emergencies = "ConsentRegistry", "EmergencyAccess"
     places: list[Place] = [(consents, "_grants", (grant_id,), 0) for grant_id in GRANT_IDS]
     places += [(consents, "_delegations", pair, 0) for pair in product(ACTORS, (*ACTORS, ZERO_ADDRESS))]

@@ -14,7 +14,7 @@ from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from letters import Letter
 from people import BTG, REVIEW_PERIOD
-from stage import ACCREDITOR, END_OF_TIME, NAMES, PURPOSES, START, new_model, stage, words_of
+from stage import ACCREDITOR, END_OF_TIME, NAMES, PURPOSES, START, Place, empty_words, new_model, stage, words_of
 from told import Moved, Refused, Told, moves, read_logs
 
 from medshare.errors import RejectedError
@@ -23,6 +23,7 @@ from medshare.model.delegation import Control, Delegation, Guardianship, Verbs
 from medshare.model.emergency import AccreditationKind
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
 from medshare.model.ids import Address, GrantId, clinician_of, patient_of
+from medshare.model.ledger import LAST_COUNT
 from medshare.model.purpose import Purpose
 
 ZERO = bytes(32)
@@ -67,17 +68,21 @@ class Story(RuleBasedStateMachine):
         self.now = START
         self.block = 0
         self.deadlines: set[int] = set()
+        self.used: set[bytes] = set()
+        """Signatures that had their effect."""
         self.answered: dict[object, object] = {}
         """What each view was last asked about: it is asked again where something it reads has changed."""
 
     def teardown(self) -> None:
-        self.stage.evm.revert(self.mark)
+        try:
+            self._storage_agrees({**empty_words(), **words_of(self.model)})
+        finally:
+            self.stage.evm.revert(self.mark)
 
     def begin_with(self) -> None:
         """Let the contracts hold what the model holds, as if it had happened before."""
         for place, word in words_of(self.model).items():
-            if word:
-                self.stage.store(place, word)
+            self.stage.store(place, word)
         for grant in self.model.grants.values():
             self.tokens[grant.grantee, grant.grant_id] = 1
         self.replayed = deepcopy(self.model)
@@ -101,9 +106,7 @@ class Story(RuleBasedStateMachine):
             expected = self._carry_out(verb, place, author, before)
         except RejectedError as error:
             note(f"    refused: {type(error).__name__}")
-            with pytest.raises(RefusedError) as refused:
-                self.stage.contracts[contract].do(caller, self.now, *call)
-            assert refused.value.args == _values_of(error)
+            self._refused(contract, caller, call, error)
             return False
         self._done(contract, caller, call, place, expected)
         return True
@@ -117,6 +120,7 @@ class Story(RuleBasedStateMachine):
             note(f"    {letter}")
             try:
                 told = self._carry_out(relaying(self, letter), place, letter.signer, self.before())
+                self._use(letter)
             except RejectedError as error:
                 told = [Refused(index, _values_of(error))]
             ours = [one for one in told if not isinstance(one, Moved | Refused)]
@@ -124,6 +128,19 @@ class Story(RuleBasedStateMachine):
             expected += told
         calls = [self.stage.contracts[contract]._data(letter.call[0], letter.call[1:]) for letter in letters]
         self._done(contract, caller, ("batch", calls), first, expected)
+
+    def send(self, letter: Letter, sender: Address) -> None:
+        """Let somebody send what another signed."""
+        if self.both(letter.contract, sender, letter.call, relaying(self, letter), letter.signer):
+            self._use(letter)
+
+    def _use(self, letter: Letter) -> None:
+        """I2: a signature works once; at the last count, where nothing can begin any more, ending can be repeated."""
+        assert letter.is_genuine
+        assert self.now < letter.message.deadline
+        if getattr(letter.message, "last_epoch", 0) < LAST_COUNT and getattr(letter.message, "stamp", 0) < LAST_COUNT:
+            assert letter.signature not in self.used
+        self.used.add(letter.signature)
 
     def before(self) -> Before:
         model = self.model
@@ -142,6 +159,11 @@ class Story(RuleBasedStateMachine):
         for event in happened:
             self._judge(event, author, before)
         return [*happened, *(move for event in happened for move in moves(event, holders.get))]
+
+    def _refused(self, contract: str, caller: Address, call: tuple[Any, ...], error: RejectedError) -> None:
+        with pytest.raises(RefusedError) as refused:
+            self.stage.contracts[contract].do(caller, self.now, *call)
+        assert refused.value.args == _values_of(error)
 
     def _done(
         self, contract: str, caller: Address, call: tuple[Any, ...], place: EventPlace, expected: list[Told]
@@ -169,7 +191,6 @@ class Story(RuleBasedStateMachine):
 
     def _judge(self, event: LedgerEvent, author: Address, before: Before) -> None:
         """Whatever happened was the author's to do: said once more, without regard to how it is checked."""
-        model, now = self.model, self.now
         match event:
             case events.AccessGranted(grant=grant):
                 if author != before.controller(grant.patient):
@@ -181,8 +202,6 @@ class Story(RuleBasedStateMachine):
                 patient = patient_of(grant_id)
                 is_his = author in (patient, before.controller(patient))
                 assert is_his or before.mandate(patient, author, Verbs.REVOKE) is not None
-            case events.ActedFor(actor=actor):
-                assert actor == author
             case events.DelegateDismissed(patient=patient, delegate=delegate):
                 assert author in (before.controller(patient), delegate)
             case events.DelegateAppointed(delegation=delegation):
@@ -196,11 +215,21 @@ class Story(RuleBasedStateMachine):
                 assert author == before.controller(patient)
             case events.ControlMoved(patient=patient, controller=controller):
                 waited = before.guardianships[patient]
-                assert (waited.proposed, 0 < waited.ready_at <= now) == (controller, True)
+                assert (waited.proposed, 0 < waited.ready_at <= self.now) == (controller, True)
                 assert controller != patient
+            case events.ActedFor() | events.EncryptionKeySet():
+                assert author == event.actor
+            case events.RecordRegistered() | events.RecordSuperseded() | events.RecordRetracted():
+                assert author == event.custodian
+            case _:
+                self._judge_emergency(event, author, before)
+
+    def _judge_emergency(self, event: LedgerEvent, author: Address, before: Before) -> None:
+        model = self.model
+        match event:
             case events.GlassBroken(clinician=clinician, patient=patient):
                 assert author == clinician != patient
-                assert model.is_accredited(clinician, AccreditationKind.CLINICIAN, now)
+                assert model.is_accredited(clinician, AccreditationKind.CLINICIAN, self.now)
                 assert not model.bar(patient).barred
             case events.EpisodeEnded(episode_id=episode_id, by=by):
                 patient = model.episode(episode_id).patient
@@ -209,16 +238,12 @@ class Story(RuleBasedStateMachine):
             case events.EpisodeReviewed(episode_id=episode_id, reviewer=reviewer):
                 patient = model.episode(episode_id).patient
                 assert author == reviewer
-                assert model.is_accredited(reviewer, AccreditationKind.REVIEWER, now)
+                assert model.is_accredited(reviewer, AccreditationKind.REVIEWER, self.now)
                 assert reviewer not in (clinician_of(episode_id), patient, before.controller(patient))
             case events.Accredited():
                 assert author == ACCREDITOR
-            case events.EncryptionKeySet(actor=actor):
-                assert author == actor
             case events.KeysReleased(custodian=custodian):
                 assert author == custodian
-            case events.RecordRegistered() | events.RecordSuperseded() | events.RecordRetracted():
-                assert author == event.custodian
 
     # ------------------------------------------------------------------------------------------- I2, I3: the ends
 
@@ -294,7 +319,10 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def storage_is_as_the_model_has_it(self):
-        expected = words_of(self.model)
+        """Where something was written; that nothing else was is looked at in the end."""
+        self._storage_agrees(words_of(self.model))
+
+    def _storage_agrees(self, expected: dict[Place, int]) -> None:
         assert {place: self.stage.load(place) for place in expected} == expected
 
     @invariant()
@@ -361,11 +389,11 @@ class Story(RuleBasedStateMachine):
                     assert answer is model.is_delegate(wanted, now)
         for patient, standing in model.guardianships.items():
             if self.is_new(("getGuardianship", patient), standing):
-                *fields, proposed, ready_at, attempt = self.ask("ConsentRegistry", "getGuardianship", patient)
+                *fields, proposed, ready_at, attempt, changes = self.ask("ConsentRegistry", "getGuardianship", patient)
                 turns = (standing.delay, standing.next_delay, standing.next_from)
                 assert fields == [standing.circle, standing.next_circle, *turns]
                 assert to_checksum_address(proposed) == standing.proposed
-                assert (ready_at, attempt) == (standing.ready_at, standing.attempt)
+                assert (ready_at, attempt, changes) == (standing.ready_at, standing.attempt, standing.changes)
 
     @invariant()
     def emergencies_agree(self):

@@ -18,7 +18,7 @@ from evm import pack_grant as grant_word
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, precondition, rule
-from letters import FORGERIES, MISCOUNTS, Letter, approve, write
+from letters import FORGERIES, MISCOUNTS, approve, write
 from people import DETAILS, LONGEST, NOTE
 from people import pack_delegation as delegation_word
 from stage import (
@@ -46,7 +46,7 @@ from stage import (
     START,
     TERMS,
 )
-from story import Story, relaying
+from story import Story
 
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import DAY, NO_CIRCLE, Control, Delegation, DelegationRequest, Guardianship, Verbs
@@ -510,7 +510,7 @@ class ContractsAgainstModel(Story):
             "last_epoch": epoch,
             "stamp": model.stamp(patient),
             "mandate": 0 if signer == patient else mandate,
-            "previous": model.guardianship(patient).named,
+            "changes": model.guardianship(patient).changes,
             "attempt": model.guardianship(patient).attempt,
             "count": model.bar(patient).count,
             "version": model.keys[signer].version + 1 if signer in model.keys else 1,
@@ -549,9 +549,6 @@ class ContractsAgainstModel(Story):
     def send_again(self, letter, sender):
         """Anybody sends it, as often as he likes."""
         self.send(letter, sender)
-
-    def send(self, letter: Letter, sender):
-        self.both(letter.contract, sender, letter.call, relaying(self, letter), letter.signer)
 
     @rule(several=st.lists(letters, min_size=1, max_size=5), sender=actors)
     def send_together(self, several, sender):
@@ -598,7 +595,14 @@ class ContractsAgainstModel(Story):
 def miscount(known, fault, *, is_patients):
     """Change a count that is going to be signed."""
     shift = {"later": 1, "earlier": -1}.get(fault, 0)
-    for name, last in (("epoch", 255), ("last_epoch", 255), ("count", 9), ("attempt", 9), ("version", 9)):
+    for name, last in (
+        ("epoch", 255),
+        ("last_epoch", 255),
+        ("count", 9),
+        ("attempt", 9),
+        ("changes", 9),
+        ("version", 9),
+    ):
         known[name] = min(max(known[name] + shift, 0), last)
     known["stamp"] = min(known["stamp"] + (fault == "stamp"), 255)
     if not is_patients:  # who signs for himself names no mandate

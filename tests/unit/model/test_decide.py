@@ -128,9 +128,7 @@ def naive(consents, subject, purpose, reader, now, episodes) -> tuple[bool, set[
         return False, set()
     if purpose == "BTG":  # R9
         return any(
-            each.patient == subject.patient
-            and each.clinician == reader
-            and now in range(each.opened_at, each.ends_at)
+            each.patient == subject.patient and each.clinician == reader and now in range(each.opened_at, each.ends_at)
             for each in episodes
         ), set()
     found: dict[tuple[bool, str], list[Provision]] = {

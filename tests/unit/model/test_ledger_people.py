@@ -244,9 +244,7 @@ def test_name_guardians__first_and_changed__holds_at_once_or_after_the_old_delay
     standing = guarded.guardianship(PATIENT)
     assert (standing.circle, standing.next_circle) == (CIRCLE.digest(PATIENT), OTHER_CIRCLE.digest(PATIENT))
     assert standing.at(TOMORROW - 1) == standing
-    assert standing.at(TOMORROW) == Guardianship(
-        circle=OTHER_CIRCLE.digest(PATIENT), delay=2 * DAY, changes=2
-    )
+    assert standing.at(TOMORROW) == Guardianship(circle=OTHER_CIRCLE.digest(PATIENT), delay=2 * DAY, changes=2)
     signed = (True, True, None)
     act = lambda circle, time: lambda: guarded.propose_recovery(PATIENT, NEW_KEY, circle, LATER, signed, at(time))  # noqa: E731
     with refused(guarded, CircleInvalidError):
@@ -448,9 +446,7 @@ def test_relay__appointment_and_guardians__count_from_what_stands(guarded: Ledge
             guarded.relay(replace(appoint, **change), PATIENT, at())
     guarded.relay(appoint, PATIENT, at())
     assert guarded.delegation(PATIENT, SON).epoch == 1
-    name = SignableNameGuardians(
-        patient=PATIENT, circle=NO_CIRCLE, delay=DAY, changes=1, deadline=TOMORROW
-    )
+    name = SignableNameGuardians(patient=PATIENT, circle=NO_CIRCLE, delay=DAY, changes=1, deadline=TOMORROW)
     with refused(guarded, SignedOutdatedError):
         guarded.relay(replace(name, changes=0), PATIENT, at())
     guarded.relay(name, PATIENT, at())
