@@ -16,8 +16,10 @@ help: ## Say what there is to make
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "medshare needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	# The lock file is complete: without --no-deps, pip would look for newer versions behind extras, which have no hash here.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip check
 	@touch $@
 
 node_modules/.ready: package-lock.json package.json

@@ -381,6 +381,12 @@ def _slot(contract: str, label: str) -> int:
     return next(int(entry["slot"]) for entry in layout if entry["label"] == label)
 
 
+def _member(contract: str, struct: str, label: str) -> tuple[int, int]:
+    """Return in which slot of a stored struct a member lies, and by how many bits it is shifted there."""
+    members = artifact(contract)["storageLayout"]["types"][f"t_struct({struct})_storage"]["members"]
+    return next((int(each["slot"]), 8 * each["offset"]) for each in members if each["label"] == label)
+
+
 def _mapping_slot(base: int, key: str | bytes | int) -> int:
     if isinstance(key, str):
         key = int(key, 16)

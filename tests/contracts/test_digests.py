@@ -17,7 +17,7 @@ from dataclasses import fields, replace
 
 import pytest
 from eth_utils import to_checksum_address
-from evm import NEVER, Chain, RefusedError, _mapping_slot, _slot, deploy_all
+from evm import NEVER, Chain, RefusedError, _mapping_slot, _member, _slot, deploy_all
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from messages import FLAGS, KINDS, anything
@@ -90,7 +90,8 @@ class Court:
         match struct:
             case "ObjectToRecovery":
                 base = _mapping_slot(_slot("ConsentRegistry", "_guardianships"), values["patient"])
-                self.chain.store(self.contracts["ConsentRegistry"].address, base + 3, values["attempt"] << 32)
+                slot, shift = _member("ConsentRegistry", "Guardianship", "attempt")
+                self.chain.store(self.contracts["ConsentRegistry"].address, base + slot, values["attempt"] << shift)
             case "Recover":
                 values["patient"] = self.actors.patient
                 values["attempt"] = 1

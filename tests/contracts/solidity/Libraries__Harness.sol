@@ -25,8 +25,8 @@ contract Libraries__Harness {
         return GrantIds.patientOf(id);
     }
 
-    function purposes() external pure returns (string[8] memory codes, uint16[8] memory bits) {
-        codes = ["TREAT", "ETREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT", "PUBHLTH", "HMARKT"];
+    function purposes() external pure returns (string[9] memory codes, uint16[9] memory bits) {
+        codes = ["TREAT", "ETREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT", "PUBHLTH", "HMARKT", "BTG"];
         bits = [
             Purposes.TREAT,
             Purposes.ETREAT,
@@ -35,7 +35,8 @@ contract Libraries__Harness {
             Purposes.HRESCH,
             Purposes.PATRQT,
             Purposes.PUBHLTH,
-            Purposes.HMARKT
+            Purposes.HMARKT,
+            Purposes.BTG
         ];
     }
 

@@ -111,6 +111,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     ),
     "access revoke": (["{grant}", "--as", "patient"], {"grant", "had_been_granted", "block", "bundles_left"}),
     "access revoke-all": (["--as", "patient"], {"patient", "block", "bundles_left"}),
+    "access tidy": (["--patient", "patient"], {"patient", "bundles_left"}),
     "access list": (
         ["--grantee", "doctor"],
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
@@ -183,7 +184,8 @@ IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"} 
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
-}  # they need what came before them: test_cli_people.py
+    *("signed show", "signed discard", "relay send", "relay watch"),
+}  # they need what came before them: test_cli_people.py, test_cli_signing.py
 ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
 
 
