@@ -27,9 +27,9 @@ contract AccessRequests is Escrow, IAccessRequests {
     uint32 private _disputePeriod;
     uint32 private _decisionPeriod;
 
-    // slot 0: requester, deadline, accessUntil, purposes, category, status; slot 1: grantee, grants, reserved, delivered,
-    // returned; slot 2: token, patientShare, custodianShare, disputePeriod, decisionPeriod; slot 3: reward; slot 4:
-    // document; slot 5: invitees
+    // slot 0: requester, deadline, accessDays, purposes, places, status, isOpenCall: what accepting reads;
+    // slot 1: token, grants, delivered, returned, patientShare, custodianShare, category;
+    // slot 2: reward, disputePeriod, decisionPeriod; slot 3: document; slot 4: invitees
     mapping(RequestId id => Request) private _requests;
 
     // slot 0: custodian, since, status
@@ -63,12 +63,10 @@ contract AccessRequests is Escrow, IAccessRequests {
         _requireAccredited(msg.sender, IAccreditation.Kind.Researcher);
 
         if (
-            terms.grantee == address(0) ||
             terms.purposes == 0 ||
             terms.purposes & NEVER_ASKED_FOR != 0 ||
             terms.grants == 0 ||
             terms.deadline <= block.timestamp ||
-            terms.accessUntil <= block.timestamp ||
             DocumentId.unwrap(terms.document) == bytes32(0)
         ) revert AccessRequestsTermsInvalid();
         Split memory split = getSplit(terms.category);
@@ -77,30 +75,31 @@ contract AccessRequests is Escrow, IAccessRequests {
         _deposit(terms.token, uint256(terms.reward) * terms.grants);
 
         id = RequestId.wrap(++requests);
+        bool isOpenCall = terms.invitees == bytes32(0);
         Request memory request = Request({
             requester: msg.sender,
             deadline: terms.deadline,
-            accessUntil: terms.accessUntil,
+            accessDays: terms.accessDays,
             purposes: terms.purposes,
-            category: terms.category,
-            status: terms.invitees == bytes32(0) ? RequestStatus.AwaitingApproval : RequestStatus.Open,
-            grantee: terms.grantee,
+            places: terms.grants,
+            status: isOpenCall ? RequestStatus.AwaitingApproval : RequestStatus.Open,
+            isOpenCall: isOpenCall,
+            token: terms.token,
             grants: terms.grants,
-            reserved: 0,
             delivered: 0,
             returned: 0,
-            token: terms.token,
             patientShare: split.patient,
             custodianShare: split.custodian,
+            category: terms.category,
+            reward: terms.reward,
             disputePeriod: _disputePeriod,
             decisionPeriod: _decisionPeriod,
-            reward: terms.reward,
             document: terms.document,
             invitees: terms.invitees
         });
         _requests[id] = request;
 
-        emit RequestOpened(id, msg.sender, terms.grantee, request);
+        emit RequestOpened(id, msg.sender, request);
     }
 
     /// @inheritdoc IAccessRequests
@@ -125,22 +124,24 @@ contract AccessRequests is Escrow, IAccessRequests {
         if (request.status == RequestStatus.Cancelled) revert AccessRequestsRequestNotOpen(id, request.status);
         _requireBefore(id, request.deadline);
 
+        uint16 places = request.places;
         request.status = RequestStatus.Cancelled;
-        uint24 unreserved = request.grants - request.reserved;
-        request.returned = unreserved;
+        request.places = 0;
+        request.returned = places;
 
-        emit RequestCancelled(id, msg.sender, unreserved);
-        _credit(request.requester, request.token, uint256(request.reward) * unreserved);
+        emit RequestCancelled(id, msg.sender, places);
+        _credit(request.requester, request.token, uint256(request.reward) * places);
     }
 
     /// @inheritdoc IAccessRequests
     function returnUnearned(RequestId id) external {
         Request storage request = _existing(id);
-        uint24 unearned = request.grants - request.delivered - request.returned;
+        uint16 unearned = request.grants - request.delivered - request.returned;
 
         if (block.timestamp < request.deadline) revert AccessRequestsTooEarly(id, request.deadline);
         if (unearned == 0) revert AccessRequestsNothingToReturn(id);
 
+        request.places = 0;
         request.returned += unearned;
 
         emit UnearnedReturned(id, unearned);
@@ -150,85 +151,105 @@ contract AccessRequests is Escrow, IAccessRequests {
     // --------------------------------------------------------------------------------------------------- ACCEPTING
 
     /// @inheritdoc IAccessRequests
-    function accept(
-        RequestId id,
-        Acceptance calldata acceptance,
-        bytes calldata signature,
-        bytes32 invitation,
-        bytes32[] calldata proof
-    ) external {
-        Request storage request = _existing(id);
-        address patient = acceptance.patient;
+    function accept(RequestId id, Acceptance calldata acceptance, Invitation calldata invitation) external {
+        Request storage request = _requests[id];
+        (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) = _requireAcceptable(id, request);
 
-        if (request.status != RequestStatus.Open) revert AccessRequestsRequestNotOpen(id, request.status);
-        _requireBefore(id, request.deadline);
-        _requireAccredited(request.requester, IAccreditation.Kind.Researcher);
-        _requireAccredited(acceptance.custodian, IAccreditation.Kind.Custodian);
-        if (request.reserved == request.grants) revert AccessRequestsUsedUp(id, request.grants);
+        _requireAccredited(requester, IAccreditation.Kind.Researcher);
+        address patient = acceptance.patient;
         if (_reservations[id][patient].status != ReservationStatus.None) {
             revert AccessRequestsReservedAlready(id, patient);
         }
-        _requireInvited(id, request.invitees, patient, invitation, proof);
-        _requireFit(id, request, acceptance.wanted);
+        if (!isOpenCall) _requireInvited(id, request.invitees, patient, invitation);
+        _requireFit(id, acceptance.wanted, requester, purposes, accessUntil);
 
-        ++request.reserved;
+        --request.places;
         _reservations[id][patient] = Reservation({
             custodian: acceptance.custodian,
             since: uint32(block.timestamp),
             status: ReservationStatus.Reserved
         });
 
-        GrantId grantId = _ensureGranted(id, request, acceptance, signature);
+        _ensureGranted(id, acceptance, purposes, accessUntil);
 
-        emit RewardReserved(id, patient, acceptance.custodian, grantId);
+        emit RewardReserved(id, patient, acceptance.custodian);
+    }
+
+    /// @dev Reads the first slot, and nothing else.
+    function _requireAcceptable(
+        RequestId id,
+        Request storage request
+    ) private view returns (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) {
+        RequestStatus status = request.status;
+        uint32 deadline = request.deadline;
+        uint16 places = request.places;
+        requester = request.requester;
+        purposes = request.purposes;
+        accessUntil = uint256(deadline) + uint256(request.accessDays) * 1 days;
+        isOpenCall = request.isOpenCall;
+
+        if (status == RequestStatus.Unknown) revert AccessRequestsRequestUnknown(id);
+        if (status != RequestStatus.Open) revert AccessRequestsRequestNotOpen(id, status);
+        _requireBefore(id, deadline);
+        if (places == 0) revert AccessRequestsUsedUp(id);
     }
 
     function _requireInvited(
         RequestId id,
         bytes32 invitees,
         address patient,
-        bytes32 invitation,
-        bytes32[] calldata proof
+        Invitation calldata invitation
     ) private pure {
-        if (invitees == bytes32(0)) return;
-
         // Hashed twice: a leaf is never as long as two nodes, and cannot stand for them.
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(patient, invitation))));
-        if (!MerkleProof.verifyCalldata(proof, invitees, leaf)) revert AccessRequestsNotInvited(id, patient);
+        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(patient, invitation.salt))));
+
+        if (!MerkleProof.verifyCalldata(invitation.proof, invitees, leaf)) {
+            revert AccessRequestsNotInvited(id, patient);
+        }
     }
 
-    function _requireFit(RequestId id, Request storage request, Grant wanted) private view {
+    function _requireFit(
+        RequestId id,
+        Grant wanted,
+        address requester,
+        uint16 purposes,
+        uint256 accessUntil
+    ) private view {
         if (
-            wanted.grantee() != request.grantee ||
-            wanted.purposes() & request.purposes != request.purposes ||
+            wanted.grantee() != requester ||
+            wanted.purposes() & purposes != purposes ||
             wanted.notBefore() > block.timestamp ||
-            wanted.expiresAt() < request.accessUntil
+            wanted.expiresAt() < accessUntil
         ) revert AccessRequestsGrantUnfit(id, wanted);
     }
 
-    /// @dev Who sends the signature to the ConsentRegistry before us does what the patient wanted: it is taken as it stands.
+    /// @dev Who sends the signature to the ConsentRegistry before us does what the patient wanted: it is taken as it
+    /// stands.
     function _ensureGranted(
         RequestId id,
-        Request storage request,
         Acceptance calldata acceptance,
-        bytes calldata signature
-    ) private returns (GrantId grantId) {
+        uint16 purposes,
+        uint256 accessUntil
+    ) private {
         TermsDigest terms = _termsFor(id, acceptance.custodian, acceptance.content);
-        grantId = GrantIds.derive(acceptance.patient, request.grantee, terms);
 
-        if (_consents.isLive(grantId, request.purposes)) {
-            IConsentRegistry.GrantFields memory granted = _consents.getGrant(grantId);
-            if (granted.expiresAt < request.accessUntil) revert AccessRequestsGrantUnfit(id, acceptance.wanted);
-            return grantId;
+        try
+            _consents.grantSigned(
+                acceptance.patient,
+                terms,
+                acceptance.bundle,
+                acceptance.wanted,
+                acceptance.authorization,
+                acceptance.signature
+            )
+        {} catch (bytes memory reason) {
+            GrantId grantId = GrantIds.derive(acceptance.patient, acceptance.wanted.grantee(), terms);
+            if (!_consents.isLive(grantId, purposes) || _consents.getGrant(grantId).expiresAt < accessUntil) {
+                assembly ("memory-safe") {
+                    revert(add(reason, 0x20), mload(reason))
+                }
+            }
         }
-        _consents.grantSigned(
-            acceptance.patient,
-            terms,
-            acceptance.bundle,
-            acceptance.wanted,
-            acceptance.authorization,
-            signature
-        );
     }
 
     /// @dev What binds a grant to this request and this custodian.
@@ -246,7 +267,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         if (msg.sender != reservation.custodian) revert AccessRequestsNotAllowed(msg.sender);
         _requireAccredited(msg.sender, IAccreditation.Kind.Custodian);
         _requireBefore(id, request.deadline);
-        GrantId grantId = GrantIds.derive(patient, request.grantee, _termsFor(id, msg.sender, content));
+        GrantId grantId = GrantIds.derive(patient, request.requester, _termsFor(id, msg.sender, content));
         if (!_consents.isLive(grantId, request.purposes)) revert AccessRequestsGrantNotLive(id, patient);
 
         ++request.delivered;
@@ -261,14 +282,18 @@ contract AccessRequests is Escrow, IAccessRequests {
         Request storage request = _existing(id);
         Reservation storage reservation = _reserved(id, patient, ReservationStatus.Reserved);
 
-        if (msg.sender != reservation.custodian) revert AccessRequestsNotAllowed(msg.sender);
+        address custodian = reservation.custodian;
+        if (
+            msg.sender != custodian && _accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)
+        ) revert AccessRequestsNotAllowed(msg.sender);
         _requireBefore(id, request.deadline);
 
-        --request.reserved;
         reservation.status = ReservationStatus.None;
         if (request.status == RequestStatus.Cancelled) {
             ++request.returned;
             _credit(request.requester, request.token, request.reward);
+        } else {
+            ++request.places;
         }
 
         emit DeliveryDeclined(id, patient);

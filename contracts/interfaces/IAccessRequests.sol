@@ -31,24 +31,22 @@ interface IAccessRequests is IEscrow {
         Returned
     }
 
-    /// @notice What is asked for, and what is held out for it.
-    /// @param grantee who will read
+    /// @notice What is asked for, and what is held out for it. Who asks is who will read.
     /// @param purposes bits of the library Purposes that each grant must have
     /// @param category by which rewards are divided, as the consortium numbered them
     /// @param grants how many patients at most
     /// @param deadline first second in which it is too late to accept or deliver, Unix time
-    /// @param accessUntil first second up to which each grant must at least last, Unix time
+    /// @param accessDays how many days after the deadline each grant must at least last
     /// @param token what the reward is paid in, 0 for the native coin
     /// @param reward for each grant, in the token's smallest unit; 0 for a request without reward
     /// @param document digest of the CID of the document that says what is asked, by whom and what for
     /// @param invitees root of the Merkle tree of those who are asked, 0 for an open call
     struct Terms {
-        address grantee;
         uint16 purposes;
         uint8 category;
-        uint24 grants;
+        uint16 grants;
         uint32 deadline;
-        uint32 accessUntil;
+        uint16 accessDays;
         address token;
         uint128 reward;
         DocumentId document;
@@ -56,43 +54,43 @@ interface IAccessRequests is IEscrow {
     }
 
     /// @notice A request as it stands.
-    /// @param requester who opened it, and pays
+    /// @param requester who opened it, pays, and will read
     /// @param deadline as in its terms
-    /// @param accessUntil as in its terms
+    /// @param accessDays as in its terms
     /// @param purposes as in its terms
-    /// @param category as in its terms
+    /// @param places how many patients can still accept
     /// @param status whether it can be accepted
-    /// @param grantee as in its terms
-    /// @param grants as in its terms
-    /// @param reserved how many patients have accepted so far
-    /// @param delivered how many of those were delivered so far
-    /// @param returned how many rewards went back unearned, those of disputes apart
+    /// @param isOpenCall whether anybody can accept
     /// @param token as in its terms
+    /// @param grants as in its terms
+    /// @param delivered how many of those who accepted were delivered so far
+    /// @param returned how many rewards went back unearned, those of disputes apart
     /// @param patientShare ten thousandths of a reward, as they stood when it opened
     /// @param custodianShare ten thousandths of a reward, as they stood when it opened
+    /// @param category as in its terms
+    /// @param reward as in its terms
     /// @param disputePeriod seconds from delivery in which the requester can dispute, as when it opened
     /// @param decisionPeriod seconds from a dispute in which it must be decided, as when it opened
-    /// @param reward as in its terms
     /// @param document as in its terms
     /// @param invitees as in its terms
     struct Request {
         address requester;
         uint32 deadline;
-        uint32 accessUntil;
+        uint16 accessDays;
         uint16 purposes;
-        uint8 category;
+        uint16 places;
         RequestStatus status;
-        address grantee;
-        uint24 grants;
-        uint24 reserved;
-        uint24 delivered;
-        uint24 returned;
+        bool isOpenCall;
         address token;
+        uint16 grants;
+        uint16 delivered;
+        uint16 returned;
         uint16 patientShare;
         uint16 custodianShare;
+        uint8 category;
+        uint128 reward;
         uint32 disputePeriod;
         uint32 decisionPeriod;
-        uint128 reward;
         DocumentId document;
         bytes32 invitees;
     }
@@ -114,6 +112,7 @@ interface IAccessRequests is IEscrow {
     /// @param bundle digest of the CID of the key bundle
     /// @param wanted the grant, with stamp and epoch as signed
     /// @param authorization who signed and until when it may be sent
+    /// @param signature over the Grant struct of the ConsentRegistry
     struct Acceptance {
         address patient;
         address custodian;
@@ -121,12 +120,21 @@ interface IAccessRequests is IEscrow {
         BundleId bundle;
         Grant wanted;
         Authorization authorization;
+        bytes signature;
+    }
+
+    /// @notice What shows that a patient is among those who are asked; empty for an open call.
+    /// @param salt of the patient's leaf, `keccak256(bytes.concat(keccak256(abi.encode(patient, salt))))`
+    /// @param proof from that leaf to the root
+    struct Invitation {
+        bytes32 salt;
+        bytes32[] proof;
     }
 
     /// @notice A researcher opened a request, and its rewards are held here.
     /// @custom:privacy Makes public who asks, for which coarse purposes, how many, until when and for how much; what
     /// else the document says is for whom it is meant.
-    event RequestOpened(RequestId indexed id, address indexed requester, address indexed grantee, Request request);
+    event RequestOpened(RequestId indexed id, address indexed requester, Request request);
 
     /// @notice A study on open call was approved: patients can accept from now on.
     /// @custom:privacy Makes public who approved it, and when.
@@ -134,15 +142,15 @@ interface IAccessRequests is IEscrow {
 
     /// @notice A request was ended before its time; what nobody has reserved went back.
     /// @custom:privacy Makes public that it ended, by whom, and when; never why.
-    event RequestCancelled(RequestId indexed id, address indexed by, uint24 returned);
+    event RequestCancelled(RequestId indexed id, address indexed by, uint16 returned);
 
     /// @notice What was not earned by the deadline went back.
     /// @custom:privacy Nothing beyond the events before it.
-    event UnearnedReturned(RequestId indexed id, uint24 returned);
+    event UnearnedReturned(RequestId indexed id, uint16 returned);
 
     /// @notice A patient accepted: access is granted and his reward reserved.
     /// @custom:privacy Makes public that this pseudonym takes part in this request, and with which custodian.
-    event RewardReserved(RequestId indexed id, address indexed patient, address indexed custodian, GrantId grantId);
+    event RewardReserved(RequestId indexed id, address indexed patient, address indexed custodian);
 
     /// @notice The custodian stated that what was granted can be fetched with this bundle.
     /// @custom:privacy Makes public that and when it was delivered.
@@ -201,10 +209,10 @@ interface IAccessRequests is IEscrow {
 
     /// @notice As many patients have accepted as there are rewards.
     /// @custom:privacy Nothing: requests are public.
-    error AccessRequestsUsedUp(RequestId id, uint24 grants);
+    error AccessRequestsUsedUp(RequestId id);
 
-    /// @notice The terms of a request cannot be: nobody to read, no purpose or one that cannot be asked for, no grants,
-    /// no document, or dates that have passed.
+    /// @notice The terms of a request cannot be: no purpose or one that cannot be asked for, no grants, no document, or a
+    /// deadline that has passed.
     /// @custom:privacy Nothing: says what the caller asked.
     error AccessRequestsTermsInvalid();
 
@@ -220,7 +228,7 @@ interface IAccessRequests is IEscrow {
     /// @custom:privacy Nothing: reservations are public.
     error AccessRequestsReservedAlready(RequestId id, address patient);
 
-    /// @notice The grant is not what the request asks for: another grantee, fewer purposes, later or shorter.
+    /// @notice The grant is not what the request asks for: another grantee, fewer purposes, begun later or ended earlier.
     /// @custom:privacy Nothing: says what was sent.
     error AccessRequestsGrantUnfit(RequestId id, Grant wanted);
 
@@ -263,18 +271,9 @@ interface IAccessRequests is IEscrow {
     /// @notice Accept a request with the patient's signature: grant access, reserve the reward. Anybody may send.
     /// @dev Where the signature was sent to the ConsentRegistry before, the grant that stands is taken.
     /// @param acceptance what was signed
-    /// @param signature over the Grant struct of the ConsentRegistry
-    /// @param invitation salt of the patient's leaf, 0 for an open call; the leaf is
-    /// `keccak256(bytes.concat(keccak256(abi.encode(patient, salt))))`
-    /// @param proof from that leaf to the root, empty for an open call
+    /// @param invitation what shows that the patient is asked
     /// @custom:privacy Makes public that this pseudonym takes part in this request, and with which custodian.
-    function accept(
-        RequestId id,
-        Acceptance calldata acceptance,
-        bytes calldata signature,
-        bytes32 invitation,
-        bytes32[] calldata proof
-    ) external;
+    function accept(RequestId id, Acceptance calldata acceptance, Invitation calldata invitation) external;
 
     /// @notice State that what was granted can be fetched, as the accredited custodian whom the patient named.
     /// @param content the patient's salted digest, which shows that the grant is for this request
