@@ -172,7 +172,7 @@ contract AccessRequests is Escrow, IAccessRequests {
 
         _ensureGranted(id, acceptance, purposes, accessUntil);
 
-        emit RewardReserved(id, patient, acceptance.custodian);
+        emit RewardReserved(id, patient, acceptance.custodian, acceptance.content);
     }
 
     /// @dev Reads the first slot, and nothing else.

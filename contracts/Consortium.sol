@@ -6,6 +6,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {Directory} from "./Directory.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
 import {IGoverned} from "./interfaces/IGoverned.sol";
+import {ProposalId} from "./types/Ids.sol";
 
 /// @title Consortium
 /// @notice Institutions that govern together, by votes that anybody can count and execute.
@@ -21,7 +22,7 @@ contract Consortium is Directory, IConsortium {
     uint32 private _votingPeriod;
 
     // slot 0: proposer, deadline, executed; slot 1: target; slot 2: callDigest; slot 3: votes
-    mapping(uint256 id => Proposal) private _proposals;
+    mapping(ProposalId id => Proposal) private _proposals;
 
     /// @inheritdoc IConsortium
     uint256 public proposals;
@@ -44,12 +45,12 @@ contract Consortium is Directory, IConsortium {
     // --------------------------------------------------------------------------------------------------- PROPOSING
 
     /// @inheritdoc IConsortium
-    function propose(address target, bytes calldata callData, bytes32 reason) external returns (uint256 id) {
+    function propose(address target, bytes calldata callData, bytes32 reason) external returns (ProposalId id) {
         uint8 seat = _requireMember(msg.sender);
 
         if (target != address(this) && !_isGoverned(target)) revert ConsortiumTargetNotGoverned(target);
 
-        id = ++proposals;
+        id = ProposalId.wrap(++proposals);
         uint40 deadline = uint40(block.timestamp) + _votingPeriod;
         _proposals[id] = Proposal({
             proposer: msg.sender,
@@ -74,7 +75,7 @@ contract Consortium is Directory, IConsortium {
     // ------------------------------------------------------------------------------------------------------ VOTING
 
     /// @inheritdoc IConsortium
-    function vote(uint256 id) external {
+    function vote(ProposalId id) external {
         Proposal storage proposal = _pending(id);
         uint8 seat = _requireMember(msg.sender);
 
@@ -88,7 +89,7 @@ contract Consortium is Directory, IConsortium {
     // --------------------------------------------------------------------------------------------------- EXECUTING
 
     /// @inheritdoc IConsortium
-    function execute(uint256 id, bytes calldata callData) external {
+    function execute(ProposalId id, bytes calldata callData) external {
         Proposal storage proposal = _pending(id);
 
         if (keccak256(callData) != proposal.callDigest) revert ConsortiumCallMismatch(id);
@@ -102,7 +103,7 @@ contract Consortium is Directory, IConsortium {
         Address.functionCall(proposal.target, callData);
     }
 
-    function _pending(uint256 id) private view returns (Proposal storage proposal) {
+    function _pending(ProposalId id) private view returns (Proposal storage proposal) {
         proposal = _existing(id);
 
         if (proposal.executed) revert ConsortiumProposalExecuted(id);
@@ -163,18 +164,18 @@ contract Consortium is Directory, IConsortium {
     }
 
     /// @inheritdoc IConsortium
-    function getProposal(uint256 id) external view returns (Proposal memory) {
+    function getProposal(ProposalId id) external view returns (Proposal memory) {
         return _existing(id);
     }
 
     /// @inheritdoc IConsortium
-    function tally(uint256 id) external view returns (uint256 votes, uint256 needed) {
+    function tally(ProposalId id) external view returns (uint256 votes, uint256 needed) {
         return _tally(_existing(id));
     }
 
     // -------------------------------------------------------------------------------------------- SHARED INTERNALS
 
-    function _existing(uint256 id) private view returns (Proposal storage proposal) {
+    function _existing(ProposalId id) private view returns (Proposal storage proposal) {
         proposal = _proposals[id];
 
         if (proposal.deadline == 0) revert ConsortiumProposalUnknown(id);

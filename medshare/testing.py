@@ -25,19 +25,12 @@ from medshare.errors import (
     WrongDomainError,
 )
 from medshare.hashing import keccak256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.approvals import line_up
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
 from medshare.model.eip712 import Domain
-from medshare.model.emergency import (
-    AccreditationKind,
-    Bar,
-    EmergencyLimits,
-    Episode,
-    EpisodeRequest,
-    Standing,
-    Verdict,
-)
+from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
 from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, address, derive_episode_id
 from medshare.model.ledger import EncryptionKey, LedgerModel

@@ -22,8 +22,9 @@ from medshare.cli.ending import run
 from medshare.demo import example_records
 from medshare.envelope import Identity
 from medshare.errors import AccessDeniedError, IntegrityError, RejectedError
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordEntry
 from medshare.ports import Actor

@@ -149,8 +149,9 @@ interface IAccessRequests is IEscrow {
     event UnearnedReturned(RequestId indexed id, uint16 returned);
 
     /// @notice A patient accepted: access is granted and his reward reserved.
+    /// @param content the patient's salted digest, which whoever delivers states again
     /// @custom:privacy Makes public that this pseudonym takes part in this request, and with which custodian.
-    event RewardReserved(RequestId indexed id, address indexed patient, address indexed custodian);
+    event RewardReserved(RequestId indexed id, address indexed patient, address indexed custodian, bytes32 content);
 
     /// @notice The custodian stated that what was granted can be fetched with this bundle.
     /// @custom:privacy Makes public that and when it was delivered.
@@ -205,7 +206,7 @@ interface IAccessRequests is IEscrow {
 
     /// @notice It is too early: the period has not ended.
     /// @custom:privacy Nothing: requests are public.
-    error AccessRequestsTooEarly(RequestId id, uint256 from);
+    error AccessRequestsTooEarly(RequestId id, uint256 earliest);
 
     /// @notice As many patients have accepted as there are rewards.
     /// @custom:privacy Nothing: requests are public.

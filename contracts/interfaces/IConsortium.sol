@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ProposalId} from "../types/Ids.sol";
 import {IDirectory} from "./IDirectory.sol";
 
 /// @title Institutions that govern together
@@ -32,7 +33,7 @@ interface IConsortium is IDirectory {
     /// @custom:privacy Makes public what the institutions are to decide, and who proposed it; the reason only to who has
     /// its text and salt.
     event Proposed(
-        uint256 indexed id,
+        ProposalId indexed id,
         address indexed proposer,
         address indexed target,
         bytes callData,
@@ -42,11 +43,11 @@ interface IConsortium is IDirectory {
 
     /// @notice A member voted for a proposal.
     /// @custom:privacy Makes public how the institution voted, and when.
-    event Voted(uint256 indexed id, address indexed member);
+    event Voted(ProposalId indexed id, address indexed member);
 
     /// @notice A proposal that had passed was executed.
     /// @custom:privacy Makes public what was decided, and who sent it.
-    event ProposalExecuted(uint256 indexed id, address indexed by);
+    event ProposalExecuted(ProposalId indexed id, address indexed by);
 
     /// @notice The rules of voting were set.
     /// @custom:privacy Makes public how the institutions decide.
@@ -62,27 +63,27 @@ interface IConsortium is IDirectory {
 
     /// @notice Nothing was proposed under this number.
     /// @custom:privacy Nothing: says what the caller asked.
-    error ConsortiumProposalUnknown(uint256 id);
+    error ConsortiumProposalUnknown(ProposalId id);
 
     /// @notice It is too late to vote for it, or to execute it.
     /// @custom:privacy Nothing: proposals are public.
-    error ConsortiumProposalExpired(uint256 id, uint40 deadline);
+    error ConsortiumProposalExpired(ProposalId id, uint40 deadline);
 
     /// @notice It was executed already.
     /// @custom:privacy Nothing: proposals are public.
-    error ConsortiumProposalExecuted(uint256 id);
+    error ConsortiumProposalExecuted(ProposalId id);
 
     /// @notice This member voted for it already.
     /// @custom:privacy Nothing: votes are public.
-    error ConsortiumVotedAlready(uint256 id, address member);
+    error ConsortiumVotedAlready(ProposalId id, address member);
 
     /// @notice Too few members that have their seats have voted for it.
     /// @custom:privacy Nothing: votes are public.
-    error ConsortiumQuorumMissing(uint256 id, uint256 votes, uint256 needed);
+    error ConsortiumQuorumMissing(ProposalId id, uint256 votes, uint256 needed);
 
     /// @notice This is not the call that was proposed.
     /// @custom:privacy Nothing: says what the caller sent.
-    error ConsortiumCallMismatch(uint256 id);
+    error ConsortiumCallMismatch(ProposalId id);
 
     /// @notice The quorum must be more than half and at most all, the voting period between an hour and 90 days.
     /// @custom:privacy Nothing: says what was proposed.
@@ -98,16 +99,16 @@ interface IConsortium is IDirectory {
     /// @param reason salted digest of the reason
     /// @return id its number
     /// @custom:privacy Makes public what is to be decided, and who proposed it.
-    function propose(address target, bytes calldata callData, bytes32 reason) external returns (uint256 id);
+    function propose(address target, bytes calldata callData, bytes32 reason) external returns (ProposalId id);
 
     /// @notice Vote for a proposal.
     /// @custom:privacy Makes public how the institution voted, and when.
-    function vote(uint256 id) external;
+    function vote(ProposalId id) external;
 
     /// @notice Execute a proposal that has passed; anybody may.
     /// @param callData as it was proposed
     /// @custom:privacy Makes public what was decided, and who sent it.
-    function execute(uint256 id, bytes calldata callData) external;
+    function execute(ProposalId id, bytes calldata callData) external;
 
     /// @notice Give an institution a seat, its old one if it had one. By vote.
     /// @custom:privacy Makes public that this address is an institution of the consortium.
@@ -137,7 +138,7 @@ interface IConsortium is IDirectory {
 
     /// @notice A proposal as it stands. Reverts where there is none.
     /// @custom:privacy Nothing new: reads what is public.
-    function getProposal(uint256 id) external view returns (Proposal memory);
+    function getProposal(ProposalId id) external view returns (Proposal memory);
 
     /// @notice How many were proposed so far.
     /// @custom:privacy Nothing new: reads what is public.
@@ -145,5 +146,5 @@ interface IConsortium is IDirectory {
 
     /// @notice How many votes of members that have their seats a proposal has now, and how many it needs now.
     /// @custom:privacy Nothing new: reads what is public.
-    function tally(uint256 id) external view returns (uint256 votes, uint256 needed);
+    function tally(ProposalId id) external view returns (uint256 votes, uint256 needed);
 }

@@ -21,3 +21,6 @@ type RequestId is uint256;
 
 /// @dev The sha2-256 digest of the CID of the document that says what a request asks for.
 type DocumentId is bytes32;
+
+/// @dev A proposal's number, from 1.
+type ProposalId is uint256;

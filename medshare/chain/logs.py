@@ -12,7 +12,8 @@ from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
 from medshare.chain.codec import bounded, choice, decode_bool, to_address, unpack_delegation, unpack_grant, words
 from medshare.chain.wire import BadAnswerError
 from medshare.hashing import keccak256
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,

@@ -6,7 +6,7 @@ from medshare.chain.client import ChainClient
 from medshare.chain.codec import address_word, bounded, decode_bool, selector, to_address, word, words
 from medshare.chain.transactions import TransactionSender
 from medshare.errors import InvalidInputError
-from medshare.model.emergency import AccreditationKind
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address
 from medshare.ports import Receipt, Signer

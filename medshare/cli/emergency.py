@@ -21,7 +21,8 @@ from medshare.errors import (
     StoreUnavailableError,
     UnknownEpisodeError,
 )
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.ids import EpisodeId, episode_id
 from medshare.model.record import Category
 from medshare.ports import Actor

@@ -39,8 +39,9 @@ from medshare.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import decode_document, encode_document
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Episode, EpisodeRequest, Verdict
+from medshare.model.emergency import EmergencyReason, Episode, EpisodeRequest, Verdict
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
 from medshare.model.provision import MAX_RECORDS

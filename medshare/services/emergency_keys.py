@@ -13,7 +13,8 @@ from dataclasses import replace
 from medshare.content import Cid, Link
 from medshare.envelope import FileKey, Identity, Recipient, wrap
 from medshare.errors import IntegrityError, InvalidInputError, StoreUnavailableError
-from medshare.model.emergency import AccreditationKind, Episode
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.emergency import Episode
 from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.ids import EpisodeId, RecordId, clinician_of
 from medshare.ports import BlobStore, Ledger

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,

@@ -22,9 +22,9 @@ from medshare.errors import (
     UnknownEpisodeError,
     VerdictMissingError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.emergency import (
     SHORTEST_EPISODE,
-    AccreditationKind,
     Bar,
     EmergencyLimits,
     EmergencyReason,

@@ -50,17 +50,10 @@ from medshare.errors import (
 )
 from medshare.hashing import sha256
 from medshare.model import events
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import GrantRequest
 from medshare.model.delegation import DAY, NO_CIRCLE, Circle, Control, Delegation, DelegationRequest, Verbs
-from medshare.model.emergency import (
-    AccreditationKind,
-    Bar,
-    EmergencyLimits,
-    EmergencyReason,
-    EpisodeRequest,
-    Standing,
-    Verdict,
-)
+from medshare.model.emergency import Bar, EmergencyLimits, EmergencyReason, EpisodeRequest, Standing, Verdict
 from medshare.model.ids import BundleId, GrantId, TermsDigest, derive_episode_id, derive_grant_id
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose

@@ -30,9 +30,10 @@ from medshare.errors import (
     UnknownGrantError,
     WrongDomainError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import MAX_TIME
 from medshare.model.delegation import Circle, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, EpisodeRequest
+from medshare.model.emergency import EmergencyReason, EpisodeRequest
 from medshare.model.ids import TermsDigest, derive_grant_id
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus

@@ -26,9 +26,10 @@ from medshare.chain.wire import BadAnswerError
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.hashing import keccak256
 from medshare.model import events
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Delegation, DelegationRequest, Guardianship, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.emergency import EmergencyReason, Episode, Standing, Verdict
 from medshare.model.events import AccessGranted, BlockRef, DelegateAppointed, EventPlace
 from medshare.model.ids import EpisodeId, GrantId
 from medshare.model.ledger import EncryptionKey

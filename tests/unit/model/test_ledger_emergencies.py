@@ -43,17 +43,9 @@ from medshare.errors import (
     VerdictMissingError,
 )
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Control
-from medshare.model.emergency import (
-    AccreditationKind,
-    Bar,
-    EmergencyLimits,
-    EmergencyReason,
-    Episode,
-    EpisodeRequest,
-    Standing,
-    Verdict,
-)
+from medshare.model.emergency import Bar, EmergencyLimits, EmergencyReason, Episode, EpisodeRequest, Standing, Verdict
 from medshare.model.events import BlockRef, EventPlace
 from medshare.model.ids import ZERO_ADDRESS, address, derive_episode_id
 from medshare.model.ledger import LedgerModel

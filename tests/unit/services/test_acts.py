@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import GrantRequest
 from medshare.model.delegation import DAY, Circle, DelegationRequest, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, EpisodeRequest, Verdict
+from medshare.model.emergency import EmergencyReason, EpisodeRequest, Verdict
 from medshare.model.events import ActedFor, EpisodeReviewed, LedgerEvent
 from medshare.model.ids import address, derive_grant_id
 from medshare.model.purpose import Purpose

@@ -38,9 +38,10 @@ from medshare.errors import (
     ReviewOverdueError,
     UnknownEpisodeError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Effect, Provision
 from medshare.model.decision import Reason
-from medshare.model.emergency import AccreditationKind, Verdict
+from medshare.model.emergency import Verdict
 from medshare.model.ids import BundleId, EpisodeId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category

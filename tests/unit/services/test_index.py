@@ -26,9 +26,10 @@ from hypothesis import strategies as st
 
 from medshare.errors import ConfigurationError, LedgerBusyError, LedgerUnavailableError, MedshareError, StoreFullError
 from medshare.hashing import keccak256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,

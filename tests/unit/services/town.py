@@ -9,8 +9,9 @@ from world import DAY, World, new_world
 
 from medshare.chain import LocalSigner
 from medshare.envelope import Identity
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason
+from medshare.model.emergency import EmergencyReason
 from medshare.model.ids import Address, EpisodeId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
