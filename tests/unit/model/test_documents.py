@@ -165,6 +165,12 @@ def test_decode__within_the_limits__is_read() -> None:
         ),
         (lambda read: read.child("f"), [{}, {"a": 1}], [None, [], "", 1, True, [{}]]),
         (lambda read: read.flag("f"), [True, False, None], [0, 1, "true", [], {}]),
+        (lambda read: read.optional_flag("f"), [True, False, None], [0, 1, "true", [], {}]),
+        (
+            lambda read: read.optional_day("f"),
+            ["2026-03-01", None],
+            ["2026-02-30", "20260301", "2026-W10-1", "2026-3-1", "2026-03-01T00:00:00", "", 1, True, []],
+        ),
         (lambda read: read.optional_integer("f", 0, 5), [0, 5, None], [-1, 6, True, 1.0, "1", []]),
         (lambda read: read.digests("f", 2), [[], None, ["ab" * 32] * 2], [["ab" * 32] * 3, ["ab"], "ab" * 32, [1]]),
         (lambda read: read.addresses("f", 1), [[], None, ["0x" + "11" * 20]], [["0x" + "11" * 20] * 2, ["0x"], 1]),
@@ -181,6 +187,8 @@ def test_decode__within_the_limits__is_read() -> None:
         "choices",
         "child",
         "flag",
+        "optional_flag",
+        "optional_day",
         "optional_integer",
         "digests",
         "addresses",
@@ -207,6 +215,12 @@ def test_reader__field_is_absent__is_refused_by_its_name() -> None:
     with pytest.raises(InvalidInputError, match=r"document.*'size'"):
         Reader({}, "document").integer("size", 0, 1)
     assert not Reader({"f": None}, "document").present("f")
+
+
+def test_reader__flag_is_absent__is_false_or_unanswered() -> None:
+    assert Reader({}, "document").flag("f") is False
+    assert Reader({}, "document").optional_flag("f") is None
+    assert Reader({"f": False}, "document").optional_flag("f") is False
 
 
 def test_reader__field_that_nobody_asked_for__is_refused_at_the_end_and_not_quoted() -> None:
