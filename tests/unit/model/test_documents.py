@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from medshare.errors import InvalidInputError
 from medshare.model.consent import Decision, Excerpt, Terms
 from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, encode_document
+from medshare.model.duo import DataUse
+from medshare.model.intended_use import IntendedUse
 from medshare.model.record import Category, Commitment, Manifest
 
 pytestmark = pytest.mark.unit
@@ -86,7 +88,9 @@ def test_decode__hostile_document__is_refused_quickly_and_not_quoted(document: b
 
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("kind", [Manifest, Terms, Excerpt, Decision, Commitment], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Manifest, Terms, Excerpt, Decision, Commitment, DataUse, IntendedUse], ids=lambda kind: kind.__name__
+)
 def test_from_json__hostile_document__is_refused(kind: type, document: bytes) -> None:
     with pytest.raises(InvalidInputError):
         kind.from_json(document)
