@@ -181,6 +181,13 @@ class Reader:
         except ValueError:
             self._refuse(name, f"one of {', '.join(kind)}")
 
+    def optional_choice(self, name: str, kind: type[Choice]) -> Choice | None:
+        """Return a member of ``kind`` by its value, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.choice(name, kind)
+
     def choices(self, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
         """Return a list of members of ``kind``, each at most once, empty where absent."""
         texts = self.texts(name, len(kind))

@@ -116,7 +116,7 @@ class IntendedUse:
             diseases=read.texts("diseases", MAX_NAMED),
             excluded=read.choices("excluded", DuoPurpose),
             research_types=read.texts("research_types", MAX_NAMED),
-            organisation=read.choice("organisation", Organisation) if read.present("organisation") else None,
+            organisation=read.optional_choice("organisation", Organisation),
             commercial_use=read.optional_flag("commercial_use"),
             genetic_study=read.optional_flag("genetic_study"),
             countries=read.texts("countries", MAX_NAMED),

@@ -287,6 +287,14 @@ case(
     D.COL,
 )
 case(
+    "col-named-no",
+    "with nobody",
+    _about(D.COL, "orcid:0000-0001"),
+    _health(will_collaborate=False),
+    _NO,
+    D.COL,
+)
+case(
     "col-somebody",
     "with somebody",
     _about(D.COL, "orcid:0000-0001"),
@@ -314,7 +322,12 @@ case("gs-inside", "in a permitted country", _NORTH, _health(countries=("FI",)), 
 case("gs-partly", "each country has to be permitted", _NORTH, _health(countries=("FI", "US")), _NO, D.GS)
 case("gs-unsaid", "not said where", _NORTH, _health(), _HUMAN, D.GS)
 case(
-    "rs-same", "the type, in capitals", _about(D.RS, "paediatric"), _health(research_types=("PAEDIATRIC",)), _YES, D.RS
+    "rs-same",
+    "the type, with other capitals",
+    _about(D.RS, "Paediatric"),
+    _health(research_types=("paediatriC",)),
+    _YES,
+    D.RS,
 )
 case(
     "rs-other",

@@ -162,6 +162,7 @@ def test_decode__within_the_limits__is_read() -> None:
         (lambda read: read.digest("f"), ["ab" * 32], ["ab", "", " ".join(["ab"] * 32), 1, None]),
         (lambda read: read.address("f"), ["0x" + "11" * 20], ["0x", 1, None, "11" * 20]),
         (lambda read: read.choice("f", Category), ["imaging"], ["Imaging", "", 1, None]),
+        (lambda read: read.optional_choice("f", Category), ["imaging", None], ["Imaging", "", 1, False, []]),
         (
             lambda read: read.choices("f", Category),
             [[], None, ["imaging", "other"]],
@@ -188,6 +189,7 @@ def test_decode__within_the_limits__is_read() -> None:
         "digest",
         "address",
         "choice",
+        "optional_choice",
         "choices",
         "child",
         "flag",

@@ -214,6 +214,8 @@ def test_data_use__document__holds_curies_and_is_read_with_shorthands_too() -> N
 
 def test_intended_use__nothing_said__is_an_empty_document_and_a_refusal_is_not_nothing() -> None:
     assert json.loads(IntendedUse().to_json()) == {"version": 1}
+    nothing = dict.fromkeys(IntendedUse.__dataclass_fields__)
+    assert IntendedUse.from_json(json.dumps({"version": 1, **nothing}).encode()) == IntendedUse()
     assert json.loads(IntendedUse(will_publish=False).to_json()) == {"version": 1, "will_publish": False}
 
 
