@@ -135,8 +135,10 @@ class RequestRules(EscrowRules, ConsentRules):
         return (event,)
 
     def approve_study(self, caller: Address, request_id: RequestId, place: EventPlace) -> tuple[StudyApproved]:
-        """Approve a study on open call, as an accredited ethics committee or by vote."""
+        """Approve a study on open call, as an accredited ethics committee or by vote; never one's own."""
         request = self.request(request_id)
+        if caller == request.requester:
+            raise RequestNotAllowedError(caller)
         if caller != self.consortium:
             self._require_accredited(caller, AccreditationKind.ETHICS_COMMITTEE, place)
         if request.status is not RequestStatus.AWAITING_APPROVAL:

@@ -276,9 +276,12 @@ def test_approve__an_open_call__by_committee_or_vote_lets_anybody_accept(model: 
     stranger = acceptance(STRANGER)
     with refused(model, RequestNotOpenError):
         model.accept(ONE, stranger, at())
-    for caller in (RESEARCHER, STRANGER, HOSPITAL):
+    for caller in (STRANGER, HOSPITAL):
         with refused(model, RequestNotAccreditedError):
             model.approve_study(caller, ONE, at())
+    model.accredit(MEMBER, RESEARCHER, AccreditationKind.ETHICS_COMMITTEE, NEVER, at())
+    with refused(model, RequestNotAllowedError):
+        model.approve_study(RESEARCHER, ONE, at())
     model.approve_study(by, ONE, at())
     model.accept(ONE, stranger, at())
     with refused(model, RequestNotOpenError):
