@@ -86,7 +86,7 @@ class Chain(ABC):
     def __init__(self, w3: Web3) -> None:
         self.w3 = w3
         self._events: dict[bytes, dict[str, Any]] = {}
-        self.extra_errors: list[dict[str, Any]] = []
+        self._errors: dict[str, dict[str, Any]] = {}
 
     @abstractmethod
     def next_block_at(self, time: int) -> None:
@@ -126,31 +126,34 @@ class Chain(ABC):
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1
         self._events |= {event_abi_to_log_topic(entry): entry for entry in abi if entry["type"] == "event"}
+        # A contract that calls another lets its errors through.
+        self._errors |= {entry["name"]: entry for entry in abi if entry["type"] == "error"}
         return self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
 
-    def call(self, function: ContractFunction, *, sender: str = ANYBODY) -> Any:
+    def call(self, function: ContractFunction, *, sender: str = ANYBODY, value: int = 0) -> Any:
         """Ask a view; raises ``RefusedError``."""
         try:
-            return function.call({"from": sender})
+            return function.call({"from": sender, "value": value})
         except TransactionFailed as error:
             said = str(error.args[0]).removeprefix("execution reverted: ")
-            raise decode_error(ast.literal_eval(said), function.contract_abi) from None
+            raise decode_error(ast.literal_eval(said), [*function.contract_abi, *self._errors.values()]) from None
         except ContractPanicError:
             raise
         except ContractCustomError as error:
-            raise decode_error(bytes.fromhex(str(error.data)[2:]), function.contract_abi) from None
+            data = bytes.fromhex(str(error.data)[2:])
+            raise decode_error(data, [*function.contract_abi, *self._errors.values()]) from None
 
-    def send(self, function: ContractFunction, *, sender: str, at: int | None = None) -> Receipt:
+    def send(self, function: ContractFunction, *, sender: str, at: int | None = None, value: int = 0) -> Receipt:
         """Send a transaction, mined a second later or `at` a time; raises ``RefusedError`` if it failed."""
         time = self.now + 1 if at is None else at
         self.next_block_at(time)
-        sent = function.transact({"from": sender, "gas": GAS})
+        sent = function.transact({"from": sender, "gas": GAS, "value": value})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert self.now == time
         if receipt["status"] != 1:
             assert receipt["logs"] == []
             # A failed transaction left the state as it was, and a call sees its block's time: it fails alike.
-            self.call(function, sender=sender)
+            self.call(function, sender=sender, value=value)
             raise AssertionError(f"{function.fn_name} was mined and failed, and passes when called")
         events = tuple(self._decode(log) for log in receipt["logs"])
         return Receipt(events=events, gas_used=receipt["gasUsed"], time=time)
@@ -260,6 +263,8 @@ def deploy_all(chain: Chain, *, sender: str, members: Sequence[str]) -> Contract
 
 NEVER = 0xEEEEEEEE
 """A time after any that tests reach, which a grant can still name."""
+ALWAYS = 2**40 - 1
+"""The latest time to which anybody can be accredited."""
 TERMS, OTHER_TERMS = b"\xa1" * 32, b"\xa2" * 32
 BUNDLE, OTHER_BUNDLE = b"\xb1" * 32, b"\xb2" * 32
 TREAT, ETREAT, HRESCH, ALL_PURPOSES = 1, 2, 16, 0xFFFF

@@ -8,9 +8,10 @@ from typing import Any
 
 import compile_contracts
 import pytest
+from asking import Requests
 from evm import (
+    ALWAYS,
     CUSTODIAN_KIND,
-    NEVER,
     RESEARCHER_KIND,
     AnvilChain,
     Chain,
@@ -19,6 +20,7 @@ from evm import (
     Ledger,
     deploy_all,
 )
+from institutions import Institutions
 from nodes import require
 from people import Authority, Emergencies, deploy_emergencies
 from web3.contract import Contract
@@ -44,7 +46,7 @@ def shared_contracts(shared_chain: Chain, actors) -> Contracts:
         (actors.other_custodian, CUSTODIAN_KIND),
         (actors.researcher, RESEARCHER_KIND),
     ):
-        shared_chain.send(contracts.consortium.functions.accredit(actor, kind, NEVER), sender=actors.member)
+        shared_chain.send(contracts.consortium.functions.accredit(actor, kind, ALWAYS), sender=actors.member)
     return contracts
 
 
@@ -80,6 +82,18 @@ def emergencies(chain: Chain, contracts: Contracts, actors) -> Emergencies:
     return deploy_emergencies(chain, contracts, accreditor=actors.member)
 
 
+@pytest.fixture
+def institutions(chain: Chain, contracts: Contracts) -> Institutions:
+    """The consortium on an untouched chain: one member."""
+    return Institutions(chain, contracts.consortium)
+
+
+@pytest.fixture
+def asking(chain: Chain, contracts: Contracts) -> Requests:
+    """Requests for access on an untouched chain, where nobody has asked yet."""
+    return Requests(chain, contracts.requests, contracts.consents)
+
+
 @pytest.fixture(scope="session")
 def harnesses() -> dict[str, dict[str, Any]]:
     """The contracts under ``solidity/``, compiled as the package's are."""
@@ -89,11 +103,12 @@ def harnesses() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def deploy_harness(chain: Chain, harnesses: dict[str, dict[str, Any]], actors) -> Callable[[str], Contract]:
+def deploy_harness(chain: Chain, harnesses: dict[str, dict[str, Any]], actors) -> Callable[..., Contract]:
     """Deploys a contract of ``solidity/`` by name."""
 
-    def deploy(name: str) -> Contract:
+    def deploy(name: str, *arguments: Any) -> Contract:
         compiled = harnesses[name]
-        return chain.deploy(compiled["abi"], compiled["evm"]["bytecode"]["object"], sender=actors.deployer)
+        bytecode = compiled["evm"]["bytecode"]["object"]
+        return chain.deploy(compiled["abi"], bytecode, *arguments, sender=actors.deployer)
 
     return deploy
