@@ -23,6 +23,10 @@ REASON = b"\xe1" * 32
 NOBODY = b"\x00" * 32
 NOT_INVITED: tuple[bytes, list[bytes]] = (bytes(32), [])
 """Of an open call nothing needs to be shown."""
+COMMITTEE, OTHER_RESEARCHER = "0xbDA5747bFD65F08deb54cb465eB87D40e51B197E", "0xdD2FD4581271e230360230F9337D5c0430Bf44C0"
+"""An ethics committee, and the researcher of another study; accounts of the nodes' mnemonic, with ether."""
+SOMEWHERE = "0x1111111111111111111111111111111111111111"
+"""Where money goes: nobody has been there before."""
 UNKNOWN, AWAITING, OPEN, CANCELLED = range(4)
 NONE, RESERVED, DELIVERED, DISPUTED, PAID, RETURNED = range(6)
 
@@ -169,6 +173,7 @@ class Requests:
         custodian: str,
         *,
         signer: str | None = None,
+        key: str | None = None,
         mandate: int = 0,
         content: bytes = CONTENT,
         grantee: str | None = None,
@@ -179,7 +184,7 @@ class Requests:
         stamp: int = 0,
         deadline: int = NEVER,
     ) -> Acceptance:
-        """Return what the patient signs to accept; or somebody else for him, by his mandate."""
+        """Return what the patient signs to accept, or a signer for him by his mandate; `key` is whose key it is."""
         asked = self.request(request)
         message = {
             "patient": patient,
@@ -197,7 +202,7 @@ class Requests:
         dates = (message["notBefore"], message["expiresAt"])
         wanted = pack_grant(message["grantee"], *dates, message["purposes"], stamp, epoch)
         domain = Domain("medshare ConsentRegistry", self.chain.w3.eth.chain_id, self.consents.address)
-        signature = sign(key_of(signer or patient), signable(domain, "Grant", message))
+        signature = sign(key_of(key or signer or patient), signable(domain, "Grant", message))
         by = authorize(deadline, signer=signer, mandate=mandate)
         return Acceptance(patient, custodian, content, BUNDLE, wanted, by, signature)
 

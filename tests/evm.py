@@ -8,13 +8,15 @@ from __future__ import annotations
 import ast
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from eth_abi import decode
+from eth_abi.grammar import parse
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import event_abi_to_log_topic, function_abi_to_4byte_selector, keccak, to_checksum_address
@@ -62,6 +64,13 @@ def decode_error(data: bytes, abi: list[dict[str, Any]]) -> RefusedError:
     raise AssertionError(f"the contract reverted with unknown data {data.hex()!r}")
 
 
+def refusal(act: Callable[[], object]) -> tuple[Any, ...]:
+    """Let something be refused, and return the error's name and values."""
+    with pytest.raises(RefusedError) as refused:
+        act()
+    return refused.value.args
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A log, decoded."""
@@ -107,6 +116,10 @@ class Chain(ABC):
     @abstractmethod
     def store(self, address: str, slot: int, value: int) -> None:
         """Write a storage slot, past the contract."""
+
+    @abstractmethod
+    def force(self, address: str, coins: int) -> None:
+        """Give an address coins, whether it takes them or not."""
 
     @property
     def now(self) -> int:
@@ -166,11 +179,14 @@ class Chain(ABC):
         values = {}
         for item in abi["inputs"]:
             value = decode([item["type"]], bytes(next(topics)))[0] if item["indexed"] else next(data)
-            values[item["name"]] = _checksummed(item["type"], value)
+            values[item["name"]] = _checksummed(collapse_if_tuple(item), value)
         return Event(abi["name"], values, log["address"])
 
 
 def _checksummed(kind: str, value: Any) -> Any:
+    if kind.startswith("("):
+        types = (each.to_type_str() for each in parse(kind).components)
+        return tuple(map(_checksummed, types, value))
     return to_checksum_address(value) if kind == "address" else value
 
 
@@ -197,9 +213,15 @@ class EmbeddedChain(Chain):
         self._tester.revert_to_snapshot(mark)
 
     def store(self, address: str, slot: int, value: int) -> None:
+        self._write(lambda state: state.set_storage(bytes.fromhex(address[2:]), slot, value))
+
+    def force(self, address: str, coins: int) -> None:
+        self._write(lambda state: state.delta_balance(bytes.fromhex(address[2:]), coins))
+
+    def _write(self, change: Callable[[Any], None]) -> None:
         chain = self._backend.chain
         state = chain.get_vm().state
-        state.set_storage(bytes.fromhex(address[2:]), slot, value)
+        change(state)
         state.persist()
         chain.header = chain.header.copy(state_root=state.state_root)
         self.mine()
@@ -231,6 +253,9 @@ class AnvilChain(Chain):
 
     def store(self, address: str, slot: int, value: int) -> None:
         self._ask("anvil_setStorageAt", address, f"0x{slot:064x}", f"0x{value:064x}")
+
+    def force(self, address: str, coins: int) -> None:
+        self._ask("anvil_setBalance", address, hex(self.w3.eth.get_balance(address) + coins))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import pytest
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import to_checksum_address
-from evm import ALWAYS, CUSTODIAN_KIND, ZERO_ADDRESS, Event, RefusedError, _slot, artifact
+from evm import ALWAYS, CUSTODIAN_KIND, ZERO_ADDRESS, Event, _slot, artifact, refusal
 from institutions import INSTITUTIONS, REMOVED, SEATED, SUSPENDED, UNKNOWN, data_of, found
 from web3.exceptions import ContractLogicError, Web3RPCError
 
@@ -33,12 +33,6 @@ NEW = INSTITUTIONS[3]
 @pytest.fixture
 def consortium(chain, contracts, actors):
     return found(chain, FOUNDERS, sender=actors.deployer)
-
-
-def refusal(act) -> tuple:
-    with pytest.raises(RefusedError) as refused:
-        act()
-    return refused.value.args
 
 
 def decided(consortium, name, account):

@@ -20,7 +20,7 @@ given a contract that lies
 from __future__ import annotations
 
 import pytest
-from evm import ZERO_ADDRESS, Event, RefusedError
+from evm import ZERO_ADDRESS, Event, refusal
 from institutions import INSTITUTIONS, REASON, ProposalView, call_digest_of, data_of, found
 
 pytestmark = pytest.mark.contracts
@@ -46,12 +46,6 @@ def governed(consortium, deploy_harness):
     contract = deploy_harness("Governed__Mock")
     consortium.chain.send(contract.functions.set(consortium.contract.address, 0), sender=ONE)
     return contract
-
-
-def refusal(act) -> tuple:
-    with pytest.raises(RefusedError) as refused:
-        act()
-    return refused.value.args
 
 
 # ------------------------------------------------------------------------------------------------------ proposing
