@@ -8,13 +8,15 @@ from __future__ import annotations
 import ast
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from eth_abi import decode
+from eth_abi.grammar import parse
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import event_abi_to_log_topic, function_abi_to_4byte_selector, keccak, to_checksum_address
@@ -62,6 +64,13 @@ def decode_error(data: bytes, abi: list[dict[str, Any]]) -> RefusedError:
     raise AssertionError(f"the contract reverted with unknown data {data.hex()!r}")
 
 
+def refusal(act: Callable[[], object]) -> tuple[Any, ...]:
+    """Let something be refused, and return the error's name and values."""
+    with pytest.raises(RefusedError) as refused:
+        act()
+    return refused.value.args
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A log, decoded."""
@@ -86,7 +95,7 @@ class Chain(ABC):
     def __init__(self, w3: Web3) -> None:
         self.w3 = w3
         self._events: dict[bytes, dict[str, Any]] = {}
-        self.extra_errors: list[dict[str, Any]] = []
+        self._errors: dict[str, dict[str, Any]] = {}
 
     @abstractmethod
     def next_block_at(self, time: int) -> None:
@@ -108,6 +117,10 @@ class Chain(ABC):
     def store(self, address: str, slot: int, value: int) -> None:
         """Write a storage slot, past the contract."""
 
+    @abstractmethod
+    def force(self, address: str, coins: int) -> None:
+        """Give an address coins, whether it takes them or not."""
+
     @property
     def now(self) -> int:
         """Time of the latest block: what a call sees as `block.timestamp`."""
@@ -126,31 +139,34 @@ class Chain(ABC):
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1
         self._events |= {event_abi_to_log_topic(entry): entry for entry in abi if entry["type"] == "event"}
+        # A contract that calls another lets its errors through.
+        self._errors |= {entry["name"]: entry for entry in abi if entry["type"] == "error"}
         return self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
 
-    def call(self, function: ContractFunction, *, sender: str = ANYBODY) -> Any:
+    def call(self, function: ContractFunction, *, sender: str = ANYBODY, value: int = 0) -> Any:
         """Ask a view; raises ``RefusedError``."""
         try:
-            return function.call({"from": sender})
+            return function.call({"from": sender, "value": value})
         except TransactionFailed as error:
             said = str(error.args[0]).removeprefix("execution reverted: ")
-            raise decode_error(ast.literal_eval(said), function.contract_abi) from None
+            raise decode_error(ast.literal_eval(said), [*function.contract_abi, *self._errors.values()]) from None
         except ContractPanicError:
             raise
         except ContractCustomError as error:
-            raise decode_error(bytes.fromhex(str(error.data)[2:]), function.contract_abi) from None
+            data = bytes.fromhex(str(error.data)[2:])
+            raise decode_error(data, [*function.contract_abi, *self._errors.values()]) from None
 
-    def send(self, function: ContractFunction, *, sender: str, at: int | None = None) -> Receipt:
+    def send(self, function: ContractFunction, *, sender: str, at: int | None = None, value: int = 0) -> Receipt:
         """Send a transaction, mined a second later or `at` a time; raises ``RefusedError`` if it failed."""
         time = self.now + 1 if at is None else at
         self.next_block_at(time)
-        sent = function.transact({"from": sender, "gas": GAS})
+        sent = function.transact({"from": sender, "gas": GAS, "value": value})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert self.now == time
         if receipt["status"] != 1:
             assert receipt["logs"] == []
             # A failed transaction left the state as it was, and a call sees its block's time: it fails alike.
-            self.call(function, sender=sender)
+            self.call(function, sender=sender, value=value)
             raise AssertionError(f"{function.fn_name} was mined and failed, and passes when called")
         events = tuple(self._decode(log) for log in receipt["logs"])
         return Receipt(events=events, gas_used=receipt["gasUsed"], time=time)
@@ -163,11 +179,14 @@ class Chain(ABC):
         values = {}
         for item in abi["inputs"]:
             value = decode([item["type"]], bytes(next(topics)))[0] if item["indexed"] else next(data)
-            values[item["name"]] = _checksummed(item["type"], value)
+            values[item["name"]] = _checksummed(collapse_if_tuple(item), value)
         return Event(abi["name"], values, log["address"])
 
 
 def _checksummed(kind: str, value: Any) -> Any:
+    if kind.startswith("("):
+        types = (each.to_type_str() for each in parse(kind).components)
+        return tuple(map(_checksummed, types, value))
     return to_checksum_address(value) if kind == "address" else value
 
 
@@ -194,9 +213,15 @@ class EmbeddedChain(Chain):
         self._tester.revert_to_snapshot(mark)
 
     def store(self, address: str, slot: int, value: int) -> None:
+        self._write(lambda state: state.set_storage(bytes.fromhex(address[2:]), slot, value))
+
+    def force(self, address: str, coins: int) -> None:
+        self._write(lambda state: state.delta_balance(bytes.fromhex(address[2:]), coins))
+
+    def _write(self, change: Callable[[Any], None]) -> None:
         chain = self._backend.chain
         state = chain.get_vm().state
-        state.set_storage(bytes.fromhex(address[2:]), slot, value)
+        change(state)
         state.persist()
         chain.header = chain.header.copy(state_root=state.state_root)
         self.mine()
@@ -229,6 +254,9 @@ class AnvilChain(Chain):
     def store(self, address: str, slot: int, value: int) -> None:
         self._ask("anvil_setStorageAt", address, f"0x{slot:064x}", f"0x{value:064x}")
 
+    def force(self, address: str, coins: int) -> None:
+        self._ask("anvil_setBalance", address, hex(self.w3.eth.get_balance(address) + coins))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contracts:
@@ -260,6 +288,8 @@ def deploy_all(chain: Chain, *, sender: str, members: Sequence[str]) -> Contract
 
 NEVER = 0xEEEEEEEE
 """A time after any that tests reach, which a grant can still name."""
+ALWAYS = 2**40 - 1
+"""The latest time to which anybody can be accredited."""
 TERMS, OTHER_TERMS = b"\xa1" * 32, b"\xa2" * 32
 BUNDLE, OTHER_BUNDLE = b"\xb1" * 32, b"\xb2" * 32
 TREAT, ETREAT, HRESCH, ALL_PURPOSES = 1, 2, 16, 0xFFFF

@@ -9,7 +9,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evm import BUNDLE, NEVER, TERMS, TREAT, Chain, Contracts, Ledger, Receipt, grant_id_of, pack_grant
+from evm import (
+    BUNDLE,
+    HRESCH,
+    NEVER,
+    RESEARCHER_KIND,
+    TERMS,
+    TREAT,
+    ZERO_ADDRESS,
+    Chain,
+    Contracts,
+    Ledger,
+    Receipt,
+    _mapping_slot,
+    _slot,
+    grant_id_of,
+    pack_grant,
+)
+from institutions import Institutions
 from people import BOTH, DAY, Authority, Circle, Emergencies, episode_id_of, guardians, pack_delegation
 from signing import Domain, authorize, key_of, sign, signable
 from web3.contract import Contract
@@ -22,6 +39,9 @@ CIRCLE = Circle(guardians(3), 2)
 NEW_KEY = "0x00000000000000000000000000000000000000e1"
 FAR = NEVER
 """A deadline that no test reaches."""
+NAMING_THE_SIGNER = frozenset({"EmergencyAccess", "AccessRequests"})
+"""Contracts that ask the ConsentRegistry who is in control, and are told who signed."""
+EARNED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +66,9 @@ class Scene:
             return self.emergencies.contract
         return {
             "ConsentRegistry": self.contracts.consents,
-            "Directory": self.contracts.directory,
+            "Consortium": self.contracts.consortium,
             "RecordRegistry": self.contracts.records,
+            "AccessRequests": self.contracts.requests,
         }[name]
 
     def domain(self, name: str) -> Domain:
@@ -70,7 +91,7 @@ class Scene:
             mandate = changes.pop("mandate", message["mandate"])
             word = authorize(deadline, signer=None if is_patients else signer, mandate=mandate, **changes)
             trailing: tuple[Any, ...] = (word,)
-        elif case.contract == "EmergencyAccess":
+        elif case.contract in NAMING_THE_SIGNER:
             trailing = (signer, deadline)
         else:
             trailing = (deadline,)
@@ -169,6 +190,16 @@ def glass_broken(scene: Scene) -> None:
     scene.emergencies.break_glass(scene.actors.doctor, scene.actors.patient)
 
 
+def earned(scene: Scene) -> None:
+    """The patient has a credit in the chain's own coin, and there is as much to pay it from."""
+    terms = (HRESCH, 1, 1, FAR, 0, ZERO_ADDRESS, EARNED, KEY, REASON)
+    member = scene.actors.member
+    Institutions(scene.chain, scene.contracts.consortium).accredit(member, member, RESEARCHER_KIND)
+    scene.chain.send(scene.contracts.requests.functions.open(terms), sender=member, value=EARNED)
+    slot = _mapping_slot(_mapping_slot(_slot("AccessRequests", "_credits"), scene.actors.patient), ZERO_ADDRESS)
+    scene.chain.store(scene.contracts.requests.address, slot, EARNED)
+
+
 def registered(scene: Scene) -> None:
     """The custodian has a record."""
     scene.ledger.register(scene.actors.custodian, RECORD, scene.actors.patient)
@@ -198,7 +229,13 @@ def _records(*record_ids: bytes) -> Callable[[Scene], Any]:
 
 
 def _key(scene: Scene) -> Any:
-    return scene.chain.call(scene.contracts.directory.functions.getEncryptionKey(scene.actors.doctor))
+    return scene.chain.call(scene.contracts.consortium.functions.getEncryptionKey(scene.actors.doctor))
+
+
+def _credit(scene: Scene) -> Any:
+    do, patient = scene.contracts.requests.functions, scene.actors.patient
+    asked = (do.creditOf(patient, ZERO_ADDRESS), do.withdrawalsOf(patient))
+    return *map(scene.chain.call, asked), scene.chain.w3.eth.get_balance(NEW_KEY)
 
 
 def _consents(verb: str, *arguments: str) -> Callable[[Scene, Message], ContractFunction]:
@@ -334,6 +371,24 @@ SET_BAR: Mapping[str, Any] = {
     "observe": lambda scene: scene.emergencies.bar(scene.actors.patient),
     "again": "SignedOutdated",
 }
+WITHDRAW: Mapping[str, Any] = {
+    "verb": "withdrawSigned",
+    "struct": "Withdraw",
+    "contract": "AccessRequests",
+    "prepare": (earned,),
+    "message": lambda scene: {
+        "account": scene.actors.patient,
+        "token": ZERO_ADDRESS,
+        "to": NEW_KEY,
+        "count": 0,
+    },
+    "arguments": lambda message: tuple(message[name] for name in ("account", "token", "to", "count")),
+    "direct": lambda scene, message: scene.contracts.requests.functions.withdraw(
+        message["account"], message["token"], message["to"]
+    ),
+    "observe": _credit,
+    "again": "SignedOutdated",
+}
 RECORDS: Mapping[str, Any] = {
     "contract": "RecordRegistry",
     "by": "custodian",
@@ -370,19 +425,19 @@ OWN_GRANT = _own(
 )
 OWN_REVOKE, OWN_REVOKE_ALL, OWN_APPOINT = _own(REVOKE), _own(REVOKE_ALL), _own(APPOINT)
 OWN_DISMISS, OWN_NAME_GUARDIANS, OWN_OBJECT = _own(DISMISS), _own(NAME_GUARDIANS), _own(OBJECT)
-OWN_END, OWN_SET_BAR = _own(END), _own(SET_BAR)
+OWN_END, OWN_SET_BAR, OWN_WITHDRAW = _own(END), _own(SET_BAR), _own(WITHDRAW)
 DELEGATES_GRANT, DELEGATES_REVOKE = _delegates(GRANT, direct=_grant_for), _delegates(REVOKE)
 CONTROLLERS_GRANT, CONTROLLERS_REVOKE = _controllers(GRANT, direct=_grant_for), _controllers(REVOKE)
 RESIGN = Case(**{**DISMISS, "by": "other_custodian", "role": "delegate", "mandate": 1})
 SET_KEY = Case(
     verb="setEncryptionKeySigned",
     struct="SetEncryptionKey",
-    contract="Directory",
+    contract="Consortium",
     by="doctor",
     role="actor",
     message=lambda scene: {"actor": scene.actors.doctor, "key": KEY, "version": 1},
     arguments=lambda message: (message["actor"], message["key"], message["version"]),
-    direct=lambda scene, message: scene.contracts.directory.functions.setEncryptionKey(message["key"]),
+    direct=lambda scene, message: scene.contracts.consortium.functions.setEncryptionKey(message["key"]),
     observe=_key,
     again="SignedOutdated",
 )
@@ -437,11 +492,12 @@ CASES = (
     OWN_OBJECT,
     OWN_END,
     OWN_SET_BAR,
+    OWN_WITHDRAW,
     DELEGATES_GRANT,
     DELEGATES_REVOKE,
     RESIGN,
     CONTROLLERS_GRANT,
     CONTROLLERS_REVOKE,
-    *map(_controllers, (REVOKE_ALL, APPOINT, DISMISS, NAME_GUARDIANS, OBJECT, END, SET_BAR)),
+    *map(_controllers, (REVOKE_ALL, APPOINT, DISMISS, NAME_GUARDIANS, OBJECT, END, SET_BAR, WITHDRAW)),
 )
 BY_PATIENT = tuple(case for case in CASES if case.is_patients)

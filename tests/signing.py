@@ -14,7 +14,7 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import SignableMessage, _hash_eip191_message, encode_typed_data
 from eth_account.signers.local import LocalAccount
-from nodes import HD_PATH, MNEMONIC
+from nodes import ACCOUNTS, HD_PATH, MNEMONIC
 
 STRUCTS: Mapping[str, str] = {
     "SetEncryptionKey": "address actor,bytes32 key,uint32 version,uint32 deadline",
@@ -33,6 +33,7 @@ STRUCTS: Mapping[str, str] = {
     "ObjectToRecovery": "address patient,uint32 attempt,uint8 mandate,uint32 deadline",
     "EndEpisode": "uint256 episodeId,uint32 deadline",
     "SetBar": "address patient,bool barred,uint32 count,uint32 deadline",
+    "Withdraw": "address account,address token,address to,uint32 count,uint32 deadline",
 }
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -91,7 +92,7 @@ def key_of(address: str) -> LocalAccount:
 @cache
 def _keys() -> tuple[LocalAccount, ...]:
     Account.enable_unaudited_hdwallet_features()
-    return tuple(Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{number}") for number in range(10))
+    return tuple(Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{number}") for number in range(ACCOUNTS))
 
 
 def authorize(deadline: int, *, signer: str | None = None, mandate: int = 0, unused: int = 0) -> int:

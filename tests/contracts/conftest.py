@@ -8,9 +8,11 @@ from typing import Any
 
 import compile_contracts
 import pytest
+from asking import COMMITTEE, OTHER_RESEARCHER, Requests
 from evm import (
+    ALWAYS,
     CUSTODIAN_KIND,
-    NEVER,
+    ETHICS_KIND,
     RESEARCHER_KIND,
     AnvilChain,
     Chain,
@@ -19,6 +21,7 @@ from evm import (
     Ledger,
     deploy_all,
 )
+from institutions import Institutions
 from nodes import require
 from people import Authority, Emergencies, deploy_emergencies
 from web3.contract import Contract
@@ -37,14 +40,16 @@ def shared_chain(request: pytest.FixtureRequest) -> Chain:
 
 @pytest.fixture(scope="session")
 def shared_contracts(shared_chain: Chain, actors) -> Contracts:
-    """Our contracts, deployed once on each chain; two custodians and a researcher are accredited."""
+    """Our contracts, deployed once on each chain; custodians, researchers and a committee are accredited."""
     contracts = deploy_all(shared_chain, sender=actors.deployer, members=[actors.member])
     for actor, kind in (
         (actors.custodian, CUSTODIAN_KIND),
         (actors.other_custodian, CUSTODIAN_KIND),
         (actors.researcher, RESEARCHER_KIND),
+        (OTHER_RESEARCHER, RESEARCHER_KIND),
+        (COMMITTEE, ETHICS_KIND),
     ):
-        shared_chain.send(contracts.consortium.functions.accredit(actor, kind, NEVER), sender=actors.member)
+        shared_chain.send(contracts.consortium.functions.accredit(actor, kind, ALWAYS), sender=actors.member)
     return contracts
 
 
@@ -80,6 +85,47 @@ def emergencies(chain: Chain, contracts: Contracts, actors) -> Emergencies:
     return deploy_emergencies(chain, contracts, accreditor=actors.member)
 
 
+@pytest.fixture
+def institutions(chain: Chain, contracts: Contracts) -> Institutions:
+    """The consortium on an untouched chain: one member."""
+    return Institutions(chain, contracts.consortium)
+
+
+@pytest.fixture
+def asking(chain: Chain, contracts: Contracts) -> Requests:
+    """Requests for access on an untouched chain, where nobody has asked yet."""
+    return Requests(chain, contracts.requests, contracts.consents)
+
+
+@pytest.fixture
+def study(asking: Requests, actors) -> int:
+    """An approved open call of the researcher, for two patients, in the chain's own coin."""
+    request = asking.opened(actors.researcher)
+    asking.approve(COMMITTEE, request)
+    return request
+
+
+@pytest.fixture
+def reserved(asking: Requests, actors, study: int) -> int:
+    """The study, accepted by the patient, who named the custodian."""
+    asking.accept(actors.stranger, study, asking.acceptance(study, actors.patient, actors.custodian))
+    return study
+
+
+@pytest.fixture
+def delivered(asking: Requests, actors, reserved: int) -> int:
+    """The study, where the custodian has delivered."""
+    asking.deliver(actors.custodian, reserved, actors.patient)
+    return reserved
+
+
+@pytest.fixture
+def disputed(asking: Requests, actors, delivered: int) -> int:
+    """The study, where the researcher disputes what was delivered."""
+    asking.dispute(actors.researcher, delivered, actors.patient)
+    return delivered
+
+
 @pytest.fixture(scope="session")
 def harnesses() -> dict[str, dict[str, Any]]:
     """The contracts under ``solidity/``, compiled as the package's are."""
@@ -89,11 +135,12 @@ def harnesses() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def deploy_harness(chain: Chain, harnesses: dict[str, dict[str, Any]], actors) -> Callable[[str], Contract]:
+def deploy_harness(chain: Chain, harnesses: dict[str, dict[str, Any]], actors) -> Callable[..., Contract]:
     """Deploys a contract of ``solidity/`` by name."""
 
-    def deploy(name: str) -> Contract:
+    def deploy(name: str, *arguments: Any) -> Contract:
         compiled = harnesses[name]
-        return chain.deploy(compiled["abi"], compiled["evm"]["bytecode"]["object"], sender=actors.deployer)
+        bytecode = compiled["evm"]["bytecode"]["object"]
+        return chain.deploy(compiled["abi"], bytecode, *arguments, sender=actors.deployer)
 
     return deploy

@@ -152,8 +152,8 @@ def test_batch__signed_by_several__are_each_signers(scene, actors):
     assert names(sent) == ["ActedFor", "AccessGranted", "TransferSingle", "AccessGranted", "TransferSingle"]
 
 
-def test_batch__of_the_directory_and_of_records__is_made(scene, actors):
-    keys = batch(scene, [scene.signed(SET_KEY)], contract="Directory")
+def test_batch__of_the_consortium_and_of_records__is_made(scene, actors):
+    keys = batch(scene, [scene.signed(SET_KEY)], contract="Consortium")
     records = batch(
         scene,
         [scene.signed(REGISTER), scene.signed(SUPERSEDE), scene.signed(RETRACT)],
@@ -245,7 +245,7 @@ def test_batch__an_error_of_solidity__is_told(scene, actors, contracts):
 # ------------------------------------------------------------------------------------------ nothing, and questions
 
 
-@pytest.mark.parametrize("contract", ["ConsentRegistry", "Directory", "RecordRegistry"])
+@pytest.mark.parametrize("contract", ["ConsentRegistry", "Consortium", "RecordRegistry", "AccessRequests"])
 def test_batch__empty__is_made(scene, contract):
     assert batch(scene, [], contract=contract).events == ()
 

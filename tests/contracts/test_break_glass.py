@@ -500,7 +500,7 @@ def test_break_glass__barred__is_refused_and_others_are_not(emergencies, actors,
 
 def test_break_glass__many_open_in_the_last_hours__costs_one_look_each(chain, contracts, actors):
     most = 16
-    emergencies = deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer, most=most)
+    emergencies = deploy_emergencies(chain, contracts, accreditor=actors.member, most=most)
     emergencies.accredit(actors.doctor)
 
     costs = [emergencies.break_glass(actors.doctor, patient_number(number)).gas_used for number in range(most)]
@@ -511,7 +511,7 @@ def test_break_glass__many_open_in_the_last_hours__costs_one_look_each(chain, co
 
 def test_break_glass__many_long_ago__cost_nothing_more(chain, contracts, actors):
     most = 16
-    emergencies = deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer, most=most)
+    emergencies = deploy_emergencies(chain, contracts, accreditor=actors.member, most=most)
     emergencies.accredit(actors.doctor)
     costs = [emergencies.break_glass(actors.doctor, patient_number(number)).gas_used for number in range(most - 1)]
 
@@ -522,7 +522,7 @@ def test_break_glass__many_long_ago__cost_nothing_more(chain, contracts, actors)
 
 def test_review__longest_gap_there_can_be__is_passed_in_one_call(chain, contracts, actors):
     most = 16
-    emergencies = deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer, most=most)
+    emergencies = deploy_emergencies(chain, contracts, accreditor=actors.member, most=most)
     emergencies.accredit(actors.doctor)
     emergencies.accredit(actors.researcher, REVIEWER)
     for number in range(most):

@@ -129,7 +129,7 @@ def test_compare__package_differs__says_where_and_fails(compiled, tmp_path, caps
         (tmp_path / name).write_text(text, "utf-8")
     assert compare(files, tmp_path) == 0
 
-    path = tmp_path / ("Stray.json" if damage == "stray" else "Directory.json")
+    path = tmp_path / ("Stray.json" if damage == "stray" else "Consortium.json")
     if damage == "altered":
         path.write_text(path.read_text("utf-8").replace('"setEncryptionKey"', '"setKey"'), "utf-8")
     elif damage == "missing":

@@ -20,7 +20,8 @@ from dataclasses import replace
 
 import pytest
 from eth_tester.exceptions import TransactionFailed
-from evm import OTHER_TERMS, TERMS, RefusedError, grant_id_of
+from evm import CUSTODIAN_KIND, OTHER_TERMS, TERMS, RefusedError, grant_id_of
+from institutions import Institutions
 from signed_cases import (
     DELEGATES_GRANT,
     DELEGATES_REVOKE,
@@ -136,6 +137,9 @@ def prepared(wallets: Wallets, case) -> Scene:
         "revokeAllSigned": OWN_GRANT.direct,
         "dismissSigned": OWN_APPOINT.direct,
     }
+    if case is REGISTER:
+        institutions = Institutions(scene.chain, scene.contracts.consortium)
+        institutions.accredit(scene.actors.member, wallets.address, CUSTODIAN_KIND)
     if case.verb in functions:
         source = OWN_APPOINT if case.verb == "dismissSigned" else OWN_GRANT
         wallets.acts(functions[case.verb](scene, scene.message(source)))

@@ -32,6 +32,7 @@ from medshare.model.typed_data import Mandated, SignableRecover, digest, field_n
 
 pytestmark = pytest.mark.contracts
 
+DEPLOYED = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
 SEED = 712
 EACH = 3
 
@@ -46,10 +47,11 @@ class Court:
         self.wallet = wallet
         self.actors = actors
         self.contracts = {
-            "Directory": contracts.directory,
+            "Consortium": contracts.consortium,
             "RecordRegistry": contracts.records,
             "ConsentRegistry": contracts.consents,
             "EmergencyAccess": emergencies.contract,
+            "AccessRequests": contracts.requests,
         }
         self.circle = Circle.of([wallet], 1, b"\x5a" * 32)
         self.dice = random.Random(SEED)
@@ -106,6 +108,8 @@ class Court:
                 values["episode_id"] = int(self.actors.doctor, 16) << 96 | 1
             case "SetBar":
                 values["patient"] = self.wallet
+            case "Withdraw":
+                values["account"] = self.wallet
 
     def takes(self, message, digested: bytes) -> bool:
         """Whether the contract computes this digest for this message."""
@@ -171,6 +175,9 @@ SIGNED_FORMS = {
     "SetBar": lambda court, do, m, _by, signature: do.setBarSigned(
         m.patient, m.barred, m.count, court.wallet, m.deadline, signature
     ),
+    "Withdraw": lambda court, do, m, _by, signature: do.withdrawSigned(
+        m.account, m.token, m.to, m.count, court.wallet, m.deadline, signature
+    ),
 }
 
 
@@ -198,7 +205,7 @@ def test_digest__of_another_value__is_not_taken(court, kind) -> None:
     domain = court.domain(kind.contract)
     message = court.draw(kind, by_mandate=False)
     for one in fields(kind):
-        if one.name in ("patient", "grant_id", "mandate", "actor", "custodian"):
+        if one.name in ("patient", "grant_id", "mandate", "actor", "custodian", "account"):
             continue  # these name the wallet that is asked, or its mandate
         value = getattr(message, one.name)
         other = not value if isinstance(value, bool) else _changed(value)
@@ -216,7 +223,7 @@ def _changed(value):
 
 
 def test_digest__made_for_another_deployment_or_chain__is_not_taken(court, chain, actors) -> None:
-    elsewhere = deploy_all(chain, sender=actors.deployer).consents.address
+    elsewhere = deploy_all(chain, sender=actors.deployer, members=[actors.member]).consents.address
     kind = next(kind for kind in KINDS if kind.struct() == "RevokeAll")
     message, domain = court.draw(kind, by_mandate=False), court.domain(kind.contract)
 
@@ -225,7 +232,7 @@ def test_digest__made_for_another_deployment_or_chain__is_not_taken(court, chain
     assert not court.takes(message, digest(message, replace(domain, chain_id=domain.chain_id + 1)))
 
 
-@pytest.mark.parametrize("contract", ["Directory", "RecordRegistry", "ConsentRegistry", "EmergencyAccess"])
+@pytest.mark.parametrize("contract", DEPLOYED)
 def test_domain__asked_from_the_contract__is_ours(court, contract) -> None:
     domain = court.domain(contract)
     told = court.chain.call(court.contracts[contract].functions.eip712Domain())

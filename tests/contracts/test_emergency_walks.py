@@ -1,6 +1,6 @@
 """Break-glass, in stories that hypothesis writes
 
-given any story of clinicians, reviewers, patients and an accreditor, in which time goes on, often to the very second
+given any story of clinicians, reviewers, patients and a member, in which time goes on, often to the very second
     a small oracle, which looks at every episode there was, and the contract refuse and allow alike, with the same error
     after each step they agree what is in force, which standing each clinician has and which patient has barred it
     nothing is in force for longer than the limit, after its end, without accreditation, or for anything but BTG
@@ -17,7 +17,7 @@ import pytest
 from bare_contract import BareContract
 from bare_evm import BareEvm
 from eth_utils import to_checksum_address
-from evm import BUNDLE, TREAT, RefusedError
+from evm import BUNDLE, QUORUM, TREAT, VOTING_PERIOD, RefusedError
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -53,7 +53,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.evm = BareEvm()
-        self.accreditation = BareContract(self.evm, "SoleAccreditor", ACCREDITOR)
+        self.accreditation = BareContract(self.evm, "Consortium", [ACCREDITOR], QUORUM, VOTING_PERIOD)
         authority = BareContract(self.evm, "ConsentRegistry").address
         arguments = (authority, self.accreditation.address, LONGEST, REVIEW_PERIOD, MOST)
         self.emergencies = BareContract(self.evm, "EmergencyAccess", *arguments)
@@ -121,7 +121,7 @@ class EmergencyWalk(RuleBasedStateMachine):
     )
     def accredit(self, sender, actor, kind, seconds):
         until = ALWAYS if seconds is None else self.now + seconds
-        error = None if sender == ACCREDITOR else "SoleAccreditorNotAllowed"
+        error = None if sender == ACCREDITOR else "DirectoryNotAMember"
         if self.both(error, scene().accreditation, sender, "accredit", actor, kind, until):
             self.valid_until[actor, kind] = until
             self.edges.add(until if seconds is not None else 0)

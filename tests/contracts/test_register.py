@@ -7,6 +7,8 @@ given a record id that the caller has used, whatever became of it
     it is refused, for any patient
 given no record id, or no patient
     it is refused
+given who is no accredited custodian: never was, no longer is, is suspended, or his member has lost its seat
+    a record of somebody else is refused, his own is not
 given a custodian or an id that is not known
     the question is refused
 """
@@ -14,7 +16,8 @@ given a custodian or an id that is not known
 from __future__ import annotations
 
 import pytest
-from evm import ZERO_ADDRESS, Event, RecordView, RefusedError
+from evm import CUSTODIAN_KIND, RESEARCHER_KIND, ZERO_ADDRESS, Event, RecordView, RefusedError
+from institutions import INSTITUTIONS
 
 pytestmark = pytest.mark.contracts
 
@@ -134,3 +137,62 @@ def test_register__at_the_last_seconds_that_fit__keeps_the_time(ledger, actors, 
     ledger.register(actors.custodian, RECORD, actors.patient, at=time)
 
     assert ledger.record(actors.custodian, RECORD).registered_at == time
+
+
+# ----------------------------------------------------------------------------------------------- accredited or not
+
+
+@pytest.mark.parametrize("who", ["stranger", "doctor", "researcher", "member", "deployer"])
+def test_register__not_accredited_as_custodian__is_refused_and_his_own_is_not(ledger, actors, who):
+    caller = getattr(actors, who)
+
+    with pytest.raises(RefusedError) as refused:
+        ledger.register(caller, RECORD, actors.patient)
+    ledger.register(caller, RECORD, caller)
+
+    assert refused.value.args == ("RecordRegistryNotAccredited", caller)
+    assert ledger.record(caller, RECORD).patient == caller
+
+
+def test_register__accredited_as_something_else__is_refused(ledger, institutions, actors):
+    institutions.accredit(actors.member, actors.stranger, RESEARCHER_KIND)
+
+    with pytest.raises(RefusedError) as refused:
+        ledger.register(actors.stranger, RECORD, actors.patient)
+
+    assert refused.value.args == ("RecordRegistryNotAccredited", actors.stranger)
+
+
+@pytest.mark.parametrize(("before", "is_done"), [(1, True), (0, False)])
+def test_register__around_the_end_of_the_accreditation__no_longer_at_it(ledger, institutions, actors, before, is_done):
+    end = ledger.chain.now + 1000
+    institutions.accredit(actors.member, actors.stranger, CUSTODIAN_KIND, end)
+
+    if is_done:
+        ledger.register(actors.stranger, RECORD, actors.patient, at=end - before)
+    else:
+        with pytest.raises(RefusedError) as refused:
+            ledger.register(actors.stranger, RECORD, actors.patient, at=end - before)
+        assert refused.value.args == ("RecordRegistryNotAccredited", actors.stranger)
+
+
+def test_register__suspended__is_refused_until_it_is_lifted(ledger, institutions, actors):
+    institutions.suspend_accreditation(actors.member, actors.custodian, CUSTODIAN_KIND)
+    with pytest.raises(RefusedError) as refused:
+        ledger.register(actors.custodian, RECORD, actors.patient)
+    institutions.reinstate_accreditation(actors.member, actors.custodian, CUSTODIAN_KIND)
+
+    ledger.register(actors.custodian, RECORD, actors.patient)
+
+    assert refused.value.args == ("RecordRegistryNotAccredited", actors.custodian)
+
+
+def test_register__his_member_lost_its_seat__is_refused(ledger, institutions, actors):
+    institutions.decide([actors.member], institutions.call("admit", INSTITUTIONS[0]))
+    both = [actors.member, INSTITUTIONS[0]]
+    institutions.decide(both, institutions.call("suspend", actors.member))
+
+    with pytest.raises(RefusedError) as refused:
+        ledger.register(actors.custodian, RECORD, actors.patient)
+
+    assert refused.value.args == ("RecordRegistryNotAccredited", actors.custodian)

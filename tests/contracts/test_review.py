@@ -186,7 +186,7 @@ def test_review__of_one_clinician__counts_for_no_other(emergencies, actors, doct
 
 
 def test_review__none_may_wait__one_episode_at_a_time(chain, contracts, actors):
-    emergencies = deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer, most=1)
+    emergencies = deploy_emergencies(chain, contracts, accreditor=actors.member, most=1)
     emergencies.accredit(actors.doctor)
     emergencies.accredit(actors.researcher, REVIEWER)
     emergencies.break_glass(actors.doctor, actors.patient)

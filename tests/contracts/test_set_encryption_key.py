@@ -1,4 +1,4 @@
-"""Directory.setEncryptionKey
+"""Consortium.setEncryptionKey
 
 given an actor without a key
     when he publishes one: it is version 1, with the block's time
@@ -24,11 +24,11 @@ SMALLEST, LARGEST = ZERO[:31] + b"\x01", b"\xff" * 32
 
 
 def key_of(chain, contracts, actor):
-    return chain.call(contracts.directory.functions.getEncryptionKey(actor))
+    return chain.call(contracts.consortium.functions.getEncryptionKey(actor))
 
 
 def set_key(chain, contracts, actor, key, **when):
-    return chain.send(contracts.directory.functions.setEncryptionKey(key), sender=actor, **when)
+    return chain.send(contracts.consortium.functions.setEncryptionKey(key), sender=actor, **when)
 
 
 def test_set_encryption_key__first__is_version_one_at_the_blocks_time(chain, contracts, actors):
@@ -36,7 +36,7 @@ def test_set_encryption_key__first__is_version_one_at_the_blocks_time(chain, con
 
     assert key_of(chain, contracts, actors.doctor) == (KEY, 1, sent.time)
     assert sent.events == (
-        Event("EncryptionKeySet", {"actor": actors.doctor, "key": KEY, "version": 1}, contracts.directory.address),
+        Event("EncryptionKeySet", {"actor": actors.doctor, "key": KEY, "version": 1}, contracts.consortium.address),
     )
 
 

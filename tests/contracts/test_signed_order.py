@@ -888,7 +888,7 @@ def forked(chain):
 def test_signed__the_chain_has_another_id_now__is_refused(scene, actors, forked):
     cases = (OWN_GRANT, OWN_REVOKE_ALL, OWN_APPOINT, SET_KEY, REGISTER)
     functions = [(case, scene.signed(case)) for case in cases]
-    new_id = scene.domain("Directory").chain_id + 7
+    new_id = scene.domain("Consortium").chain_id + 7
     for _, function in functions:
         scene.chain.call(function, sender=actors.stranger)
 

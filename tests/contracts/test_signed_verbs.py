@@ -17,12 +17,12 @@ from __future__ import annotations
 import pytest
 from eth_utils import to_checksum_address
 from evm import ZERO_ADDRESS, RefusedError
-from signed_cases import BY_PATIENT, CASES, FAR, REGISTER, RETRACT, SET_KEY, SUPERSEDE, Case, Scene
+from signed_cases import BY_PATIENT, CASES, FAR, NAMING_THE_SIGNER, REGISTER, RETRACT, SET_KEY, SUPERSEDE, Case, Scene
 from signing import STRUCTS, malformed, members_of
 
 pytestmark = pytest.mark.contracts
 
-NAMING_A_SIGNER = [case for case in CASES if case.contract in ("ConsentRegistry", "EmergencyAccess")]
+NAMING_A_SIGNER = [case for case in CASES if case.contract not in ("Consortium", "RecordRegistry")]
 """Elsewhere the signer is a member of what is signed."""
 NAMING_WHOSE = [SET_KEY, REGISTER, SUPERSEDE, RETRACT, *(case for case in BY_PATIENT if case.struct != "EndEpisode")]
 """An episode has its patient."""
@@ -167,13 +167,14 @@ def test_signed__another_value_is_sent__is_refused(scene, case):
         changed = {**message, name: other(kind, message[name])}
         refused = refusal(scene, scene.form(case, changed, signature, mandate=changed.get("mandate", 0)))
         allowed = {"SignedSignatureInvalid"}
-        if name in ("patient", "grantId", "episodeId", "mandate", "delegate"):
+        if name in ("patient", "account", "grantId", "episodeId", "mandate", "delegate"):
             # Whose word it must be follows from these: it is refused before the signature is looked at.
             allowed |= {
                 "AuthorityNotAllowed",
                 "AuthorityMandateEnded",
                 "EmergencyAccessNotAllowed",
                 "EmergencyAccessEpisodeUnknown",
+                "EscrowNotAllowed",
             }
         assert refused.name in allowed, name
 
@@ -188,7 +189,7 @@ def test_signed__another_struct_with_these_members__is_refused(scene, case):
 
 def test_signed__for_another_contract_or_chain__is_refused(scene, case):
     message, domain = scene.message(case), scene.domain(case.contract)
-    twin = scene.contracts.directory.address if case.contract != "Directory" else scene.contracts.records.address
+    twin = scene.contracts.consortium.address if case.contract != "Consortium" else scene.contracts.records.address
 
     for wrong in (
         domain.but(contract=twin),
@@ -225,20 +226,21 @@ def test_signed__another_signer_is_named__is_refused(scene, case):
 
     refused = refusal(scene, scene.form(case, message, signature, signer=scene.actors.stranger))
 
-    assert refused.name in ("AuthorityNotAllowed", "EmergencyAccessNotAllowed")
+    assert refused.name in ("AuthorityNotAllowed", "EmergencyAccessNotAllowed", "EscrowNotAllowed")
     assert scene.actors.stranger in refused.values
 
 
 @pytest.mark.parametrize("case", NAMING_WHOSE, ids=lambda case: case.name, indirect=True)
 def test_signed__for_the_zero_address__is_refused(scene, case):
     message = scene.message(case)
-    whose = {"Directory": "actor", "RecordRegistry": "custodian"}.get(case.contract, "patient")
+    named = {"Consortium": "actor", "RecordRegistry": "custodian", "AccessRequests": "account"}
+    whose = named.get(case.contract, "patient")
     changed = {**message, whose: ZERO_ADDRESS}
     if "grantId" in message:
         changed["grantId"] = message["grantId"] & ((1 << 96) - 1)
 
     for signature in (*malformed(scene.sign(case, changed)).values(), scene.sign(case, changed)):
-        signer = {"signer": ZERO_ADDRESS} if case.contract == "EmergencyAccess" else {}
+        signer = {"signer": ZERO_ADDRESS} if case.contract in NAMING_THE_SIGNER else {}
         refused = refusal(scene, scene.form(case, changed, signature, **signer))
         assert refused.args == ("SignedSignatureInvalid", ZERO_ADDRESS)
 

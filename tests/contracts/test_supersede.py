@@ -10,16 +10,19 @@ given a superseded or a retracted record
     it is refused, naming the status
 given as many versions as 16 bits count
     the last but one can be superseded, the last cannot
+given a custodian who is accredited no longer
+    a record of somebody else gets no new version, and can be retracted; his own gets one
 """
 
 from __future__ import annotations
 
 import pytest
-from evm import Event, RecordView, RefusedError
+from evm import CUSTODIAN_KIND, Event, RecordView, RefusedError
 
 pytestmark = pytest.mark.contracts
 
 FIRST, SECOND, THIRD, REASON = b"\xc1" * 32, b"\xc2" * 32, b"\xc3" * 32, b"\xd1" * 32
+OWN = b"\xc4" * 32
 ACTIVE, SUPERSEDED, RETRACTED = 1, 2, 3
 
 
@@ -132,3 +135,22 @@ def test_supersede__last_version__is_refused(ledger, actors, registered):
         ledger.supersede(actors.custodian, SECOND, FIRST)
 
     assert refused.value.args == ("RecordRegistryVersionsExhausted", actors.custodian, FIRST)
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "suspended"])
+def test_supersede__no_longer_accredited__is_refused_and_retracting_is_not(
+    ledger, institutions, actors, registered, how
+):
+    ledger.register(actors.custodian, OWN, actors.custodian)
+    if how == "withdrawn":
+        institutions.accredit(actors.member, actors.custodian, CUSTODIAN_KIND, 0)
+    else:
+        institutions.suspend_accreditation(actors.member, actors.custodian, CUSTODIAN_KIND)
+
+    with pytest.raises(RefusedError) as refused:
+        ledger.supersede(actors.custodian, SECOND, FIRST)
+    ledger.supersede(actors.custodian, THIRD, OWN)
+    ledger.retract(actors.custodian, FIRST, REASON)
+
+    assert refused.value.args == ("RecordRegistryNotAccredited", actors.custodian)
+    assert ledger.record(actors.custodian, THIRD).version == 2

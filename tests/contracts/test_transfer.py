@@ -94,7 +94,7 @@ def test_supports_interface__asked__answers_as_it_is(ledger, interface_id, answe
     assert ledger.chain.call(function) is answer
 
 
-@pytest.mark.parametrize("contract", ["consents", "directory", "records"])
+@pytest.mark.parametrize("contract", ["consents", "consortium", "records", "requests"])
 def test_receive__ether_or_unknown_call__is_refused(ledger, actors, contract):
     eth = ledger.chain.w3.eth
     address = getattr(ledger.contracts, contract).address
