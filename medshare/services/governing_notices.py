@@ -78,8 +78,9 @@ def _said(
 ) -> tuple[str, Address | None, int | None] | None:
     match event:
         case Accredited() if event.actor == account:
-            said = "you were accredited" if event.valid_until else "your accreditation was withdrawn"
-            return f"{said} as {capacity(event.kind)}", event.member, event.valid_until or None
+            if not event.valid_until:
+                return f"your accreditation as {capacity(event.kind)} was withdrawn", event.member, None
+            return f"you were accredited as {capacity(event.kind)}", event.member, event.valid_until
         case AccreditationSuspended() if event.actor == account:
             by = "by vote" if event.by is Suspension.BY_VOTE else "by the member that accredited you"
             return f"you were suspended as {capacity(event.kind)}, {by}", None, None
