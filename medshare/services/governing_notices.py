@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from medshare.model.accreditation import Suspension
+from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.describing_calls import capacity, in_words, unknown_in_words
 from medshare.model.events import (
     AccreditationReinstated,
@@ -40,10 +40,12 @@ def seats_and_accreditations(governing: Governing, account: Address, after: int)
         account: whose inbox.
         after: what happened in later blocks than this.
     """
-    members = {each.member for each in governing.accreditations(actor=account)}
+    answering: dict[AccreditationKind, Address] = {}
     for event in governing.events():
-        said = _said(event, account, members) if event.place.block.number > after else None
-        if said is not None:
+        said = _said(event, account, answering.values())
+        if isinstance(event, Accredited) and event.actor == account:
+            answering[event.kind] = event.member
+        if said is not None and event.place.block.number > after:
             sentence, who, until = said
             yield Notice(
                 urgency=Urgency.NEWS,

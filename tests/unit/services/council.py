@@ -56,12 +56,12 @@ class Council:
     ) -> MadeProposal:
         return self.governing.propose(call, reason, member=member or self.university)
 
-    def decide(self, call: GovernedCall) -> ProposalId:
-        """Propose, vote as far as is needed, execute."""
+    def decide(self, call: GovernedCall, *others: Actor) -> ProposalId:
+        """Propose, vote as far as is needed, by these others or the two that are there; execute."""
         proposal_id = self.propose(call).proposal.proposal_id
-        for member in (self.clinic, self.laboratory):
-            tally = self.governing.proposal(proposal_id).tally
-            if not tally.passed:
+        seated = self.governing.consortium().seated
+        for member in others or (self.clinic, self.laboratory):
+            if member.address in seated and not self.governing.proposal(proposal_id).tally.passed:
                 self.governing.vote(proposal_id, member=member)
         self.governing.execute(proposal_id, payer=self.world.stranger)
         return proposal_id

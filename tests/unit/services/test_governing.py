@@ -296,7 +296,7 @@ def test_proposal__a_voter_loses_its_seat__its_vote_counts_no_longer(council: Co
     assert [each.counts for each in stands.ballots] == [False, False, True]
     with pytest.raises(QuorumMissingError):
         council.governing.execute(proposal_id, payer=council.university)
-    council.decide(ReinstateMember(member=council.laboratory.address))
+    council.decide(ReinstateMember(member=council.laboratory.address), fourth)
     assert council.governing.proposal(proposal_id).state is ProposalState.PASSED
 
 
