@@ -97,7 +97,7 @@ def vote(app: App, number: int, member: str | None, reason_file: Path | None, ye
         lines = [*_lines(app, found), *([Line("because", reason)] if reason is not None else [])]
         if not confirmed(app, lines, "Vote for this?", yes=yes):
             raise SigningRefusedError("the vote was not confirmed")
-        receipt = session.governing.vote(found.proposal_id, member=acting(session, actor))
+        receipt = session.governing.vote(found, member=acting(session, actor))
         found = session.governing.proposal(found.proposal_id)
     app.show({**proposal_row(app, found), "block": receipt.block.number}, title="voted")
     say_next(app, found)

@@ -3,7 +3,7 @@
     governing.accredit(hospital, AccreditationKind.CUSTODIAN, until, member=us)
     made = governing.propose(AdmitMember(member=clinic), "They treat a third of our patients.", member=us)
     file.write_bytes(made.reason.to_json())                          # to the other members, who check it
-    governing.vote(made.proposal.proposal_id, member=them)
+    governing.vote(made.proposal, member=them)
     governing.execute(made.proposal.proposal_id, payer=anybody)
 
 How things stand is read from the chain's own events, at one block. Why something is proposed never leaves this machine
@@ -300,16 +300,17 @@ class Governing:
         _log.debug("proposal %d in block %d", opened.proposal_id, opened.receipt.block.number)
         return MadeProposal(proposal=self.proposal(opened.proposal_id), reason=kept, receipt=opened.receipt)
 
-    def vote(self, proposal_id: ProposalId, *, member: Actor) -> Receipt:
-        """Vote for a proposal; show ``describe_call`` of it first.
+    def vote(self, proposal: ProposalStanding, *, member: Actor) -> Receipt:
+        """Vote for a proposal, as it was shown: ``describe_call`` says what it does.
 
         Raises:
-            UnknownProposalError: there is none.
             ProposalExpiredError, ProposalExecutedError: it is too late.
             NotAMemberError: this is no member, or has lost its seat.
             VotedAlreadyError: it has voted: its vote stands.
+            IntegrityError: what was shown is not what the contract holds under this number.
         """
-        return self._ledger.consortium.vote(member.signer, proposal_id)
+        self._check_told(proposal.proposed)
+        return self._ledger.consortium.vote(member.signer, proposal.proposal_id)
 
     def execute(self, proposal_id: ProposalId, *, payer: Actor) -> Receipt:
         """Execute a proposal that has passed; anybody may.
@@ -322,13 +323,17 @@ class Governing:
             RejectedError: what was decided cannot be done as things stand.
         """
         proposed = self.proposal(proposal_id).proposed
-        proposal = self._ledger.consortium.proposal(proposal_id, block=self._ledger.chain.head())
-        if keccak256(proposed.call_data) != proposal.call_digest:
-            raise IntegrityError(
-                f"the event of proposal {proposal_id} does not hold what was proposed",
-                hint="read the chain anew, from another node: medshare audit rebuild",
-            )
+        self._check_told(proposed)
         return self._ledger.consortium.execute(payer.signer, proposal_id, proposed.call_data)
+
+    def _check_told(self, proposed: Proposed) -> None:
+        """Compare what an event told with what the contract holds now: another branch may have won meanwhile."""
+        held = self._ledger.consortium.proposal(proposed.proposal_id, block=self._ledger.chain.head())
+        if (held.target, held.call_digest) != (proposed.target, keccak256(proposed.call_data)):
+            raise IntegrityError(
+                f"the contract holds another proposal {proposed.proposal_id} than the one that was told",
+                hint="look at it again; if that does not help: medshare audit rebuild",
+            )
 
     def proposals(self) -> list[ProposalStanding]:
         """Return all proposals, as they stand, oldest first. Raises ``LedgerError``."""

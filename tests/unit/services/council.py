@@ -62,9 +62,12 @@ class Council:
         seated = self.governing.consortium().seated
         for member in others or (self.clinic, self.laboratory):
             if member.address in seated and not self.governing.proposal(proposal_id).tally.passed:
-                self.governing.vote(proposal_id, member=member)
+                self.vote(proposal_id, member)
         self.governing.execute(proposal_id, payer=self.world.stranger)
         return proposal_id
+
+    def vote(self, proposal_id: ProposalId, member: Actor) -> None:
+        self.governing.vote(self.governing.proposal(proposal_id), member=member)
 
     def accredit(
         self, actor: Actor, kind: AccreditationKind = CUSTODIAN, days: int = 365, member: Actor | None = None

@@ -212,7 +212,7 @@ def test_propose__from_proposal_to_execution__is_told_at_each_step(council: Coun
     assert proposal.voted(council.university.address)
     with pytest.raises(QuorumMissingError):
         council.governing.execute(proposal.proposal_id, payer=council.world.stranger)
-    council.governing.vote(proposal.proposal_id, member=council.laboratory)
+    council.vote(proposal.proposal_id, council.laboratory)
     passed = council.governing.proposal(proposal.proposal_id)
     assert (passed.state, passed.is_open) == (ProposalState.PASSED, True)
     assert [each.member for each in passed.ballots] == [council.university.address, council.laboratory.address]
@@ -235,19 +235,19 @@ def test_propose_and_vote__by_who_has_no_seat__is_refused(council: Council) -> N
         made(council, call, council.world.stranger)
     proposal_id = made(council, call)
     with pytest.raises(NotAMemberError):
-        council.governing.vote(proposal_id, member=council.world.stranger)
+        council.vote(proposal_id, council.world.stranger)
     council.decide(SuspendMember(member=council.clinic.address))
     with pytest.raises(NotAMemberError):
-        council.governing.vote(proposal_id, member=council.clinic)
-    council.governing.vote(proposal_id, member=council.laboratory)
+        council.vote(proposal_id, council.clinic)
+    council.vote(proposal_id, council.laboratory)
 
 
 def test_vote__twice_late_or_for_nothing__is_refused(council: Council) -> None:
     proposal_id = made(council, AdmitMember(member=new_actor().address))
     with pytest.raises(VotedAlreadyError):
-        council.governing.vote(proposal_id, member=council.university)
+        council.vote(proposal_id, council.university)
     with pytest.raises(UnknownProposalError):
-        council.governing.vote(ProposalId(99), member=council.university)
+        council.vote(ProposalId(99), council.university)
     with pytest.raises(UnknownProposalError):
         council.governing.execute(ProposalId(99), payer=council.university)
     with pytest.raises(UnknownProposalError):
@@ -255,7 +255,7 @@ def test_vote__twice_late_or_for_nothing__is_refused(council: Council) -> None:
     council.pass_by(7 * DAY)
     assert council.governing.proposal(proposal_id).state is ProposalState.EXPIRED
     with pytest.raises(ProposalExpiredError):
-        council.governing.vote(proposal_id, member=council.clinic)
+        council.vote(proposal_id, council.clinic)
 
 
 def test_execute__too_late_or_again__is_refused(council: Council) -> None:
@@ -264,7 +264,7 @@ def test_execute__too_late_or_again__is_refused(council: Council) -> None:
         council.governing.execute(done, payer=council.university)
     late = made(council, AdmitMember(member=new_actor().address))
     for member in (council.clinic, council.laboratory):
-        council.governing.vote(late, member=member)
+        council.vote(late, member)
     council.pass_by(7 * DAY)
     with pytest.raises(ProposalExpiredError):
         council.governing.execute(late, payer=council.university)
@@ -272,7 +272,7 @@ def test_execute__too_late_or_again__is_refused(council: Council) -> None:
 
 def test_execute__what_cannot_be_done_as_things_stand__says_why_and_stays_open(council: Council) -> None:
     proposal_id = made(council, AdmitMember(member=council.clinic.address))
-    council.governing.vote(proposal_id, member=council.laboratory)
+    council.vote(proposal_id, council.laboratory)
     with pytest.raises(MemberInvalidError):
         council.governing.execute(proposal_id, payer=council.university)
     assert council.governing.proposal(proposal_id).state is ProposalState.PASSED
@@ -286,8 +286,8 @@ def test_proposal__a_voter_loses_its_seat__its_vote_counts_no_longer(council: Co
     fourth = new_actor()
     council.decide(AdmitMember(member=fourth.address))
     proposal_id = made(council, SetVotingRules(quorum=60, voting_period=DAY), council.clinic)
-    council.governing.vote(proposal_id, member=council.laboratory)
-    council.governing.vote(proposal_id, member=fourth)
+    council.vote(proposal_id, council.laboratory)
+    council.vote(proposal_id, fourth)
     assert council.governing.proposal(proposal_id).state is ProposalState.PASSED
     council.decide(SuspendMember(member=council.clinic.address))
     council.decide(SuspendMember(member=council.laboratory.address))
@@ -363,10 +363,20 @@ def test_proposals__calldata_that_nobody_knows__is_told_as_unknown(council: Coun
     assert (proposal.call, proposal.contract, proposal.proposed.call_data) == (None, "Consortium", unknown)
 
 
-def test_execute__events_that_are_not_what_was_proposed__are_found_out(council: Council) -> None:
+def test_vote__another_branch_won_since_it_was_shown__votes_for_nothing(council: Council) -> None:
+    shown = council.propose(AdmitMember(member=new_actor().address)).proposal
+    council.world.chain.reorganise(1)
+    swapped = council.propose(RemoveMember(member=council.clinic.address)).proposal
+    assert swapped.proposal_id == shown.proposal_id
+    with pytest.raises(IntegrityError):
+        council.governing.vote(shown, member=council.clinic)
+    council.governing.vote(swapped, member=council.clinic)
+
+
+def test_vote_and_execute__events_that_are_not_what_was_proposed__are_found_out(council: Council) -> None:
     world = council.world
     proposal_id = made(council, AdmitMember(member=council.world.stranger.address))
-    council.governing.vote(proposal_id, member=council.clinic)
+    council.vote(proposal_id, council.clinic)
 
     def lying(first: int, last: int):
         for event in world.chain.events(first, last):
@@ -375,6 +385,8 @@ def test_execute__events_that_are_not_what_was_proposed__are_found_out(council: 
 
     auditing = Auditing(index=LedgerIndex(world.folder / "lied.sqlite", Overriding(world.chain, events=lying)))
     governing = Governing(ledger=world.ledger, clock=world.clock, auditing=auditing, safe=council.safe)
+    with pytest.raises(IntegrityError):
+        governing.vote(governing.proposal(proposal_id), member=council.laboratory)
     with pytest.raises(IntegrityError):
         governing.execute(proposal_id, payer=council.university)
     council.governing.execute(proposal_id, payer=council.university)
@@ -398,7 +410,7 @@ def test_propose__again_when_it_is_over__is_another_one(council: Council) -> Non
     council.pass_by(7 * DAY)
     second = made(council, call)
     assert second != first
-    council.governing.vote(second, member=council.clinic)
+    council.vote(second, council.clinic)
     council.governing.execute(second, payer=council.clinic)
     assert made(council, call) not in (first, second)
 
@@ -442,7 +454,7 @@ def test_inbox__a_pending_proposal__waits_for_each_member_until_it_has_voted(cou
     assert notice.answer == f"medshare consortium vote {proposal_id} --as {{me}}"
     assert kinds(council, council.university) == []
     assert kinds(council, council.clinic, seen=True) == kinds(council, council.clinic) == ["VoteDue"]
-    council.governing.vote(proposal_id, member=council.clinic)
+    council.vote(proposal_id, council.clinic)
     assert kinds(council, council.clinic) == kinds(council, council.laboratory) == []
     (passed,) = council.inbox.read(council.university.address).notices
     assert (passed.kind, passed.answer) == ("ExecutionDue", f"medshare consortium execute {proposal_id} --as {{me}}")
