@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from medshare.errors import InvalidInputError
 from medshare.hashing import keccak256
 from medshare.model.ids import ZERO_ADDRESS, Address, DocumentId, RequestId, TermsDigest, digest32
 from medshare.model.purpose import Purpose
-from medshare.model.typed_data import SignedMessage
+from medshare.model.typed_data import SignableGrant, SignedMessage
 
 NATIVE = ZERO_ADDRESS
 """Stands for the chain's own coin where a token is named."""
@@ -105,6 +106,11 @@ class RequestTerms:
         """What is deposited when it opens."""
         return self.reward * self.grants
 
+    @property
+    def is_open_call(self) -> bool:
+        """Whether anybody can accept, once it is approved."""
+        return self.invitees == NO_INVITEES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequest:
@@ -129,7 +135,7 @@ class AccessRequest:
     @property
     def is_open_call(self) -> bool:
         """Whether anybody can accept."""
-        return self.terms.invitees == NO_INVITEES
+        return self.terms.is_open_call
 
     @property
     def access_until(self) -> int:
@@ -171,6 +177,13 @@ class Acceptance:
     signed: SignedMessage
     """A ``SignableGrant``, by the patient or by somebody who may grant for him."""
     invitation: Invitation = Invitation()
+
+    @property
+    def grant(self) -> SignableGrant:
+        """What was signed; raises ``InvalidInputError`` where it is no ``SignableGrant``."""
+        if not isinstance(self.signed.message, SignableGrant):
+            raise InvalidInputError(f"who accepts signs a Grant, not a {self.signed.message.struct()}")
+        return self.signed.message
 
 
 def request_terms_digest(contract: Address, request_id: RequestId, custodian: Address, content: bytes) -> TermsDigest:

@@ -17,6 +17,7 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
 from medshare.services.consenting import Consenting
 from medshare.services.emergencies import Emergencies
+from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.inbox import Inbox
 from medshare.services.representing import Appointed, Representing, everything_for
@@ -58,20 +59,20 @@ class Town:
         self.emergencies = Emergencies(
             ledger=world.ledger, store=world.store, clock=world.clock, auditing=world.auditing, safe=self.safe
         )
+        self.governing = Governing(ledger=world.ledger, clock=world.clock, auditing=world.auditing, safe=self.safe)
         self.inbox = Inbox(
             ledger=world.ledger,
             clock=world.clock,
             auditing=world.auditing,
             emergencies=self.emergencies,
+            governing=self.governing,
             folder=world.folder / "inbox",
         )
-        self.accreditor = Actor(signer=world.chain.accreditor, identity=Identity.generate())
         self.accredit(self.clinician)
         self.accredit(self.reviewer, AccreditationKind.REVIEWER)
 
     def accredit(self, actor: Actor, kind: AccreditationKind = AccreditationKind.CLINICIAN, days: int = 365) -> None:
-        until = self.world.clock.now() + days * DAY
-        self.emergencies.accredit(actor.address, kind, until, accreditor=self.accreditor)
+        self.world.chain.accredit(actor.address, kind, self.world.clock.now() + days * DAY)
 
     def appoint(self, delegate: Actor | None = None, **more) -> Appointed:
         wanted = {
