@@ -466,7 +466,7 @@ def test_inbox__a_pending_proposal__waits_for_each_member_until_it_has_voted(cou
 def test_inbox__an_expired_proposal_or_one_without_a_seat__waits_for_nobody(council: Council) -> None:
     made(council, AdmitMember(member=new_actor().address))
     assert "VoteDue" in kinds(council, council.clinic)
-    assert kinds(council, council.world.stranger) == []
+    assert kinds(council, new_actor()) == []
     council.decide(SuspendMember(member=council.clinic.address))
     assert "VoteDue" not in kinds(council, council.clinic)
     council.pass_by(7 * DAY)
@@ -498,7 +498,7 @@ def test_inbox__an_accredited_actor__is_told_what_becomes_of_it(council: Council
         "the member that accredited you has its seat again",
         "your accreditation as a custodian was withdrawn",
     ]
-    assert kinds(council, council.world.stranger) == []
+    assert kinds(council, new_actor()) == []
 
 
 def test_inbox__a_member__is_told_what_becomes_of_its_seat(council: Council) -> None:
