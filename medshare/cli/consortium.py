@@ -8,6 +8,7 @@ import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.values import parse_moment
+from medshare.errors import ConfigurationError
 from medshare.model.accreditation import AccreditationKind
 from medshare.ports import Actor
 
@@ -41,7 +42,11 @@ def acting(session: Session, actor: Actor | None) -> Actor:
     from medshare.envelope import Identity
     from medshare.hashing import tagged_sha256
 
-    signer = session.chain.development_member()
+    try:
+        signer = session.chain.development_member()
+    except ConfigurationError as error:
+        error.hint = "say who does it, with --as NAME"
+        raise
     # Of one key follows the other, so that what it keeps can be read again; neither is a secret.
     secret = tagged_sha256("medshare/development-member/1", bytes.fromhex(signer.address[2:]))
     return Actor(signer=signer, identity=Identity.from_bytes(secret))

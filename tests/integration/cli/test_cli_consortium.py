@@ -268,7 +268,7 @@ def test_seat__lost__its_custodian_publishes_nothing_more_and_what_there_is_open
         ("vote {done} --yes", "ProposalExecutedError", 1),
         ("vote {open} --yes", "VotedAlreadyError", 1),
         ("vote {open} --as stranger --yes", "NotAMemberError", 3),
-        ("execute {open}", "QuorumMissingError", 1),
+        ("execute {open}", "QuorumMissingError", 3),
         ("execute {done}", "ProposalExecutedError", 1),
         ("proposal 99", "UnknownProposalError", 4),
     ],
