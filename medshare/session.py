@@ -31,6 +31,7 @@ from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.emergencies import Emergencies
 from medshare.services.examining import Examining
+from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.history import History
 from medshare.services.inbox import Inbox
@@ -73,6 +74,7 @@ class Session:
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
+    governing: Governing
     inbox: Inbox
     retrieving: Retrieving
     history: History
@@ -129,6 +131,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
+        governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -148,7 +151,15 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
-            inbox=Inbox(ledger=ledger, clock=clock, auditing=auditing, emergencies=emergencies, folder=state / "inbox"),
+            governing=governing,
+            inbox=Inbox(
+                ledger=ledger,
+                clock=clock,
+                auditing=auditing,
+                emergencies=emergencies,
+                governing=governing,
+                folder=state / "inbox",
+            ),
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,

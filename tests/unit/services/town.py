@@ -17,6 +17,7 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
 from medshare.services.consenting import Consenting
 from medshare.services.emergencies import Emergencies
+from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.inbox import Inbox
 from medshare.services.representing import Appointed, Representing, everything_for
@@ -58,11 +59,13 @@ class Town:
         self.emergencies = Emergencies(
             ledger=world.ledger, store=world.store, clock=world.clock, auditing=world.auditing, safe=self.safe
         )
+        self.governing = Governing(ledger=world.ledger, clock=world.clock, auditing=world.auditing, safe=self.safe)
         self.inbox = Inbox(
             ledger=world.ledger,
             clock=world.clock,
             auditing=world.auditing,
             emergencies=self.emergencies,
+            governing=self.governing,
             folder=world.folder / "inbox",
         )
         self.accredit(self.clinician)
