@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that repeat what is said elsewhere: command line, what is public on chain, cases of consent.
+"""Write the pages of docs/ that repeat what is said elsewhere: command line, what is public on chain, tables of cases.
 
 With --check nothing is written: exit code 1 says that a page is not what the code says.
 """
@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
 ON_CHAIN = ROOT / "docs" / "public-on-chain.md"
 CONSENT_TABLE = ROOT / "docs" / "consent-table.md"
+DUO_TABLE = ROOT / "docs" / "duo-table.md"
 CASES = ROOT / "tests" / "unit" / "model" / "consent_table.py"
+DUO_CASES = ROOT / "tests" / "unit" / "model" / "duo_table.py"
 INTERFACES = ROOT / "contracts" / "interfaces"
 WIDTH = 100
 
@@ -35,7 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
     stale = []
-    pages = ((COMMAND_LINE, command_line()), (ON_CHAIN, on_chain()), (CONSENT_TABLE, consent_table()))
+    pages = (
+        (COMMAND_LINE, command_line()),
+        (ON_CHAIN, on_chain()),
+        (CONSENT_TABLE, consent_table()),
+        (DUO_TABLE, duo_table()),
+    )
     for path, text in pages:
         if options.check:
             if not path.exists() or path.read_text() != text:
@@ -165,6 +172,55 @@ def _episode(episode: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a ro
 
 def _named(record_id: bytes, table: dict[str, Any]) -> str:
     return str(table["NAMES"][f"{record_id.hex()[:8]}…"])
+
+
+def duo_table() -> str:
+    """Return the page with the cases that the tests of DUO matching run."""
+    table = runpy.run_path(str(DUO_CASES))
+    parts = [
+        "# DUO matching: the cases\n",
+        "Every case that the rules of [duo.md](duo.md) were written for. The tests run these rows; written by",
+        f"`scripts/write_reference.py` from `tests/unit/model/duo_table.py`. It is {_moment(table['NOW'])} (UTC).",
+        "What a request does not list, its requester has not said.\n",
+        "| case | situation | the data are for | the request | outcome | decided by |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in table["CASES"]:
+        cells = (
+            f"`{case.name}`",
+            case.situation,
+            _with_names(case.data_use.in_words(), table),
+            _with_names(_requested(case.use), table),
+            f"**{case.outcome}**",
+            case.code.shorthand,
+        )
+        parts.append(f"| {' | '.join(cells)} |")
+    parts += [
+        "\n## The diseases of these cases\n",
+        "A few of MONDO's, with some of what lies between them left out.\n",
+        "| disease | | right above it |",
+        "| --- | --- | --- |",
+    ]
+    for disease, name in table["NAMES"].items():
+        above = table["PARENTS"].get(disease)
+        said = "unknown" if above is None else ", ".join(table["NAMES"][each] for each in above) or "nothing"
+        parts.append(f"| {disease} | {name} | {said} |")
+    return "\n".join([*parts, ""])
+
+
+def _requested(use: Any) -> str:  # noqa: ANN401 - a row of the tests' data
+    """Return the answers of a request, one on a line."""
+    lines = []
+    for name, answer in use.fields().items():
+        said = ", ".join(answer) if isinstance(answer, list) else {True: "yes", False: "no"}.get(answer, answer)
+        lines.append(f"{name.replace('_', ' ')}: {said}")
+    return "<br>".join(lines) or "nothing"
+
+
+def _with_names(text: str, table: dict[str, Any]) -> str:
+    for disease, name in table["NAMES"].items():
+        text = text.replace(disease, name)
+    return text
 
 
 def _moment(at: int) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Any, NoReturn, TypeVar
 
@@ -119,10 +120,14 @@ class Reader:
 
     def flag(self, name: str) -> bool:
         """Return a truth value, false where absent."""
+        return bool(self.optional_flag(name))
+
+    def optional_flag(self, name: str) -> bool | None:
+        """Return a truth value, or None where it is absent: for a question that may be unanswered."""
         value = self._fields.pop(name, None)
         if value is not None and not isinstance(value, bool):
             self._refuse(name, "true or false")
-        return bool(value)
+        return value
 
     def integer(self, name: str, low: int, high: int) -> int:
         """Return an integer between ``low`` and ``high``, both included."""
@@ -137,6 +142,20 @@ class Reader:
             self._fields.pop(name, None)
             return None
         return self.integer(name, low, high)
+
+    def optional_day(self, name: str) -> date | None:
+        """Return a day, or None where it is absent."""
+        text = self.optional_text(name)
+        if text is None:
+            return None
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            day = None
+        # Week dates and the basic format are ISO 8601 too: one day would have several digests.
+        if day is None or day.isoformat() != text:
+            self._refuse(name, "a day, written YYYY-MM-DD")
+        return day
 
     def digest(self, name: str) -> bytes:
         """Return 32 bytes written in hex."""
@@ -161,6 +180,13 @@ class Reader:
             return kind(text)
         except ValueError:
             self._refuse(name, f"one of {', '.join(kind)}")
+
+    def optional_choice(self, name: str, kind: type[Choice]) -> Choice | None:
+        """Return a member of ``kind`` by its value, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.choice(name, kind)
 
     def choices(self, name: str, kind: type[Choice]) -> tuple[Choice, ...]:
         """Return a list of members of ``kind``, each at most once, empty where absent."""

@@ -222,8 +222,8 @@ class Provision:
             everything=read.flag("everything"),
             custodians=read.addresses("custodians", MAX_CUSTODIANS),
             labels=read.texts("labels", MAX_LABELS),
-            since=_day(read.optional_text("since")),
-            until=_day(read.optional_text("until")),
+            since=read.optional_day("since"),
+            until=read.optional_day("until"),
             obligations=tuple(Obligation.read(each) for each in read.objects("obligations", len(Duty)))
             if read.present("obligations")
             else (),
@@ -255,19 +255,6 @@ def _read_record(read: Reader) -> RecordRef:
     record = RecordRef(custodian=read.address("custodian"), record_id=RecordId(read.digest("record_id")))
     read.end()
     return record
-
-
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    # Week dates and the basic format are ISO 8601 too: one day would have several digests.
-    if day is None or day.isoformat() != text:
-        raise InvalidInputError("a provision's clinical dates are days, written YYYY-MM-DD")
-    return day
 
 
 def _without_repetition(said: Sequence[Hashable]) -> None:

@@ -1,7 +1,7 @@
 """The script that writes what the code says into docs/.
 
 write_reference.py
-├─ writes three pages, the same each time; every command, every function, event and error, every case is in them
+├─ writes four pages, the same each time; every command, every function, event and error, every case is in them
 └─ --check: 0 on pages as they should be, 1 on one that is changed or missing, and writes nothing
 compile_contracts.py --check
 └─ the packaged contracts are those of the sources, and a changed one is noticed
@@ -29,12 +29,13 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(write_reference, "COMMAND_LINE", tmp_path / "command-line.md")
     monkeypatch.setattr(write_reference, "ON_CHAIN", tmp_path / "public-on-chain.md")
     monkeypatch.setattr(write_reference, "CONSENT_TABLE", tmp_path / "consent-table.md")
+    monkeypatch.setattr(write_reference, "DUO_TABLE", tmp_path / "duo-table.md")
     assert write_reference.main([]) == 0
-    return [tmp_path / "command-line.md", tmp_path / "public-on-chain.md", tmp_path / "consent-table.md"]
+    return [tmp_path / f"{name}.md" for name in ("command-line", "public-on-chain", "consent-table", "duo-table")]
 
 
 def test_pages__written__hold_everything(pages: list[Path]) -> None:
-    command_line, on_chain, cases = (page.read_text() for page in pages)
+    command_line, on_chain, consent_cases, duo_cases = (page.read_text() for page in pages)
     for name in ("medshare", "medshare record publish", "medshare access revoke-all", "medshare doctor"):
         assert f"## `{name}`\n" in command_line
     public = set(re.findall(r"\| (function|event|error) \| `(\w+)` \|", on_chain))
@@ -43,9 +44,10 @@ def test_pages__written__hold_everything(pages: list[Path]) -> None:
         ours = {entry for entry in ours if entry[1].startswith(name)}
         assert ours <= public
     assert all(line.count("|") == 5 for line in on_chain.splitlines() if line.startswith("| "))
-    rows = [line for line in cases.splitlines() if line.startswith("| `")]
-    assert len(rows) == len(set(rows)) >= 70
-    assert all(line.count("|") == 7 for line in rows)
+    for cases, least in ((consent_cases, 70), (duo_cases, 60)):
+        rows = [line for line in cases.splitlines() if line.startswith("| `")]
+        assert len(rows) == len(set(rows)) >= least
+        assert all(line.count("|") == 7 for line in rows)
 
 
 def test_pages__written_again__are_the_same(pages: list[Path]) -> None:
@@ -59,7 +61,7 @@ def test_check__of_pages_as_they_should_be__is_0(pages: list[Path], capsys: pyte
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 @pytest.mark.parametrize("how", ["changed", "missing"])
 def test_check__of_a_stale_page__is_1_and_writes_nothing(
     pages: list[Path], capsys: pytest.CaptureFixture[str], number: int, how: str

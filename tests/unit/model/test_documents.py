@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from medshare.errors import InvalidInputError
 from medshare.model.consent import Decision, Excerpt, Terms
 from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, encode_document
+from medshare.model.duo import DataUse
+from medshare.model.intended_use import IntendedUse
 from medshare.model.record import Category, Commitment, Manifest
 
 pytestmark = pytest.mark.unit
@@ -86,7 +88,9 @@ def test_decode__hostile_document__is_refused_quickly_and_not_quoted(document: b
 
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("kind", [Manifest, Terms, Excerpt, Decision, Commitment], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Manifest, Terms, Excerpt, Decision, Commitment, DataUse, IntendedUse], ids=lambda kind: kind.__name__
+)
 def test_from_json__hostile_document__is_refused(kind: type, document: bytes) -> None:
     with pytest.raises(InvalidInputError):
         kind.from_json(document)
@@ -158,6 +162,7 @@ def test_decode__within_the_limits__is_read() -> None:
         (lambda read: read.digest("f"), ["ab" * 32], ["ab", "", " ".join(["ab"] * 32), 1, None]),
         (lambda read: read.address("f"), ["0x" + "11" * 20], ["0x", 1, None, "11" * 20]),
         (lambda read: read.choice("f", Category), ["imaging"], ["Imaging", "", 1, None]),
+        (lambda read: read.optional_choice("f", Category), ["imaging", None], ["Imaging", "", 1, False, []]),
         (
             lambda read: read.choices("f", Category),
             [[], None, ["imaging", "other"]],
@@ -165,6 +170,12 @@ def test_decode__within_the_limits__is_read() -> None:
         ),
         (lambda read: read.child("f"), [{}, {"a": 1}], [None, [], "", 1, True, [{}]]),
         (lambda read: read.flag("f"), [True, False, None], [0, 1, "true", [], {}]),
+        (lambda read: read.optional_flag("f"), [True, False, None], [0, 1, "true", [], {}]),
+        (
+            lambda read: read.optional_day("f"),
+            ["2026-03-01", None],
+            ["2026-02-30", "20260301", "2026-W10-1", "2026-3-1", "2026-03-01T00:00:00", "", 1, True, []],
+        ),
         (lambda read: read.optional_integer("f", 0, 5), [0, 5, None], [-1, 6, True, 1.0, "1", []]),
         (lambda read: read.digests("f", 2), [[], None, ["ab" * 32] * 2], [["ab" * 32] * 3, ["ab"], "ab" * 32, [1]]),
         (lambda read: read.addresses("f", 1), [[], None, ["0x" + "11" * 20]], [["0x" + "11" * 20] * 2, ["0x"], 1]),
@@ -178,9 +189,12 @@ def test_decode__within_the_limits__is_read() -> None:
         "digest",
         "address",
         "choice",
+        "optional_choice",
         "choices",
         "child",
         "flag",
+        "optional_flag",
+        "optional_day",
         "optional_integer",
         "digests",
         "addresses",
@@ -207,6 +221,12 @@ def test_reader__field_is_absent__is_refused_by_its_name() -> None:
     with pytest.raises(InvalidInputError, match=r"document.*'size'"):
         Reader({}, "document").integer("size", 0, 1)
     assert not Reader({"f": None}, "document").present("f")
+
+
+def test_reader__flag_is_absent__is_false_or_unanswered() -> None:
+    assert Reader({}, "document").flag("f") is False
+    assert Reader({}, "document").optional_flag("f") is None
+    assert Reader({"f": False}, "document").optional_flag("f") is False
 
 
 def test_reader__field_that_nobody_asked_for__is_refused_at_the_end_and_not_quoted() -> None:
