@@ -118,6 +118,13 @@ class Reader:
             self._refuse(name, "an object")
         return Reader(value, f"{self._what}.{name}")
 
+    def optional_child(self, name: str) -> Reader | None:
+        """Return an object, to be read in turn, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.child(name)
+
     def flag(self, name: str) -> bool:
         """Return a truth value, false where absent."""
         return bool(self.optional_flag(name))
