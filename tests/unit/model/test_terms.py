@@ -129,9 +129,7 @@ def test_digest__terms_without_a_request__is_the_content() -> None:
 
 
 def test_excerpt__of_terms_that_accept_a_request__leads_to_the_same_grant() -> None:
-    accepting = replace(
-        terms(), request=AcceptedRequest(contract=CLINIC, request_id=RequestId(7), custodian=HOSPITAL)
-    )
+    accepting = replace(terms(), request=AcceptedRequest(contract=CLINIC, request_id=RequestId(7), custodian=HOSPITAL))
     assert accepting.excerpt_for(HOSPITAL).grant_id() == accepting.grant_id()
 
 
