@@ -27,8 +27,10 @@ from medshare.files import private_folder
 from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.services.accepting import Accepting
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
+from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
 from medshare.services.examining import Examining
 from medshare.services.guarding import Guarding
@@ -40,7 +42,12 @@ from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.representing import Representing
+from medshare.services.request_book import RequestBook
+from medshare.services.request_journal import RequestJournal
+from medshare.services.request_notices import RequestNotices
+from medshare.services.requesting import Requesting
 from medshare.services.retrieving import Retrieving
+from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
 from medshare.services.signing import Signing
@@ -73,6 +80,10 @@ class Session:
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
+    requesting: Requesting
+    accepting: Accepting
+    delivering: Delivering
+    rewarding: Rewarding
     inbox: Inbox
     retrieving: Retrieving
     history: History
@@ -129,6 +140,18 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
+        book = RequestBook(auditing=auditing)
+        request_journal = RequestJournal(state)
+        requesting = Requesting(
+            ledger=ledger,
+            store=store,
+            clock=clock,
+            auditing=auditing,
+            book=book,
+            journal=request_journal,
+            safe=safe,
+            retrieving=retrieving,
+        )
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -148,7 +171,30 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
-            inbox=Inbox(ledger=ledger, clock=clock, auditing=auditing, emergencies=emergencies, folder=state / "inbox"),
+            requesting=requesting,
+            accepting=Accepting(
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                book=book,
+                journal=request_journal,
+                requesting=requesting,
+                consenting=consenting,
+                signing=signing,
+            ),
+            delivering=Delivering(
+                ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
+            ),
+            rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
+            inbox=Inbox(
+                ledger=ledger,
+                clock=clock,
+                auditing=auditing,
+                emergencies=emergencies,
+                requests=RequestNotices(ledger=ledger, auditing=auditing, book=book, requesting=requesting),
+                folder=state / "inbox",
+            ),
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
-from medshare.errors import ConfigurationError
+from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.keyring import read_passphrase
+
+MAX_TEXT = 1 << 16
+"""Characters of a text that is asked for."""
 
 
 def passphrase_of(what: str, file: Path | None, *, new: bool = False) -> str:
@@ -43,3 +46,28 @@ def ask_secret(question: str, *, instead: str, twice: bool = False) -> str:
     if not sys.stdin.isatty():
         raise ConfigurationError(f"nobody is there to be asked: {question}", hint=instead)
     return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
+
+
+def text_of(path: Path | None, question: str) -> str:
+    """Return a text from a file, standard input or the keyboard: not from an option, which others see.
+
+    Raises:
+        ConfigurationError: no file is named, and nobody is at the keyboard.
+        InvalidInputError: the file cannot be read, or the text is empty or too long.
+    """
+    if path is None:
+        if not sys.stdin.isatty():
+            raise ConfigurationError(
+                f"nobody is there to be asked: {question}", hint="name a file with the text, or - for standard input"
+            )
+        text = str(click.prompt(question, err=True))
+    elif path == Path("-"):
+        text = sys.stdin.read(MAX_TEXT + 1)
+    else:
+        try:
+            text = path.read_bytes()[: MAX_TEXT + 1].decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInputError("the text cannot be read", hint="check the file: it is a text in UTF-8") from error
+    if not text.strip() or len(text) > MAX_TEXT:
+        raise InvalidInputError(f"a text of 1 to {MAX_TEXT} characters is needed")
+    return text

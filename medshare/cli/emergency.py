@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from medshare.cli.asking import text_of
 from medshare.cli.console import App, Group, moment
 from medshare.cli.ending import exit_code, report
 from medshare.cli.sending import Way, for_option, sending_options
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from medshare.services.emergencies import EpisodeStanding, Served
     from medshare.session import Session
 
-_MAX_TEXT = 1 << 16
 _REASONS = {reason.name.lower().replace("_", "-"): reason for reason in EmergencyReason}
 _KINDS = {kind.name.lower(): kind for kind in AccreditationKind}
 _VERDICTS = {verdict.name.lower(): verdict for verdict in Verdict if verdict is not Verdict.NONE}
@@ -105,7 +105,7 @@ def open_(app: App, clinician: str, patient: str, reason: str, span: str, detail
     seconds; then: medshare record history --purpose BTG, or record fetch.
     """
     actor, account = app.actor(clinician), app.keyring.resolve(patient)
-    details = _text(details_file, "What happened")
+    details = text_of(details_file, "What happened")
     with app.session() as session:
         opened = session.emergencies.open(
             clinician=actor, patient=account, reason=_REASONS[reason], details=details, duration=parse_span(span)
@@ -225,7 +225,7 @@ def end(app: App, episode: EpisodeId, actor_name: str, way: Way) -> None:
 def review(app: App, episode: EpisodeId, reviewer: str, verdict: str, note_file: Path | None) -> None:
     """Say whether an EPISODE was justified, as an accredited reviewer who is neither clinician nor patient."""
     actor = app.actor(reviewer)
-    note = _text(note_file, "Why")
+    note = text_of(note_file, "Why")
     with app.session() as session:
         receipt = session.emergencies.review(episode, _VERDICTS[verdict], note, reviewer=actor)
     app.show({"episode": f"{episode:#x}", "verdict": verdict, "block": receipt.block.number}, title="reviewed")
@@ -309,23 +309,3 @@ def _row(standing: EpisodeStanding) -> dict[str, object]:
         "review": "overdue" if standing.overdue else episode.verdict.name.lower(),
         "review_due_at": moment(standing.review_due_at),
     }
-
-
-def _text(path: Path | None, question: str) -> str:
-    """Return a text from a file, standard input or the keyboard: not from an option, which others see."""
-    if path is None:
-        if not sys.stdin.isatty():
-            raise ConfigurationError(
-                f"nobody is there to be asked: {question}", hint="name a file with the text, or - for standard input"
-            )
-        text = str(click.prompt(question, err=True))
-    elif path == Path("-"):
-        text = sys.stdin.read(_MAX_TEXT + 1)
-    else:
-        try:
-            text = path.read_bytes()[: _MAX_TEXT + 1].decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInputError("the text cannot be read", hint="check the file: it is a text in UTF-8") from error
-    if not text.strip() or len(text) > _MAX_TEXT:
-        raise InvalidInputError(f"a text of 1 to {_MAX_TEXT} characters is needed")
-    return text

@@ -9,7 +9,7 @@ import click
 from medshare.cli.console import App, Command, escaped, moment
 
 if TYPE_CHECKING:
-    from medshare.services.inbox import Notice
+    from medshare.services.notices import Notice
 
 
 @click.command("inbox", cls=Command)
@@ -45,6 +45,7 @@ def _row(notice: Notice, name: str) -> dict[str, object]:
         "until": moment(notice.until),
         "waits": notice.waits,
         "episode": f"{notice.episode_id:#x}" if notice.episode_id is not None else None,
+        "request": notice.request_id,
         "answer": notice.answer.format(me=name) or None,
     }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 
 from medshare.errors import InvalidInputError, LedgerUnavailableError
@@ -36,47 +35,15 @@ from medshare.model.events import (
     RecoveryObjected,
     RecoveryProposed,
 )
-from medshare.model.ids import Address, EpisodeId
+from medshare.model.ids import Address
 from medshare.ports import Clock, Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
 from medshare.services.emergencies import Emergencies, EpisodeStanding
+from medshare.services.notices import Notice, Urgency
+from medshare.services.request_notices import RequestNotices
 
 _MARK_VERSION = 1
-
-
-class Urgency(IntEnum):
-    """What comes first."""
-
-    EMERGENCY = 0
-    CONTROL = 1
-    """Who is in control of a patient is about to change, or has changed."""
-    DUE = 2
-    """Somebody waits for an answer."""
-    NEWS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One thing that happened or waits."""
-
-    urgency: Urgency
-    kind: str
-    """A word for a script: the event's class, or what waits."""
-    at: int
-    """When it happened, Unix seconds."""
-    says: str
-    """A sentence for a person."""
-    who: Address | None = None
-    """Who did it, or is waited for."""
-    patient: Address | None = None
-    until: int | None = None
-    """First second in which it is too late, Unix time."""
-    waits: bool = False
-    """Whether it is told again until it is answered."""
-    episode_id: EpisodeId | None = None
-    answer: str = ""
-    """The command that answers it; ``{me}`` stands for whose inbox it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +62,33 @@ class Inbox:
         clock: the time on the wall.
         auditing: the chain's events.
         emergencies: how episodes stand.
+        requests: what requests for access mean for an account.
         folder: where the marks are.
     """
 
     def __init__(
-        self, *, ledger: Ledger, clock: Clock, auditing: Auditing, emergencies: Emergencies, folder: Path
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        auditing: Auditing,
+        emergencies: Emergencies,
+        requests: RequestNotices,
+        folder: Path,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._auditing = auditing
         self._emergencies = emergencies
+        self._requests = requests
         self._folder = folder
 
     def read(self, account: Address, *, everything: bool = False) -> Mail:
         """Return what waits for ``account``, and what happened since it was ``seen``, emergencies first, newest first.
 
         Args:
-            account: whose inbox: a patient's, delegate's, clinician's, custodian's or reviewer's.
+            account: whose inbox: a patient's, delegate's, clinician's, custodian's, reviewer's, requester's or ethics
+                committee's.
             everything: all that ever happened.
 
         Raises:
@@ -121,6 +98,7 @@ class Inbox:
         after = -1 if everything else self._seen(account)
         notices = [*self._as_patient(account, block, after), *self._as_clinician(account, after)]
         notices += [*self._as_custodian(account), *self._as_reviewer(account, block)]
+        notices += self._requests.of(account, self._patients(account, block), after=after, now=self._now(block))
         notices.sort(key=lambda notice: (notice.urgency, not notice.waits, -notice.at))
         return Mail(notices=tuple(dict.fromkeys(notices)), block=block)
 

@@ -1,0 +1,584 @@
+"""Accepting: a patient sees what he is asked, and takes part with one signature, which grants and reserves his reward.
+
+    for offer in accepting.offers(patient=me):
+        print(offer.study.title, offer.request.terms.reward)
+    accepting.accept(request_id, patient=me, payer=me.signer, confirm=ask, names=keyring.name_of)
+
+The steps of accepting, numbered as in the code:
+
+(1) fix the block; check what would be refused on chain anyway;
+(2) open the study, and for named patients the invitation, and compare both with the chain;
+(3) look into the journal: what was signed before and can still be sent is sent as it is, and never signed twice;
+(4) prepare the grant as every other: its terms name request and custodian, so that one signature means this and nothing
+    else; where the patient says nothing of his own he permits what the study wants, and no longer than it asks;
+(5) show in words what is accepted, and what is signed; sign, and note it;
+(6) send it, paid by whoever pays: the patient himself, or somebody to whom he gave the signed acceptance.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from medshare.errors import (
+    ConfigurationError,
+    InsufficientFundsError,
+    InvalidInputError,
+    LedgerError,
+    MedshareError,
+    NotARecipientError,
+    NotInvitedError,
+    RejectedError,
+    RequestDeadlinePassedError,
+    RequestNotAccreditedError,
+    RequestNotOpenError,
+    RequestUsedUpError,
+    ReservedAlreadyError,
+    SigningError,
+    StoreUnavailableError,
+    TransactionFailedError,
+)
+from medshare.hashing import tagged_sha256
+from medshare.model.acceptance import SignedAcceptance
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.describing import Names
+from medshare.model.documents import encode_document
+from medshare.model.events import BlockRef
+from medshare.model.grant import GrantRequest
+from medshare.model.ids import Address, GrantId, RequestId, derive_grant_id
+from medshare.model.policy import Asked, Policy, PolicyDecision
+from medshare.model.provision import Effect, Provision
+from medshare.model.purpose import Purpose
+from medshare.model.record import RecordStatus
+from medshare.model.request import (
+    AcceptedRequest,
+    Acceptance,
+    AccessRequest,
+    Invitation,
+    RequestStatus,
+    Reservation,
+    ReservationStatus,
+)
+from medshare.model.study import Study
+from medshare.model.typed_data import SignableGrant
+from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
+from medshare.services.auditing import Auditing
+from medshare.services.bundles import BAD_BUNDLE
+from medshare.services.consenting import Consenting, Prepared
+from medshare.services.progress import Progress, silent
+from medshare.services.published_keys import published_keys
+from medshare.services.request_book import RequestBook
+from medshare.services.request_journal import RequestJournal, SignedBefore
+from medshare.services.request_words import request_lines
+from medshare.services.requesting import Requesting
+from medshare.services.signing import DAY, Confirm, Signing
+from medshare.services.studies import open_invitation, open_study
+
+_log = logging.getLogger(__name__)
+_NOT_ACCEPTED = (
+    RejectedError,
+    TransactionFailedError,
+    InsufficientFundsError,
+    ConfigurationError,
+    SigningError,
+)
+"""What says for certain that nothing was accepted by this transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A request that a patient can accept now, as he sees it."""
+
+    request: AccessRequest
+    patient: Address
+    accredited_by: Address | None
+    """The member that vouches for who asks."""
+    study: Study | None
+    """None where it cannot be read, or is not what the chain says: then it cannot be accepted."""
+    fault: MedshareError | None = None
+    """Why there is no study."""
+    invitation: Invitation = Invitation()
+    decision: PolicyDecision | None = None
+    """What the patient's policy says, where he gave one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A request that a patient has accepted: the grant stands, and his reward is reserved."""
+
+    request_id: RequestId
+    patient: Address
+    reservation: Reservation
+    grant_id: GrantId
+    receipt: Receipt | None
+    """The transaction; None where it was on chain before."""
+
+
+class Accepting:
+    """Shows patients what they are asked, and accepts for them.
+
+    Args:
+        ledger: the contracts.
+        store: where studies are and bundles go.
+        clock: the time on the wall.
+        auditing: which keys were published, and which records there are.
+        book: how requests stand.
+        journal: what was signed here before.
+        requesting: who vouches for a requester.
+        consenting: prepares the grant.
+        signing: shows, signs and checks.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        book: RequestBook,
+        journal: RequestJournal,
+        requesting: Requesting,
+        consenting: Consenting,
+        signing: Signing,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._book = book
+        self._journal = journal
+        self._requesting = requesting
+        self._consenting = consenting
+        self._signing = signing
+
+    # ---------------------------------------------------------------------------------------------- offers
+
+    def offers(
+        self, *, patient: Actor, on_behalf_of: Address | None = None, policy: Policy | None = None
+    ) -> list[Offer]:
+        """Return what a patient is asked and can accept now: open calls, and the requests that name him.
+
+        A study that is missing or wrong hides no other: it is told with its fault.
+
+        Args:
+            patient: who looks, with the key that opens invitations.
+            on_behalf_of: the patient, where another acts for him.
+            policy: what the patient has decided in advance.
+
+        Raises:
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        block = self._auditing.sync()
+        subject = on_behalf_of or patient.address
+        found = []
+        for standing in self._book.requests():
+            part = standing.part(subject)
+            if part is not None and part.status is not ReservationStatus.NONE:
+                continue
+            if not standing.request.acceptable(self._now(block)):
+                continue
+            offer = self._offer(standing.request, patient, subject)
+            if offer is not None and offer.accredited_by is not None:
+                found.append(self._judged(offer, policy, self._now(block)))
+        return found
+
+    def offer(self, request_id: RequestId, *, patient: Actor, on_behalf_of: Address | None = None) -> Offer:
+        """Return one request as the patient sees it, whether or not it can be accepted now.
+
+        Raises:
+            UnknownRequestError: nobody opened it.
+            NotInvitedError: it is for named patients, and this key opens no invitation for him.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        subject = on_behalf_of or patient.address
+        request = self._ledger.requests.request(request_id, block=self._ledger.chain.head())
+        offer = self._offer(request, patient, subject)
+        if offer is None:
+            raise NotInvitedError(request_id, subject)
+        return offer
+
+    def _offer(self, request: AccessRequest, patient: Actor, subject: Address) -> Offer | None:
+        """Return the request as the patient sees it; None where it names others."""
+        accredited_by = self._requesting.accredited_by(request.requester)
+        writers = published_keys(self._auditing, request.requester)
+        blank = Offer(request=request, patient=subject, accredited_by=accredited_by, study=None)
+        try:
+            if not request.is_open_call:
+                invitation = open_invitation(
+                    self._store, request, patient=subject, identity=patient.identity, writers=writers
+                )
+                if invitation is None:
+                    return None
+                blank = replace(blank, invitation=invitation)
+            study = open_study(self._store, request, reader=patient.identity, writers=writers)
+        except StoreUnavailableError:
+            raise
+        except BAD_BUNDLE as error:
+            # Of a directory that is missing nobody knows whom it names.
+            return replace(blank, fault=error)
+        return replace(blank, study=study)
+
+    @staticmethod
+    def _judged(offer: Offer, policy: Policy | None, now: int) -> Offer:
+        if policy is None or offer.study is None:
+            return offer
+        asked = Asked(request=offer.request, study=offer.study, accredited_by=offer.accredited_by, now=now)
+        return replace(offer, decision=policy.decide(asked))
+
+    def custodians(self, patient: Address) -> list[Address]:
+        """Return the accredited custodians that state an active record of a patient: one of them can deliver.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        block = self._auditing.sync()
+        stated = (each.custodian for each in self._auditing.records(patient) if each.status is RecordStatus.ACTIVE)
+        kind = AccreditationKind.CUSTODIAN
+        return [
+            each for each in dict.fromkeys(stated) if self._ledger.accreditation.is_accredited(each, kind, block=block)
+        ]
+
+    # ------------------------------------------------------------------------------------------- accepting
+
+    def accept(
+        self,
+        request_id: RequestId,
+        *,
+        patient: Actor,
+        payer: Signer,
+        confirm: Confirm,
+        names: Names,
+        custodian: Address | None = None,
+        provisions: Sequence[Provision] = (),
+        expires_at: int | None = None,
+        on_behalf_of: Address | None = None,
+        valid_for: int = DAY,
+        progress: Progress = silent,
+    ) -> Accepted:
+        """Accept a request: grant what it wants, and reserve the reward, in one transaction that ``payer`` pays.
+
+        Args:
+            request_id: which request.
+            patient: who accepts: the patient, or somebody who may grant for him.
+            payer: whose coins pay the transaction.
+            confirm: shown what is accepted, and what is signed for it.
+            names: the names that the person has given addresses.
+            custodian: who shall deliver; default: the only one that can.
+            provisions: what is permitted, in place of what the study wants; its duties are added.
+            expires_at: first second in which it ends; default: as early as the request lets it.
+            on_behalf_of: the patient, where another acts for him.
+            valid_for: seconds in which the signature can be sent.
+            progress: told how far it is.
+
+        Raises:
+            MedshareError: as ``sign`` and ``submit``.
+        """
+        subject = on_behalf_of or patient.address
+        done = self._done_before(request_id, subject)
+        if done is not None:
+            return done
+        signed = self.sign(
+            request_id,
+            patient=patient,
+            confirm=confirm,
+            names=names,
+            custodian=custodian,
+            provisions=provisions,
+            expires_at=expires_at,
+            on_behalf_of=on_behalf_of,
+            valid_for=valid_for,
+            progress=progress,
+        )
+        try:
+            accepted = self.submit(signed, payer=payer)
+        except _NOT_ACCEPTED:
+            self._give_up(signed)
+            raise
+        except LedgerError as error:
+            error.hint = f"it may still be accepted: give the same command again; request {request_id}"
+            raise
+        self._journal.forget_acceptance(request_id, subject)
+        return accepted
+
+    def sign(
+        self,
+        request_id: RequestId,
+        *,
+        patient: Actor,
+        confirm: Confirm,
+        names: Names,
+        custodian: Address | None = None,
+        provisions: Sequence[Provision] = (),
+        expires_at: int | None = None,
+        on_behalf_of: Address | None = None,
+        valid_for: int = DAY,
+        progress: Progress = silent,
+    ) -> SignedAcceptance:
+        """Do all of accepting but sending it: somebody else shall send what the patient signs, and pay for it.
+
+        Args:
+            request_id, patient, confirm, names, custodian, provisions, expires_at, on_behalf_of, valid_for, progress:
+                as ``accept``.
+
+        Raises:
+            UnknownRequestError, RequestNotOpenError, RequestDeadlinePassedError, RequestUsedUpError,
+                RequestNotAccreditedError, ReservedAlreadyError, NotInvitedError: as the contract would.
+            InvalidInputError: no custodian can deliver, or several and none is named; less is permitted than the
+                request needs; or something else was signed before, and can still be sent.
+            StoreError, EnvelopeError, IntegrityError: the study is missing, not whole, or not what the chain says.
+            NotAllowedToActError, BeyondDelegationError: who accepts may not for this patient.
+            SigningError: it was not confirmed, or no signature came.
+            MedshareError: as ``Consenting.prepare``.
+            LedgerError: the chain failed; repeat.
+        """
+        block = self._ledger.chain.head()  # (1)
+        subject = on_behalf_of or patient.address
+        request = self._ledger.requests.request(request_id, block=block)
+        self._check_acceptable(request, subject, block)
+        deliverer = self._custodian(subject, custodian)
+        offer = self.offer(request_id, patient=patient, on_behalf_of=on_behalf_of)  # (2)
+        if offer.study is None:
+            raise offer.fault or NotARecipientError("the study does not open")
+        said = _with_duties(provisions, offer.study) if provisions else [offer.study.wanted]
+        _check_covers(said, request)
+        until = request.access_until if expires_at is None else expires_at
+        if until < request.access_until:
+            raise InvalidInputError("access must last longer: until the request's own end", hint="leave the date away")
+        wants = _digest(deliverer, said, until, patient.address)
+        with self._journal.claimed(_key(request_id, subject)):
+            before = self._still_good(request_id, subject, wants)  # (3)
+            if before is not None:
+                return before
+            accepted = AcceptedRequest(
+                contract=self._ledger.requests.address, request_id=request_id, custodian=deliverer
+            )
+            prepared = self._consenting.prepare(
+                patient=patient,
+                grantee=request.requester,
+                provisions=said,
+                expires_at=until,
+                on_behalf_of=on_behalf_of,
+                accepted=accepted,
+                progress=progress,
+            )  # (4)
+            return self._signed(offer, prepared, patient, confirm, names, valid_for, wants)
+
+    def _signed(
+        self,
+        offer: Offer,
+        prepared: Prepared,
+        patient: Actor,
+        confirm: Confirm,
+        names: Names,
+        valid_for: int,
+        wants: bytes,
+    ) -> SignedAcceptance:
+        """Show, sign and note what was prepared (5)."""
+        accepted = prepared.terms.request
+        if accepted is None or offer.study is None:
+            raise InvalidInputError("what was prepared accepts no request")
+        about = request_lines(
+            offer.request, offer.study, accredited_by=offer.accredited_by, names=names, now=self._signing.now
+        )
+        try:
+            draft = self._signing.draft(patient.address, valid_for=valid_for)
+            signed = self._signing.sign(
+                draft.grant(prepared.patient, prepared.request),
+                patient.signer,
+                confirm=lambda lines: confirm([*about, *lines]),
+                names=names,
+            )
+        except MedshareError:
+            self._consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
+            raise
+        acceptance = SignedAcceptance(
+            request_id=accepted.request_id,
+            acceptance=Acceptance(
+                custodian=accepted.custodian,
+                content=prepared.terms.content(),
+                signed=signed,
+                invitation=offer.invitation,
+            ),
+        )
+        self._journal.write_acceptance(SignedBefore(said=wants, signed=acceptance))
+        return acceptance
+
+    def submit(self, signed: SignedAcceptance, *, payer: Signer) -> Accepted:
+        """Send what a patient has signed, and pay for it (6); what is on chain already is not sent again.
+
+        Args:
+            signed: the patient's word.
+            payer: whose coins pay.
+
+        Raises:
+            InvalidInputError: it is for another request, custodian or deployment.
+            WrongDomainError, DeadlinePassedError, DeadlineTooFarError, SignatureInvalidError: it cannot be sent.
+            RejectedError: the contract refuses.
+            LedgerError: the chain failed; repeat, nothing is done twice.
+        """
+        signed.check_bound_to(self._ledger.requests.address)
+        said, request_id = signed.acceptance, signed.request_id
+        head = self._ledger.chain.head()
+        if self._reservation(signed, head) is not None:
+            return self._accepted(signed, head, None)
+        self._signing.check(said.signed)
+        intent = f"accept/{request_id}/{signed.patient}/{said.signed.digest.hex()}"
+        try:
+            receipt = self._ledger.requests.accept(payer, request_id, said, intent=intent)
+        except ReservedAlreadyError:
+            head = self._ledger.chain.head()
+            if self._reservation(signed, head) is None:
+                raise
+            return self._accepted(signed, head, None)  # somebody else has just sent the same
+        _log.debug("request %d accepted in block %d", request_id, receipt.block.number)
+        return self._accepted(signed, receipt.block, receipt)
+
+    def _accepted(self, signed: SignedAcceptance, block: BlockRef, receipt: Receipt | None) -> Accepted:
+        granted = signed.granted
+        return Accepted(
+            request_id=signed.request_id,
+            patient=signed.patient,
+            reservation=self._ledger.requests.reservation(signed.request_id, signed.patient, block=block),
+            grant_id=derive_grant_id(granted.patient, granted.grantee, granted.terms),
+            receipt=receipt,
+        )
+
+    def _reservation(self, signed: SignedAcceptance, block: BlockRef) -> Reservation | None:
+        """Return the reservation that this acceptance has made, or None where it has not."""
+        reservation = self._ledger.requests.reservation(signed.request_id, signed.patient, block=block)
+        if reservation.status is ReservationStatus.NONE:
+            return None
+        part = self._book.request(signed.request_id).part(signed.patient)
+        if part is None or part.reserved.content != signed.acceptance.content:
+            return None
+        return reservation if reservation.custodian == signed.acceptance.custodian else None
+
+    def _done_before(self, request_id: RequestId, patient: Address) -> Accepted | None:
+        """Return what was signed here before and is on chain by now, where its answer was lost; else None."""
+        before = self._journal.acceptance(request_id, patient)
+        if before is None or self._reservation(before.signed, self._ledger.chain.head()) is None:
+            return None
+        accepted = self._accepted(before.signed, self._ledger.chain.head(), None)
+        self._journal.forget_acceptance(request_id, patient)
+        return accepted
+
+    # -------------------------------------------------------------------------------------------- checking
+
+    def _check_acceptable(self, request: AccessRequest, patient: Address, block: BlockRef) -> None:
+        """Refuse before any work what the contract would refuse after it (1)."""
+        request_id = request.request_id
+        if request.status is not RequestStatus.OPEN:
+            raise RequestNotOpenError(request_id, request.status)
+        if self._now(block) >= request.terms.deadline:
+            raise RequestDeadlinePassedError(request_id, request.terms.deadline)
+        reservation = self._ledger.requests.reservation(request_id, patient, block=block)
+        if reservation.status is not ReservationStatus.NONE:
+            raise ReservedAlreadyError(request_id, patient)
+        if not request.places:
+            raise RequestUsedUpError(request_id)
+        if not self._ledger.accreditation.is_accredited(request.requester, AccreditationKind.RESEARCHER, block=block):
+            raise RequestNotAccreditedError(request.requester)
+
+    def _custodian(self, patient: Address, named: Address | None) -> Address:
+        possible = self.custodians(patient)
+        if named is not None:
+            if named not in possible:
+                raise InvalidInputError(
+                    f"{named} cannot deliver: no accredited custodian with an active record of this patient"
+                )
+            return named
+        if len(possible) != 1:
+            raise InvalidInputError(
+                f"{len(possible)} custodians can deliver records of this patient",
+                hint="name one of them" if possible else "ask your hospital to publish your records first",
+            )
+        return possible[0]
+
+    def _still_good(self, request_id: RequestId, patient: Address, wants: bytes) -> SignedAcceptance | None:
+        """Return what was signed before and can still be sent, if it is the same; give up what cannot be."""
+        before = self._journal.acceptance(request_id, patient)
+        if before is None:
+            return None
+        if not self._can_be_sent(before.signed):
+            self._give_up(before.signed)
+            return None
+        if before.said != wants:
+            granted = before.signed.granted
+            grant_id = derive_grant_id(granted.patient, granted.grantee, granted.terms)
+            raise InvalidInputError(
+                "something else was signed for this request before, and can still be sent",
+                hint=f"accept with the same custodian and provisions as then; or end it first, with: "
+                f"medshare access revoke {grant_id:#x}",
+            )
+        return before.signed
+
+    def _can_be_sent(self, signed: SignedAcceptance) -> bool:
+        """Whether deadline and counts are such that the contract could take it."""
+        granted, now = signed.granted, self._signing.now
+        if now >= granted.deadline:
+            return False
+        draft = self._signing.draft(signed.acceptance.signed.signer)
+        try:
+            anew = draft.grant(granted.patient, _request_of(granted))
+        except RejectedError:
+            return False  # the signer may no longer act for the patient
+        return (anew.stamp, anew.epoch, anew.mandate) == (granted.stamp, granted.epoch, granted.mandate)
+
+    def _give_up(self, signed: SignedAcceptance) -> None:
+        """Forget what was signed and cannot be sent any more, and give up its bundle, unless the chain shows it."""
+        granted = signed.granted
+        grant_id = derive_grant_id(granted.patient, granted.grantee, granted.terms)
+        self._consenting.withdraw(granted.patient, grant_id, granted.bundle)
+        self._journal.forget_acceptance(signed.request_id, signed.patient)
+
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
+
+
+def _key(request_id: RequestId, patient: Address) -> bytes:
+    return tagged_sha256("medshare/acceptance/1", bytes.fromhex(patient[2:]), request_id.to_bytes(32, "big"))
+
+
+def _request_of(granted: SignableGrant) -> GrantRequest:
+    return GrantRequest(
+        grantee=granted.grantee,
+        terms=granted.terms,
+        bundle=granted.bundle,
+        not_before=granted.not_before,
+        expires_at=granted.expires_at,
+        purposes=granted.purposes,
+    )
+
+
+def _with_duties(provisions: Sequence[Provision], study: Study) -> list[Provision]:
+    """Return ``provisions`` with the duties that the requester has taken upon himself."""
+    completed = []
+    for provision in provisions:
+        said = {each.duty for each in provision.obligations}
+        added = tuple(each for each in study.wanted.obligations if each.duty not in said)
+        permits = provision.effect is Effect.PERMIT
+        completed.append(replace(provision, obligations=(*provision.obligations, *added)) if permits else provision)
+    return completed
+
+
+def _check_covers(provisions: Sequence[Provision], request: AccessRequest) -> None:
+    """Refuse what would grant fewer purposes than the request needs; raises ``InvalidInputError``."""
+    permitted = (each for each in provisions if each.effect is Effect.PERMIT)
+    bits = Purpose(0)
+    for purpose in (each for provision in permitted for each in provision.purposes):
+        bits |= purpose.coarse
+    wanted = request.terms.purposes
+    if bits & wanted != wanted:
+        raise InvalidInputError(f"the request needs {', '.join(wanted.codes)}, and this permits less")
+
+
+def _digest(custodian: Address, provisions: Sequence[Provision], until: int, signer: Address) -> bytes:
+    said = {
+        "custodian": custodian,
+        "provisions": [provision.fields() for provision in provisions],
+        "until": until,
+        "signer": signer,
+    }
+    return tagged_sha256("medshare/accepting/1", encode_document(said))
