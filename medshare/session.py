@@ -38,6 +38,7 @@ from medshare.services.history import History
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
@@ -81,6 +82,7 @@ class Session:
     guarding: Guarding
     emergencies: Emergencies
     requesting: Requesting
+    offering: Offering
     accepting: Accepting
     delivering: Delivering
     rewarding: Rewarding
@@ -134,13 +136,14 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
-        auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
+        index = LedgerIndex(state / "index.sqlite", ledger.chain)
+        auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
         consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
-        book = RequestBook(auditing=auditing)
+        book = RequestBook(index=index)
         request_journal = RequestJournal(state)
         requesting = Requesting(
             ledger=ledger,
@@ -151,6 +154,9 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=request_journal,
             safe=safe,
             retrieving=retrieving,
+        )
+        offering = Offering(
+            ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
@@ -172,14 +178,12 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ),
             emergencies=emergencies,
             requesting=requesting,
+            offering=offering,
             accepting=Accepting(
                 ledger=ledger,
-                store=store,
-                clock=clock,
-                auditing=auditing,
                 book=book,
                 journal=request_journal,
-                requesting=requesting,
+                offering=offering,
                 consenting=consenting,
                 signing=signing,
             ),

@@ -16,7 +16,6 @@ from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.values import parse_moment, parse_span
 from medshare.errors import (
     ConfigurationError,
-    InvalidInputError,
     LedgerBusyError,
     LedgerUnavailableError,
     StoreUnavailableError,

@@ -21,7 +21,10 @@ from medshare.model.ids import RequestId
 
 if TYPE_CHECKING:
     from medshare.model.policy import Policy
-    from medshare.services.accepting import Accepted, Offer
+    from medshare.model.provision import Provision
+    from medshare.ports import Actor
+    from medshare.services.accepting import Accepted
+    from medshare.services.offering import Offer
     from medshare.session import Session
 
 _MAX_POLICY = 4 << 20
@@ -47,7 +50,7 @@ def offers(app: App, patient: str, policy_file: Path | None, on_behalf_of: str |
     policy = None if policy_file is None else read_policy(policy_file)
     actor = app.actor(patient)
     with app.session() as session:
-        found = session.accepting.offers(
+        found = session.offering.offers(
             patient=actor,
             on_behalf_of=None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
             policy=policy,
@@ -127,27 +130,27 @@ def accept(
     """
     if way.sign_to is not None and way.sign_to.exists():
         raise InvalidInputError("the file to write exists already", hint="choose another name")
+    from medshare.services.accepting import Asking, Choice
+
     actor = app.actor(patient)
     payer = way.payer(app, actor)
     spoken = Said(**said)
     with app.session() as session, way.progress(app) as progress:
-        wanted: dict[str, Any] = {
-            "patient": actor,
-            "confirm": way.confirm(app),
-            "names": app.keyring.name_of,
-            "custodian": None if deliverer is None else app.keyring.resolve(deliverer),
-            "provisions": _provisions(session, app, number, actor, spoken, on_behalf_of) if spoken.anything else (),
-            "expires_at": None if until is None else parse_moment(until, session.clock.now()),
-            "on_behalf_of": None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
-            "valid_for": way.valid_for,
-            "progress": progress,
-        }
+        choice = Choice(
+            custodian=None if deliverer is None else app.keyring.resolve(deliverer),
+            provisions=_provisions(session, app, number, actor, spoken, on_behalf_of) if spoken.anything else (),
+            expires_at=None if until is None else parse_moment(until, session.clock.now()),
+            on_behalf_of=None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
+        )
+        asking = Asking(confirm=way.confirm(app), names=app.keyring.name_of, valid_for=way.valid_for)
         if way.sign_to is not None:
-            signed = session.accepting.sign(number, **wanted)
+            signed = session.accepting.sign(number, patient=actor, asking=asking, choice=choice, progress=progress)
             write_whole(way.sign_to, signed.to_json(), replace=False)
             _tell_signed(app, way.sign_to, signed)
             return
-        accepted = session.accepting.accept(number, payer=payer, **wanted)
+        accepted = session.accepting.accept(
+            number, patient=actor, payer=payer, asking=asking, choice=choice, progress=progress
+        )
     _tell_accepted(app, accepted)
 
 
@@ -155,17 +158,17 @@ def _provisions(
     session: Session,
     app: App,
     number: RequestId,
-    actor: Any,
+    actor: Actor,
     spoken: Said,
-    on_behalf_of: str | None,  # noqa: ANN401
-) -> list[Any]:
+    on_behalf_of: str | None,
+) -> tuple[Provision, ...]:
     """Return the provisions that were said, for the study's purposes where none was."""
     if spoken.file is None and spoken.purposes is None:
         subject = None if on_behalf_of is None else app.keyring.resolve(on_behalf_of)
-        offer = session.accepting.offer(number, patient=actor, on_behalf_of=subject)
+        offer = session.offering.offer(number, patient=actor, on_behalf_of=subject)
         if offer.study is not None:
             spoken = replace(spoken, purposes=offer.study.wanted.purposes)
-    return list(spoken.provisions(session, app))
+    return tuple(spoken.provisions(session, app))
 
 
 @click.command("submit", cls=Command)
@@ -247,7 +250,7 @@ def deliver(app: App, number: RequestId, patient: str, custodian: str, only_chec
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.pass_obj
 def decline(app: App, number: RequestId, patient: str, custodian: str) -> None:
-    """State that there is nothing to deliver: the patient can accept anew; what he granted stays until he revokes it."""
+    """State that there is nothing to deliver: the patient can accept anew; what he granted stays as it is."""
     actor, whose = app.actor(custodian), app.keyring.resolve(patient)
     with app.session() as session:
         receipt = session.delivering.decline(number, whose, custodian=actor)

@@ -1,4 +1,4 @@
-"""``medshare request``: a researcher asks for access, a committee approves; what patients and custodians do is beside it."""
+"""``medshare request``: ask for access, approve, settle; what patients and custodians do is in ``participation``."""
 
 from __future__ import annotations
 

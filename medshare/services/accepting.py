@@ -1,8 +1,7 @@
-"""Accepting: a patient sees what he is asked, and takes part with one signature, which grants and reserves his reward.
+"""Accepting: a patient takes part in a request with one signature, which grants and reserves his reward.
 
-    for offer in accepting.offers(patient=me):
-        print(offer.study.title, offer.request.terms.reward)
-    accepting.accept(request_id, patient=me, payer=me.signer, confirm=ask, names=keyring.name_of)
+    asking = Asking(confirm=ask, names=keyring.name_of)
+    accepting.accept(request_id, patient=me, payer=me.signer, asking=asking)
 
 The steps of accepting, numbered as in the code:
 
@@ -24,11 +23,11 @@ from dataclasses import dataclass, replace
 from medshare.errors import (
     ConfigurationError,
     InsufficientFundsError,
+    IntegrityError,
     InvalidInputError,
     LedgerError,
     MedshareError,
     NotARecipientError,
-    NotInvitedError,
     RejectedError,
     RequestDeadlinePassedError,
     RequestNotAccreditedError,
@@ -36,7 +35,6 @@ from medshare.errors import (
     RequestUsedUpError,
     ReservedAlreadyError,
     SigningError,
-    StoreUnavailableError,
     TransactionFailedError,
 )
 from medshare.hashing import tagged_sha256
@@ -47,33 +45,26 @@ from medshare.model.documents import encode_document
 from medshare.model.events import BlockRef
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, GrantId, RequestId, derive_grant_id
-from medshare.model.policy import Asked, Policy, PolicyDecision
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose
-from medshare.model.record import RecordStatus
 from medshare.model.request import (
-    AcceptedRequest,
     Acceptance,
+    AcceptedRequest,
     AccessRequest,
-    Invitation,
     RequestStatus,
     Reservation,
     ReservationStatus,
 )
 from medshare.model.study import Study
 from medshare.model.typed_data import SignableGrant
-from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
-from medshare.services.auditing import Auditing
-from medshare.services.bundles import BAD_BUNDLE
+from medshare.ports import Actor, Ledger, Receipt, Signer
 from medshare.services.consenting import Consenting, Prepared
+from medshare.services.offering import Offer, Offering
 from medshare.services.progress import Progress, silent
-from medshare.services.published_keys import published_keys
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal, SignedBefore
 from medshare.services.request_words import request_lines
-from medshare.services.requesting import Requesting
 from medshare.services.signing import DAY, Confirm, Signing
-from medshare.services.studies import open_invitation, open_study
 
 _log = logging.getLogger(__name__)
 _NOT_ACCEPTED = (
@@ -87,20 +78,31 @@ _NOT_ACCEPTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A request that a patient can accept now, as he sees it."""
+class Choice:
+    """What a patient wants otherwise than he is asked; by default he takes it as it is."""
 
-    request: AccessRequest
-    patient: Address
-    accredited_by: Address | None
-    """The member that vouches for who asks."""
-    study: Study | None
-    """None where it cannot be read, or is not what the chain says: then it cannot be accepted."""
-    fault: MedshareError | None = None
-    """Why there is no study."""
-    invitation: Invitation = Invitation()
-    decision: PolicyDecision | None = None
-    """What the patient's policy says, where he gave one."""
+    custodian: Address | None = None
+    """Who shall deliver; None: the only one that can."""
+    provisions: tuple[Provision, ...] = ()
+    """What is permitted, in place of what the study wants; its duties are added."""
+    expires_at: int | None = None
+    """First second in which access ends; None: as early as the request lets it."""
+    on_behalf_of: Address | None = None
+    """The patient, where another acts for him."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a person is shown what he is about to sign."""
+
+    confirm: Confirm
+    names: Names
+    """The names that the person has given addresses."""
+    valid_for: int = DAY
+    """Seconds in which the signature can be sent."""
+
+
+_AS_ASKED = Choice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +118,13 @@ class Accepted:
 
 
 class Accepting:
-    """Shows patients what they are asked, and accepts for them.
+    """Accepts requests, as a patient or for him, and sends what patients have signed.
 
     Args:
         ledger: the contracts.
-        store: where studies are and bundles go.
-        clock: the time on the wall.
-        auditing: which keys were published, and which records there are.
         book: how requests stand.
         journal: what was signed here before.
-        requesting: who vouches for a requester.
+        offering: opens the study and the invitation.
         consenting: prepares the grant.
         signing: shows, signs and checks.
     """
@@ -134,111 +133,18 @@ class Accepting:
         self,
         *,
         ledger: Ledger,
-        store: BlobStore,
-        clock: Clock,
-        auditing: Auditing,
         book: RequestBook,
         journal: RequestJournal,
-        requesting: Requesting,
+        offering: Offering,
         consenting: Consenting,
         signing: Signing,
     ) -> None:
         self._ledger = ledger
-        self._store = store
-        self._clock = clock
-        self._auditing = auditing
         self._book = book
         self._journal = journal
-        self._requesting = requesting
+        self._offering = offering
         self._consenting = consenting
         self._signing = signing
-
-    # ---------------------------------------------------------------------------------------------- offers
-
-    def offers(
-        self, *, patient: Actor, on_behalf_of: Address | None = None, policy: Policy | None = None
-    ) -> list[Offer]:
-        """Return what a patient is asked and can accept now: open calls, and the requests that name him.
-
-        A study that is missing or wrong hides no other: it is told with its fault.
-
-        Args:
-            patient: who looks, with the key that opens invitations.
-            on_behalf_of: the patient, where another acts for him.
-            policy: what the patient has decided in advance.
-
-        Raises:
-            StoreUnavailableError, LedgerError: store or chain failed.
-        """
-        block = self._auditing.sync()
-        subject = on_behalf_of or patient.address
-        found = []
-        for standing in self._book.requests():
-            part = standing.part(subject)
-            if part is not None and part.status is not ReservationStatus.NONE:
-                continue
-            if not standing.request.acceptable(self._now(block)):
-                continue
-            offer = self._offer(standing.request, patient, subject)
-            if offer is not None and offer.accredited_by is not None:
-                found.append(self._judged(offer, policy, self._now(block)))
-        return found
-
-    def offer(self, request_id: RequestId, *, patient: Actor, on_behalf_of: Address | None = None) -> Offer:
-        """Return one request as the patient sees it, whether or not it can be accepted now.
-
-        Raises:
-            UnknownRequestError: nobody opened it.
-            NotInvitedError: it is for named patients, and this key opens no invitation for him.
-            StoreUnavailableError, LedgerError: store or chain failed.
-        """
-        subject = on_behalf_of or patient.address
-        request = self._ledger.requests.request(request_id, block=self._ledger.chain.head())
-        offer = self._offer(request, patient, subject)
-        if offer is None:
-            raise NotInvitedError(request_id, subject)
-        return offer
-
-    def _offer(self, request: AccessRequest, patient: Actor, subject: Address) -> Offer | None:
-        """Return the request as the patient sees it; None where it names others."""
-        accredited_by = self._requesting.accredited_by(request.requester)
-        writers = published_keys(self._auditing, request.requester)
-        blank = Offer(request=request, patient=subject, accredited_by=accredited_by, study=None)
-        try:
-            if not request.is_open_call:
-                invitation = open_invitation(
-                    self._store, request, patient=subject, identity=patient.identity, writers=writers
-                )
-                if invitation is None:
-                    return None
-                blank = replace(blank, invitation=invitation)
-            study = open_study(self._store, request, reader=patient.identity, writers=writers)
-        except StoreUnavailableError:
-            raise
-        except BAD_BUNDLE as error:
-            # Of a directory that is missing nobody knows whom it names.
-            return replace(blank, fault=error)
-        return replace(blank, study=study)
-
-    @staticmethod
-    def _judged(offer: Offer, policy: Policy | None, now: int) -> Offer:
-        if policy is None or offer.study is None:
-            return offer
-        asked = Asked(request=offer.request, study=offer.study, accredited_by=offer.accredited_by, now=now)
-        return replace(offer, decision=policy.decide(asked))
-
-    def custodians(self, patient: Address) -> list[Address]:
-        """Return the accredited custodians that state an active record of a patient: one of them can deliver.
-
-        Raises:
-            LedgerError: the chain failed.
-        """
-        block = self._auditing.sync()
-        stated = (each.custodian for each in self._auditing.records(patient) if each.status is RecordStatus.ACTIVE)
-        kind = AccreditationKind.CUSTODIAN
-        return [
-            each for each in dict.fromkeys(stated) if self._ledger.accreditation.is_accredited(each, kind, block=block)
-        ]
 
     # ------------------------------------------------------------------------------------------- accepting
 
@@ -248,13 +154,8 @@ class Accepting:
         *,
         patient: Actor,
         payer: Signer,
-        confirm: Confirm,
-        names: Names,
-        custodian: Address | None = None,
-        provisions: Sequence[Provision] = (),
-        expires_at: int | None = None,
-        on_behalf_of: Address | None = None,
-        valid_for: int = DAY,
+        asking: Asking,
+        choice: Choice = _AS_ASKED,
         progress: Progress = silent,
     ) -> Accepted:
         """Accept a request: grant what it wants, and reserve the reward, in one transaction that ``payer`` pays.
@@ -263,34 +164,18 @@ class Accepting:
             request_id: which request.
             patient: who accepts: the patient, or somebody who may grant for him.
             payer: whose coins pay the transaction.
-            confirm: shown what is accepted, and what is signed for it.
-            names: the names that the person has given addresses.
-            custodian: who shall deliver; default: the only one that can.
-            provisions: what is permitted, in place of what the study wants; its duties are added.
-            expires_at: first second in which it ends; default: as early as the request lets it.
-            on_behalf_of: the patient, where another acts for him.
-            valid_for: seconds in which the signature can be sent.
+            asking: how what is signed is shown.
+            choice: what of it the patient wants otherwise than asked.
             progress: told how far it is.
 
         Raises:
             MedshareError: as ``sign`` and ``submit``.
         """
-        subject = on_behalf_of or patient.address
+        subject = choice.on_behalf_of or patient.address
         done = self._done_before(request_id, subject)
         if done is not None:
             return done
-        signed = self.sign(
-            request_id,
-            patient=patient,
-            confirm=confirm,
-            names=names,
-            custodian=custodian,
-            provisions=provisions,
-            expires_at=expires_at,
-            on_behalf_of=on_behalf_of,
-            valid_for=valid_for,
-            progress=progress,
-        )
+        signed = self.sign(request_id, patient=patient, asking=asking, choice=choice, progress=progress)
         try:
             accepted = self.submit(signed, payer=payer)
         except _NOT_ACCEPTED:
@@ -307,20 +192,18 @@ class Accepting:
         request_id: RequestId,
         *,
         patient: Actor,
-        confirm: Confirm,
-        names: Names,
-        custodian: Address | None = None,
-        provisions: Sequence[Provision] = (),
-        expires_at: int | None = None,
-        on_behalf_of: Address | None = None,
-        valid_for: int = DAY,
+        asking: Asking,
+        choice: Choice = _AS_ASKED,
         progress: Progress = silent,
     ) -> SignedAcceptance:
         """Do all of accepting but sending it: somebody else shall send what the patient signs, and pay for it.
 
         Args:
-            request_id, patient, confirm, names, custodian, provisions, expires_at, on_behalf_of, valid_for, progress:
-                as ``accept``.
+            request_id: which request.
+            patient: who accepts: the patient, or somebody who may grant for him.
+            asking: how what is signed is shown.
+            choice: what of it the patient wants otherwise than asked.
+            progress: told how far it is.
 
         Raises:
             UnknownRequestError, RequestNotOpenError, RequestDeadlinePassedError, RequestUsedUpError,
@@ -334,16 +217,16 @@ class Accepting:
             LedgerError: the chain failed; repeat.
         """
         block = self._ledger.chain.head()  # (1)
-        subject = on_behalf_of or patient.address
+        subject = choice.on_behalf_of or patient.address
         request = self._ledger.requests.request(request_id, block=block)
         self._check_acceptable(request, subject, block)
-        deliverer = self._custodian(subject, custodian)
-        offer = self.offer(request_id, patient=patient, on_behalf_of=on_behalf_of)  # (2)
+        deliverer = self._custodian(subject, choice.custodian)
+        offer = self._offering.offer(request_id, patient=patient, on_behalf_of=choice.on_behalf_of)  # (2)
         if offer.study is None:
             raise offer.fault or NotARecipientError("the study does not open")
-        said = _with_duties(provisions, offer.study) if provisions else [offer.study.wanted]
+        said = _with_duties(choice.provisions, offer.study) if choice.provisions else [offer.study.wanted]
         _check_covers(said, request)
-        until = request.access_until if expires_at is None else expires_at
+        until = request.access_until if choice.expires_at is None else choice.expires_at
         if until < request.access_until:
             raise InvalidInputError("access must last longer: until the request's own end", hint="leave the date away")
         wants = _digest(deliverer, said, until, patient.address)
@@ -351,49 +234,43 @@ class Accepting:
             before = self._still_good(request_id, subject, wants)  # (3)
             if before is not None:
                 return before
-            accepted = AcceptedRequest(
-                contract=self._ledger.requests.address, request_id=request_id, custodian=deliverer
-            )
             prepared = self._consenting.prepare(
                 patient=patient,
                 grantee=request.requester,
                 provisions=said,
                 expires_at=until,
-                on_behalf_of=on_behalf_of,
-                accepted=accepted,
+                on_behalf_of=choice.on_behalf_of,
+                accepted=AcceptedRequest(
+                    contract=self._ledger.requests.address, request_id=request_id, custodian=deliverer
+                ),
                 progress=progress,
             )  # (4)
-            return self._signed(offer, prepared, patient, confirm, names, valid_for, wants)
+            signed = self._signed(offer, offer.study, prepared, patient, asking)
+            self._journal.write_acceptance(SignedBefore(said=wants, signed=signed))
+            return signed
 
     def _signed(
-        self,
-        offer: Offer,
-        prepared: Prepared,
-        patient: Actor,
-        confirm: Confirm,
-        names: Names,
-        valid_for: int,
-        wants: bytes,
+        self, offer: Offer, study: Study, prepared: Prepared, patient: Actor, asking: Asking
     ) -> SignedAcceptance:
-        """Show, sign and note what was prepared (5)."""
-        accepted = prepared.terms.request
-        if accepted is None or offer.study is None:
-            raise InvalidInputError("what was prepared accepts no request")
+        """Show and sign what was prepared (5)."""
         about = request_lines(
-            offer.request, offer.study, accredited_by=offer.accredited_by, names=names, now=self._signing.now
+            offer.request, study, accredited_by=offer.accredited_by, names=asking.names, now=self._signing.now
         )
         try:
-            draft = self._signing.draft(patient.address, valid_for=valid_for)
+            draft = self._signing.draft(patient.address, valid_for=asking.valid_for)
             signed = self._signing.sign(
                 draft.grant(prepared.patient, prepared.request),
                 patient.signer,
-                confirm=lambda lines: confirm([*about, *lines]),
-                names=names,
+                confirm=lambda lines: asking.confirm([*about, *lines]),
+                names=asking.names,
             )
         except MedshareError:
             self._consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
             raise
-        acceptance = SignedAcceptance(
+        accepted = prepared.terms.request
+        if accepted is None:
+            raise IntegrityError("what was prepared accepts no request")
+        return SignedAcceptance(
             request_id=accepted.request_id,
             acceptance=Acceptance(
                 custodian=accepted.custodian,
@@ -402,8 +279,6 @@ class Accepting:
                 invitation=offer.invitation,
             ),
         )
-        self._journal.write_acceptance(SignedBefore(said=wants, signed=acceptance))
-        return acceptance
 
     def submit(self, signed: SignedAcceptance, *, payer: Signer) -> Accepted:
         """Send what a patient has signed, and pay for it (6); what is on chain already is not sent again.
@@ -471,7 +346,7 @@ class Accepting:
         request_id = request.request_id
         if request.status is not RequestStatus.OPEN:
             raise RequestNotOpenError(request_id, request.status)
-        if self._now(block) >= request.terms.deadline:
+        if self._signing.now >= request.terms.deadline:
             raise RequestDeadlinePassedError(request_id, request.terms.deadline)
         reservation = self._ledger.requests.reservation(request_id, patient, block=block)
         if reservation.status is not ReservationStatus.NONE:
@@ -482,7 +357,7 @@ class Accepting:
             raise RequestNotAccreditedError(request.requester)
 
     def _custodian(self, patient: Address, named: Address | None) -> Address:
-        possible = self.custodians(patient)
+        possible = self._offering.custodians(patient)
         if named is not None:
             if named not in possible:
                 raise InvalidInputError(
@@ -532,9 +407,6 @@ class Accepting:
         grant_id = derive_grant_id(granted.patient, granted.grantee, granted.terms)
         self._consenting.withdraw(granted.patient, grant_id, granted.bundle)
         self._journal.forget_acceptance(signed.request_id, signed.patient)
-
-    def _now(self, block: BlockRef) -> int:
-        return max(block.time, self._clock.now())
 
 
 def _key(request_id: RequestId, patient: Address) -> bytes:

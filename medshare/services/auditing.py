@@ -284,28 +284,6 @@ class Auditing:
             reviewed=reviewed[-1] if reviewed else None,
         )
 
-    # --------------------------------------------------------------------------------- requests, rewards
-
-    def request_events(self, request_id: RequestId | None = None) -> list[LedgerEvent]:
-        """Return what the chain tells of one request, or of all, in order. Raises ``LedgerUnavailableError``."""
-        self._index.sync()
-        if request_id is not None:
-            return self._index.events(request_id=request_id)
-        events = [event for kind in _OF_REQUESTS for event in self._index.events(kind=kind)]
-        return sorted(events, key=_chain_order)
-
-    def credited(self, account: Address) -> list[Credited]:
-        """Return what was ever credited to an account, oldest first. Raises ``LedgerUnavailableError``."""
-        self._index.sync()
-        events = self._index.events(actor=account, kind=Credited)
-        return [event for event in events if isinstance(event, Credited)]
-
-    def withdrawn(self, account: Address) -> list[Withdrawn]:
-        """Return what was ever withdrawn from an account, oldest first. Raises ``LedgerUnavailableError``."""
-        self._index.sync()
-        events = self._index.events(actor=account, kind=Withdrawn)
-        return [event for event in events if isinstance(event, Withdrawn)]
-
     # -------------------------------------------------------------------------------------------- replaying
 
     def _patients_of(self, grantee: Address | None, at: int | None) -> list[Address]:

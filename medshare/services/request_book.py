@@ -1,4 +1,4 @@
-"""Requests as they stand, from the chain's own events: how far each has come, and each patient's part in it."""
+"""Requests and credits as they stand, from the chain's own events: how far each has come, and each patient's part."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 from medshare.errors import UnknownRequestError
 from medshare.model.events import (
     AccessDelivered,
+    Credited,
     DeliveryDeclined,
     DeliveryDisputed,
     LedgerEvent,
@@ -18,6 +19,8 @@ from medshare.model.events import (
     RewardReserved,
     RewardReturned,
     StudyApproved,
+    UnearnedReturned,
+    Withdrawn,
 )
 from medshare.model.ids import Address, BundleId, GrantId, RequestId, derive_grant_id
 from medshare.model.ledger import LedgerModel
@@ -28,7 +31,20 @@ from medshare.model.request import (
     ReservationStatus,
     request_terms_digest,
 )
-from medshare.services.auditing import Auditing
+from medshare.services.index import LedgerIndex
+
+_KINDS: tuple[type[LedgerEvent], ...] = (
+    RequestOpened,
+    StudyApproved,
+    RequestCancelled,
+    UnearnedReturned,
+    RewardReserved,
+    AccessDelivered,
+    DeliveryDeclined,
+    DeliveryDisputed,
+    RewardPaid,
+    RewardReturned,
+)
 
 
 class RequestState(StrEnum):
@@ -124,18 +140,20 @@ class RequestStanding:
 
 
 class RequestBook:
-    """All requests of a deployment.
+    """All requests of a deployment, and what accounts have earned.
 
     Args:
-        auditing: the chain's events.
+        index: the index of the ledger's events; every question brings it up to date first.
     """
 
-    def __init__(self, *, auditing: Auditing) -> None:
-        self._auditing = auditing
+    def __init__(self, *, index: LedgerIndex) -> None:
+        self._index = index
 
     def requests(self) -> list[RequestStanding]:
         """Return every request, in the order in which they were opened; raises ``LedgerUnavailableError``."""
-        return _standings(self._auditing.request_events())
+        self._index.sync()
+        events = [event for kind in _KINDS for event in self._index.events(kind=kind)]
+        return _standings(sorted(events, key=_chain_order))
 
     def request(self, request_id: RequestId) -> RequestStanding:
         """Return how one request stands.
@@ -144,10 +162,17 @@ class RequestBook:
             UnknownRequestError: nobody opened it.
             LedgerUnavailableError: the chain cannot be read.
         """
-        found = _standings(self._auditing.request_events(request_id))
+        self._index.sync()
+        found = _standings(self._index.events(request_id=request_id))
         if not found:
             raise UnknownRequestError(request_id)
         return found[0]
+
+    def credits(self, account: Address) -> list[Credited | Withdrawn]:
+        """Return what was credited to an account and withdrawn from it, in order; ``LedgerUnavailableError``."""
+        self._index.sync()
+        events = [event for kind in (Credited, Withdrawn) for event in self._index.events(actor=account, kind=kind)]
+        return [event for event in sorted(events, key=_chain_order) if isinstance(event, Credited | Withdrawn)]
 
 
 def _standings(events: Iterable[LedgerEvent]) -> list[RequestStanding]:
@@ -209,3 +234,7 @@ def _note(
         case RewardPaid() | RewardReturned():
             part = replace(part, settled=event)
     parts[event.patient] = part
+
+
+def _chain_order(event: LedgerEvent) -> tuple[int, int]:
+    return event.place.block.number, event.place.log_index

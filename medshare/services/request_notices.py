@@ -1,5 +1,4 @@
-"""What requests for access mean for an account: what a patient is asked, a custodian is to deliver, a requester to settle
-and an ethics committee to approve.
+"""What requests for access mean for an account: what is asked, to be delivered, to be settled, to be approved.
 
 No key is needed, and so nothing sealed is read: of requests for named patients it says that there are some, and how to
 find out with one's key whether one is asked.
@@ -119,8 +118,8 @@ class RequestNotices:
             return f"a study whose document is missing or wrong, {vouching}: do not accept it"
         reward = reward_in_words(request, _nameless)
         return (
-            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]} Wants {study.wanted.in_words()};"
-            f" access for {request.terms.access_days} days after the deadline; reward: {reward}"
+            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]}"
+            f" Wants {study.wanted.in_words()}; for {request.terms.access_days} days after the deadline; reward: {reward}"
         )
 
     # ----------------------------------------------------------------------------------------- committees

@@ -13,8 +13,8 @@ The steps of opening, numbered as in the code:
 (5) where the reward is in a token, let the escrow take exactly what is deposited;
 (6) open the request on chain, under an intent that cannot be carried out twice.
 
-A crash before (4) leaves a study that nobody knows of, and the next attempt begins anew; after it, the next attempt goes
-on with the same document.
+A crash before (4) leaves a study that nobody knows of, and the next attempt begins anew; after it, the next attempt
+goes on with the same document.
 """
 
 from __future__ import annotations

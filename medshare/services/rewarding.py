@@ -3,8 +3,7 @@
     for credit in rewarding.credits(me.address):
         rewarding.withdraw(me.address, credit.token, to=somewhere, actor=me)
 
-Whoever has earned something withdraws it himself; nobody is sent anything. Who has no coins signs, and another sends and
-pays.
+Whoever has earned something withdraws it himself; nobody is sent anything. Who has no coins signs, and another pays.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medshare.errors import IntegrityError, NothingToWithdrawError
-from medshare.model.events import RewardPaid
+from medshare.model.events import Credited, RewardPaid
 from medshare.model.ids import Address, RequestId
 from medshare.model.request import ReservationStatus
 from medshare.ports import Actor, Ledger, Receipt
@@ -96,16 +95,15 @@ class Rewarding:
         block = self._auditing.sync()
         earned: dict[Address, int] = {}
         withdrawn: dict[Address, int] = {}
-        for credited in self._auditing.credited(account):
-            earned[credited.token] = earned.get(credited.token, 0) + credited.amount
-        for taken in self._auditing.withdrawn(account):
-            withdrawn[taken.token] = withdrawn.get(taken.token, 0) + taken.amount
+        for event in self._book.credits(account):
+            total = earned if isinstance(event, Credited) else withdrawn
+            total[event.token] = total.get(event.token, 0) + event.amount
         found = []
-        for token, total in earned.items():
+        for token, amount in earned.items():
             credit = self._ledger.escrow.credit(account, token, block=block)
-            if credit != total - withdrawn.get(token, 0):
+            if credit != amount - withdrawn.get(token, 0):
                 raise IntegrityError(f"the contract's credit of {account} is not what its events add up to")
-            found.append(CreditStanding(token=token, credit=credit, earned=total, withdrawn=withdrawn.get(token, 0)))
+            found.append(CreditStanding(token=token, credit=credit, earned=amount, withdrawn=withdrawn.get(token, 0)))
         return found
 
     def withdraw(self, account: Address, token: Address, *, to: Address, actor: Actor) -> Withdrawal:
