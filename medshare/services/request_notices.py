@@ -116,10 +116,10 @@ class RequestNotices:
             raise
         except (StoreError, EnvelopeError, IntegrityError):
             return f"a study whose document is missing or wrong, {vouching}: do not accept it"
-        reward = reward_in_words(request, _nameless)
+        wanted, days = study.wanted.in_words(), request.terms.access_days
         return (
-            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]}"
-            f" Wants {study.wanted.in_words()}; for {request.terms.access_days} days after the deadline; reward: {reward}"
+            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]} Wants {wanted}, for {days} days"
+            f" after the deadline. Reward: {reward_in_words(request, _nameless)}"
         )
 
     # ----------------------------------------------------------------------------------------- committees
