@@ -118,8 +118,8 @@ class RequestNotices:
             return f"a study whose document is missing or wrong, {vouching}: do not accept it"
         wanted, days = study.wanted.in_words(), request.terms.access_days
         return (
-            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]} Wants {wanted}, for {days} days"
-            f" after the deadline. Reward: {reward_in_words(request, _nameless)}"
+            f"{study.title} ({study.institution}, {vouching}): {study.summary[:_SUMMARY]}"
+            f" Wants {wanted}, for {days} days after the deadline. Reward: {reward_in_words(request, _nameless)}"
         )
 
     # ----------------------------------------------------------------------------------------- committees
