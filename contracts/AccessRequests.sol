@@ -106,6 +106,7 @@ contract AccessRequests is Escrow, IAccessRequests {
     function approveStudy(RequestId id) external {
         Request storage request = _existing(id);
 
+        if (msg.sender == request.requester) revert AccessRequestsNotAllowed(msg.sender);
         if (msg.sender != consortium) _requireAccredited(msg.sender, IAccreditation.Kind.EthicsCommittee);
         if (request.status != RequestStatus.AwaitingApproval) revert AccessRequestsRequestNotOpen(id, request.status);
 
@@ -153,33 +154,29 @@ contract AccessRequests is Escrow, IAccessRequests {
     /// @inheritdoc IAccessRequests
     function accept(RequestId id, Acceptance calldata acceptance, Invitation calldata invitation) external {
         Request storage request = _requests[id];
-        (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) = _requireAcceptable(id, request);
+        (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) = _takePlace(id, request);
 
         _requireAccredited(requester, IAccreditation.Kind.Researcher);
         address patient = acceptance.patient;
-        if (_reservations[id][patient].status != ReservationStatus.None) {
-            revert AccessRequestsReservedAlready(id, patient);
-        }
+        Reservation storage reservation = _reservations[id][patient];
+        if (reservation.status != ReservationStatus.None) revert AccessRequestsReservedAlready(id, patient);
         if (!isOpenCall) _requireInvited(id, request.invitees, patient, invitation);
         _requireFit(id, acceptance.wanted, requester, purposes, accessUntil);
 
-        --request.places;
-        _reservations[id][patient] = Reservation({
-            custodian: acceptance.custodian,
-            since: uint32(block.timestamp),
-            status: ReservationStatus.Reserved
-        });
+        reservation.custodian = acceptance.custodian;
+        reservation.since = uint32(block.timestamp);
+        reservation.status = ReservationStatus.Reserved;
 
         _ensureGranted(id, acceptance, purposes, accessUntil);
 
         emit RewardReserved(id, patient, acceptance.custodian, acceptance.content);
     }
 
-    /// @dev Reads the first slot, and nothing else.
-    function _requireAcceptable(
+    /// @dev Reads and writes the first slot, and nothing else.
+    function _takePlace(
         RequestId id,
         Request storage request
-    ) private view returns (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) {
+    ) private returns (address requester, uint16 purposes, uint256 accessUntil, bool isOpenCall) {
         RequestStatus status = request.status;
         uint32 deadline = request.deadline;
         uint16 places = request.places;
@@ -192,6 +189,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         if (status != RequestStatus.Open) revert AccessRequestsRequestNotOpen(id, status);
         _requireBefore(id, deadline);
         if (places == 0) revert AccessRequestsUsedUp(id);
+        request.places = places - 1;
     }
 
     function _requireInvited(

@@ -428,7 +428,7 @@ class RequestLedger(Protocol):
         ...
 
     def approve_study(self, signer: Signer, request_id: RequestId) -> Receipt:
-        """Approve a study on open call, as an accredited ethics committee."""
+        """Approve a study of another on open call, as an accredited ethics committee."""
         ...
 
     def cancel(self, signer: Signer, request_id: RequestId) -> Receipt:

@@ -255,7 +255,7 @@ interface IAccessRequests is IEscrow {
     /// @custom:privacy Makes public who asks, for which coarse purposes, how many, until when and for how much.
     function open(Terms calldata terms) external payable returns (RequestId id);
 
-    /// @notice Approve a study on open call, as an accredited ethics committee or by vote.
+    /// @notice Approve a study on open call, as an accredited ethics committee or by vote; never one's own.
     /// @custom:privacy Makes public who approved it, and when.
     function approveStudy(RequestId id) external;
 
@@ -284,6 +284,7 @@ interface IAccessRequests is IEscrow {
 
     /// @notice State, as the custodian whom the patient named, that there is nothing to deliver.
     /// @dev Who reserves in a stranger's name, or names a custodian who does not know him, takes nobody's place for long.
+    /// Anybody may, where the custodian is not accredited. While the grant stands, the patient can be accepted again.
     /// @custom:privacy Makes public that this custodian declined, and when; never why.
     function decline(RequestId id, address patient) external;
 

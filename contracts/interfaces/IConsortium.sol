@@ -127,6 +127,7 @@ interface IConsortium is IDirectory {
     function reinstate(address member) external;
 
     /// @notice Set the rules of voting. By vote.
+    /// @dev Warning: where all must vote, one member's lost key ends all voting.
     /// @param quorum how many of a hundred seated members must vote for a proposal, 51 to 100
     /// @param votingPeriod seconds from proposal to deadline
     /// @custom:privacy Makes public how the institutions decide.

@@ -19,6 +19,7 @@ from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME, Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.grant import grant_word
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
@@ -103,12 +104,14 @@ def pack_request(request: GrantRequest, *, stamp: int = 0, epoch: int = 0) -> by
     """
     _check_times(request.not_before, request.expires_at)
     return word(
-        int(request.grantee, 16) << 96
-        | request.not_before << 64
-        | request.expires_at << 32
-        | int(request.purposes) << 16
-        | stamp << 8
-        | epoch
+        grant_word(
+            grantee=request.grantee,
+            not_before=request.not_before,
+            expires_at=request.expires_at,
+            purposes=request.purposes,
+            stamp=stamp,
+            epoch=epoch,
+        )
     )
 
 
@@ -132,13 +135,13 @@ def unpack_grant(grant_id: GrantId, packed: int) -> Grant:
 
 def pack_grant(grant: Grant) -> int:
     """Return the word that holds a grant: the opposite of ``unpack_grant``."""
-    return (
-        int(grant.grantee, 16) << 96
-        | grant.not_before << 64
-        | grant.expires_at << 32
-        | int(grant.purposes) << 16
-        | grant.stamp << 8
-        | grant.epoch
+    return grant_word(
+        grantee=grant.grantee,
+        not_before=grant.not_before,
+        expires_at=grant.expires_at,
+        purposes=grant.purposes,
+        stamp=grant.stamp,
+        epoch=grant.epoch,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
 from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.consent import Grant
@@ -31,6 +31,10 @@ class EventPlace:
     block: BlockRef
     log_index: int
     tx_hash: bytes
+
+    def after(self, events: int = 1) -> Self:
+        """Return the place of what comes after so many events, in the same transaction."""
+        return replace(self, log_index=self.log_index + events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -497,18 +501,12 @@ AccreditationEvent: TypeAlias = Accredited | AccreditationSuspended | Accreditat
 VotingEvent: TypeAlias = Proposed | Voted | ProposalExecuted | VotingRulesSet
 ConsortiumEvent: TypeAlias = MemberEvent | AccreditationEvent | VotingEvent
 EscrowEvent: TypeAlias = Credited | Withdrawn | TokenAllowed | SplitSet
+ReservationEvent: TypeAlias = (
+    RewardReserved | AccessDelivered | DeliveryDeclined | DeliveryDisputed | RewardPaid | RewardReturned
+)
+"""Of one patient's part in a request."""
 RequestEvent: TypeAlias = (
-    RequestOpened
-    | StudyApproved
-    | RequestCancelled
-    | UnearnedReturned
-    | RewardReserved
-    | AccessDelivered
-    | DeliveryDeclined
-    | DeliveryDisputed
-    | RewardPaid
-    | RewardReturned
-    | PeriodsSet
+    RequestOpened | StudyApproved | RequestCancelled | UnearnedReturned | ReservationEvent | PeriodsSet
 )
 RecordEvent: TypeAlias = RecordRegistered | RecordSuperseded | RecordRetracted
 LedgerEvent: TypeAlias = (

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Self
 
+from medshare.errors import InvalidInputError
 from medshare.hashing import keccak256
 from medshare.model.documents import Reader
 from medshare.model.ids import ZERO_ADDRESS, Address, DocumentId, RequestId, TermsDigest, digest32
 from medshare.model.purpose import Purpose
-from medshare.model.typed_data import SignedMessage
+from medshare.model.typed_data import SignableGrant, SignedMessage
 
 NATIVE = ZERO_ADDRESS
 """Stands for the chain's own coin where a token is named."""
@@ -109,6 +110,11 @@ class RequestTerms:
         """What is deposited when it opens."""
         return self.reward * self.grants
 
+    @property
+    def is_open_call(self) -> bool:
+        """Whether anybody can accept, once it is approved."""
+        return self.invitees == NO_INVITEES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequest:
@@ -133,7 +139,7 @@ class AccessRequest:
     @property
     def is_open_call(self) -> bool:
         """Whether anybody can accept."""
-        return self.terms.invitees == NO_INVITEES
+        return self.terms.is_open_call
 
     @property
     def access_until(self) -> int:
@@ -175,6 +181,13 @@ class Acceptance:
     signed: SignedMessage
     """A ``SignableGrant``, by the patient or by somebody who may grant for him."""
     invitation: Invitation = Invitation()
+
+    @property
+    def grant(self) -> SignableGrant:
+        """What was signed; raises ``InvalidInputError`` where it is no ``SignableGrant``."""
+        if not isinstance(self.signed.message, SignableGrant):
+            raise InvalidInputError(f"who accepts signs a Grant, not a {self.signed.message.struct()}")
+        return self.signed.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
