@@ -308,7 +308,7 @@ def _in_order(provision: Provision) -> Provision:
 
 
 def _salt(
-    identity: Identity, grantee: Address, provisions: Sequence[Provision], accepted: AcceptedRequest | None
+    identity: Identity, grantee: Address, provisions: Sequence[Provision], accepted: AcceptedRequest | None = None
 ) -> bytes:
     """Return the terms' salt: secret to all but the patient, and the same for the same consent."""
     said = {

@@ -305,7 +305,8 @@ class Requesting:
         """Approve a study on open call, as an accredited ethics committee; its document is opened first.
 
         Raises:
-            RequestNotAccreditedError, RequestNotOpenError, UnknownRequestError: as the contract would.
+            RequestNotAccreditedError, RequestNotAllowedError, RequestNotOpenError, UnknownRequestError: as the contract
+                would; nobody approves his own study.
             StoreError, IntegrityError: the study is missing, or says something else than the chain: nobody can have
                 judged it.
         """

@@ -17,7 +17,7 @@ from world import DAY
 
 from medshare.model.emergency import Verdict
 from medshare.model.ids import Address
-from medshare.services.inbox import Urgency
+from medshare.services.notices import Urgency
 
 pytestmark = pytest.mark.unit
 

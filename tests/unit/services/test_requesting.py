@@ -288,8 +288,9 @@ def test_approve__by_vote__opens_it_too(town: StudyTown) -> None:
 
 def test_approve__by_others_or_twice__is_refused(town: StudyTown) -> None:
     opened = town.requesting.open(town.study, requester=town.researcher)
-    with pytest.raises(RequestNotAccreditedError):
-        town.requesting.approve(opened.request_id, committee=town.researcher)
+    for stranger, error in ((town.paul, RequestNotAccreditedError), (town.researcher, RequestNotAllowedError)):
+        with pytest.raises(error):
+            town.requesting.approve(opened.request_id, committee=stranger)
     town.requesting.approve(opened.request_id, committee=town.committee)
     with pytest.raises(RequestNotOpenError):
         town.requesting.approve(opened.request_id, committee=town.committee)

@@ -19,7 +19,12 @@ from medshare.services.consenting import Consenting
 from medshare.services.emergencies import Emergencies
 from medshare.services.guarding import Guarding
 from medshare.services.inbox import Inbox
+from medshare.services.index import LedgerIndex
 from medshare.services.representing import Appointed, Representing, everything_for
+from medshare.services.request_book import RequestBook
+from medshare.services.request_journal import RequestJournal
+from medshare.services.request_notices import RequestNotices
+from medshare.services.requesting import Requesting
 from medshare.services.safe import Safe
 from medshare.testing import NamedSigner, new_actor
 
@@ -63,6 +68,7 @@ class Town:
             clock=world.clock,
             auditing=world.auditing,
             emergencies=self.emergencies,
+            requests=self.request_notices(),
             folder=world.folder / "inbox",
         )
         self.accredit(self.clinician)
@@ -70,6 +76,21 @@ class Town:
 
     def accredit(self, actor: Actor, kind: AccreditationKind = AccreditationKind.CLINICIAN, days: int = 365) -> None:
         self.world.chain.accredit(actor.address, kind, self.world.clock.now() + days * DAY)
+
+    def request_notices(self) -> RequestNotices:
+        world = self.world
+        book = RequestBook(index=LedgerIndex(world.folder / "index.sqlite", world.ledger.chain))
+        requesting = Requesting(
+            ledger=world.ledger,
+            store=world.store,
+            clock=world.clock,
+            auditing=world.auditing,
+            book=book,
+            journal=RequestJournal(world.folder),
+            safe=self.safe,
+            retrieving=world.retrieving,
+        )
+        return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)
 
     def appoint(self, delegate: Actor | None = None, **more) -> Appointed:
         wanted = {
