@@ -15,7 +15,6 @@ from medshare.cli.ending import exit_code, report
 from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.values import parse_span
 from medshare.errors import (
-    ConfigurationError,
     LedgerBusyError,
     LedgerUnavailableError,
     StoreUnavailableError,

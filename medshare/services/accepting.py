@@ -7,7 +7,8 @@ The steps of accepting, numbered as in the code:
 
 (1) fix the block; check what would be refused on chain anyway;
 (2) open the study, and for named patients the invitation, and compare both with the chain;
-(3) look into the journal: what was signed before and can still be sent is sent as it is, and never signed twice;
+(3) look into the journal: what was signed before and can still be sent is sent as it is, and never signed twice; the
+    keys of what no longer can be are given up;
 (4) prepare the grant as every other: its terms name request and custodian, so that one signature means this and nothing
     else; where the patient says nothing of his own he permits what the study wants, and no longer than it asks;
 (5) show in words what is accepted, and what is signed; sign, and note it;
@@ -373,11 +374,13 @@ class Accepting:
 
     def _still_good(self, request_id: RequestId, patient: Address, wants: bytes) -> SignedAcceptance | None:
         """Return what was signed before and can still be sent, if it is the same; give up what cannot be."""
-        before = self._journal.acceptance(request_id, patient)
+        before = None
+        for each in self._journal.acceptances(patient):
+            if not self._can_be_sent(each.signed):
+                self._give_up(each.signed)
+            elif each.signed.request_id == request_id:
+                before = each
         if before is None:
-            return None
-        if not self._can_be_sent(before.signed):
-            self._give_up(before.signed)
             return None
         if before.said != wants:
             granted = before.signed.granted

@@ -105,10 +105,14 @@ class RequestJournal:
 
     def acceptance(self, request_id: RequestId, patient: Address) -> SignedBefore | None:
         """Return what a patient signed to accept a request, or None."""
-        query = "SELECT said, document FROM acceptances WHERE request_id = ? AND patient = ?"
+        return next((each for each in self.acceptances(patient) if each.signed.request_id == request_id), None)
+
+    def acceptances(self, patient: Address) -> list[SignedBefore]:
+        """Return what a patient signed to accept requests."""
+        query = "SELECT said, document FROM acceptances WHERE patient = ?"
         with self._open() as database:
-            row = database.execute(query, (request_id, patient)).fetchone()
-        return None if row is None else SignedBefore(said=row[0], signed=SignedAcceptance.from_json(row[1]))
+            rows = database.execute(query, (patient,)).fetchall()
+        return [SignedBefore(said=said, signed=SignedAcceptance.from_json(document)) for said, document in rows]
 
     def write_acceptance(self, before: SignedBefore) -> None:
         """Note what was signed, in the place of what was signed before; durable when this returns."""

@@ -449,6 +449,9 @@ def test_submit__too_late__is_refused_and_signed_anew_instead(town: StudyTown) -
     with pytest.raises(DeadlinePassedError):
         town.accepting.submit(said, payer=town.world.stranger.signer)
     before = Cid.of_directory(said.granted.bundle)
+    other = town.open(study=replace(town.study, title="Another"))
+    signed(town, other.request_id)
+    assert before not in town.world.store.pins()
     again = signed(town, opened.request_id)
     assert before not in town.world.store.pins()
     assert again.granted.deadline > said.granted.deadline
