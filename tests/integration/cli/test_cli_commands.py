@@ -159,6 +159,9 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "emergency serve": (["--as", "hospital", "--once"], set()),
     "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
     "emergency list": ([], set()),
+    "request list": ([], set()),
+    "request offers": (["--as", "patient"], set()),
+    "reward show": (["--account", "patient"], set()),
     "inbox": (["--as", "patient"], set()),
     "audit may-read": (
         ["--patient", "patient"],
@@ -185,7 +188,10 @@ IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
-}  # they need what came before them: test_cli_people.py, test_cli_signing.py
+    *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
+    *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
+    *("request return-unearned", "reward withdraw", "reward account"),
+}  # they need what came before them: test_cli_people.py, test_cli_signing.py, test_cli_requests.py
 ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
 
 
