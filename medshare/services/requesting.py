@@ -37,6 +37,7 @@ from medshare.errors import (
     MedshareError,
     RejectedError,
     RequestCategoryUnknownError,
+    RequestDeadlinePassedError,
     RequestNotAccreditedError,
     RequestNotAllowedError,
     RequestTermsInvalidError,
@@ -307,11 +308,15 @@ class Requesting:
         Raises:
             RequestNotAccreditedError, RequestNotAllowedError, RequestNotOpenError, UnknownRequestError: as the contract
                 would; nobody approves his own study.
+            RequestDeadlinePassedError: nobody could accept it any more.
             StoreError, IntegrityError: the study is missing, or says something else than the chain: nobody can have
                 judged it.
         """
         block = self._ledger.chain.head()
-        self.study(self._ledger.requests.request(request_id, block=block), reader=committee)
+        request = self._ledger.requests.request(request_id, block=block)
+        if self._now(block) >= request.terms.deadline:
+            raise RequestDeadlinePassedError(request_id, request.terms.deadline)
+        self.study(request, reader=committee)
         return self._ledger.requests.approve_study(committee.signer, request_id)
 
     def cancel(self, request_id: RequestId, *, requester: Actor) -> Receipt:

@@ -53,6 +53,7 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.events import RequestOpened, RewardPaid
 from medshare.model.governed import ApproveStudy, CancelRequest, DecideDispute, SetTokenAllowed
 from medshare.model.request import RequestStatus, ReservationStatus
+from medshare.model.study import Study
 from medshare.ports import Ledger
 from medshare.services.request_book import RequestState
 from medshare.services.request_journal import RequestJournal
@@ -206,29 +207,38 @@ def test_open__that_cannot_be__stores_and_sends_nothing(town: StudyTown, attempt
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("named", [False, True], ids=["open call", "named"])
-def test_open__process_dies_at_any_call__is_opened_once_when_repeated(tmp_path: Path, named: bool, after: bool) -> None:
+@pytest.mark.parametrize("how", ["open call", "named", "token"])
+def test_open__process_dies_at_any_call__is_opened_once_when_repeated(tmp_path: Path, how: str, after: bool) -> None:
     for at in range(1, 200):
         town = new_study_town(tmp_path / f"{at}")
+        study = in_a_token(town) if how == "token" else town.study
+        wanted = {"requester": town.researcher, "invitees": [town.mary.address] if how == "named" else None}
         faults = Faults(at=at, after=after)
         town.wire(ledger=faulty(town, faults), store=faulty_store(town.world, faults), journal=noted(town, faults))
-        invitees = [town.mary.address] if named else None
         try:
-            town.requesting.open(town.study, requester=town.researcher, invitees=invitees)
+            town.requesting.open(study, **wanted)
         except CrashError:
             struck = True
         else:
             struck = False
         town.wire()
-        opened = town.requesting.open(town.study, requester=town.researcher, invitees=invitees)
+        opened = town.requesting.open(study, **wanted)
         assert len(town.events(RequestOpened)) == 1
         assert town.world.store.pins() == {opened.cid}
+        assert set(town.world.chain.allowances.values()) <= {0}
         town.world.store.collect()
-        assert town.requesting.study(opened.request, reader=town.researcher) == town.study
+        assert town.requesting.study(opened.request, reader=town.researcher) == study
         if not struck:
             break
     assert at > 10
     assert not struck, "raise the limit: the last calls were not reached"
+
+
+def in_a_token(town: StudyTown) -> Study:
+    """Return the study with its reward in a token that is allowed, and of which the researcher has enough."""
+    town.vote(SetTokenAllowed(token=TOKEN, allowed=True))
+    town.world.chain.give(town.researcher.address, town.study.reward * town.study.grants, TOKEN)
+    return replace(town.study, token=TOKEN)
 
 
 def faulty(town: StudyTown, faults: Faults) -> Ledger:
@@ -293,6 +303,13 @@ def test_approve__by_others_or_twice__is_refused(town: StudyTown) -> None:
             town.requesting.approve(opened.request_id, committee=stranger)
     town.requesting.approve(opened.request_id, committee=town.committee)
     with pytest.raises(RequestNotOpenError):
+        town.requesting.approve(opened.request_id, committee=town.committee)
+
+
+def test_approve__after_the_deadline__is_refused(town: StudyTown) -> None:
+    opened = town.requesting.open(town.study, requester=town.researcher)
+    town.until(town.study.deadline)
+    with pytest.raises(RequestDeadlinePassedError):
         town.requesting.approve(opened.request_id, committee=town.committee)
 
 
