@@ -27,8 +27,10 @@ from medshare.files import private_folder
 from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.services.accepting import Accepting
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
+from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
 from medshare.services.examining import Examining
 from medshare.services.governing import Governing
@@ -37,11 +39,17 @@ from medshare.services.history import History
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.representing import Representing
+from medshare.services.request_book import RequestBook
+from medshare.services.request_journal import RequestJournal
+from medshare.services.request_notices import RequestNotices
+from medshare.services.requesting import Requesting
 from medshare.services.retrieving import Retrieving
+from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
 from medshare.services.signing import Signing
@@ -75,6 +83,11 @@ class Session:
     guarding: Guarding
     emergencies: Emergencies
     governing: Governing
+    requesting: Requesting
+    offering: Offering
+    accepting: Accepting
+    delivering: Delivering
+    rewarding: Rewarding
     inbox: Inbox
     retrieving: Retrieving
     history: History
@@ -125,13 +138,29 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
-        auditing = Auditing(index=LedgerIndex(state / "index.sqlite", ledger.chain))
+        index = LedgerIndex(state / "index.sqlite", ledger.chain)
+        auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
         consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
+        book = RequestBook(index=index)
+        request_journal = RequestJournal(state)
+        requesting = Requesting(
+            ledger=ledger,
+            store=store,
+            clock=clock,
+            auditing=auditing,
+            book=book,
+            journal=request_journal,
+            safe=safe,
+            retrieving=retrieving,
+        )
+        offering = Offering(
+            ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
+        )
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -152,12 +181,27 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ),
             emergencies=emergencies,
             governing=governing,
+            requesting=requesting,
+            offering=offering,
+            accepting=Accepting(
+                ledger=ledger,
+                book=book,
+                journal=request_journal,
+                offering=offering,
+                consenting=consenting,
+                signing=signing,
+            ),
+            delivering=Delivering(
+                ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
+            ),
+            rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(
                 ledger=ledger,
                 clock=clock,
                 auditing=auditing,
                 emergencies=emergencies,
                 governing=governing,
+                requests=RequestNotices(ledger=ledger, auditing=auditing, book=book, requesting=requesting),
                 folder=state / "inbox",
             ),
             retrieving=retrieving,

@@ -17,10 +17,13 @@ from medshare.cli.history import history
 from medshare.cli.identity import identity
 from medshare.cli.inbox import inbox
 from medshare.cli.network import network
+from medshare.cli.participation import accept, decline, deliver, offers, submit
 from medshare.cli.place import doctor, init
 from medshare.cli.proposing import propose
 from medshare.cli.record import record
 from medshare.cli.relay import relay
+from medshare.cli.request import request
+from medshare.cli.reward import reward
 from medshare.cli.rotate import rotate
 from medshare.cli.signed import signed
 from medshare.cli.storage import storage
@@ -63,6 +66,8 @@ record.add_command(history)
 record.add_command(rotate)
 for verb in (propose, proposals, proposal, vote, execute):
     consortium.add_command(verb)
+for taking_part in (offers, accept, submit, deliver, decline):
+    request.add_command(taking_part)
 for command in (
     init,
     demo,
@@ -75,6 +80,8 @@ for command in (
     guardian,
     emergency,
     consortium,
+    request,
+    reward,
     inbox,
     relay,
     signed,

@@ -30,7 +30,7 @@ from medshare.cli.console import App, escaped, moment
 from medshare.cli.values import parse_span
 from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.files import write_whole
-from medshare.ports import Actor
+from medshare.ports import Actor, Signer
 from medshare.services.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ class Way:
             SigningRefusedError: he would have to send it himself, and his key is in a wallet that signs messages only.
         """
         if self.paid_by is None:
-            from medshare.chain import RemoteAccount
-
-            if self.sign_to is None and isinstance(actor.signer, RemoteAccount):
-                actor.signer.sign_transaction({})
+            self.payer(app, actor)
             with app.session() as session:
                 yield session
             return
@@ -146,6 +143,20 @@ class Way:
         )
         return True
 
+    def payer(self, app: App, actor: Actor) -> Signer:
+        """Return who sends and pays what ``actor`` signs: himself, unless ``--paid-by`` names another.
+
+        Raises:
+            SigningRefusedError: he would have to send it himself, and his key is in a wallet that signs messages only.
+        """
+        if self.paid_by is not None:
+            return app.actor(self.paid_by).signer
+        from medshare.chain import RemoteAccount
+
+        if self.sign_to is None and isinstance(actor.signer, RemoteAccount):
+            actor.signer.sign_transaction({})
+        return actor.signer
+
     def confirm(self, app: App) -> Callable[[Sequence[Line]], bool]:
         """Return what shows a person the words of a message, and asks whether he wants it."""
         return lambda lines: confirmed(app, lines, "Sign this?", yes=self.yes)
@@ -185,12 +196,17 @@ def sending_options(command: Decorated) -> Decorated:
     return _decorated(command, (_SIGN_TO, *_PAYING))
 
 
+def signing_options(command: Decorated) -> Decorated:
+    """Give a command the same, where it always signs, whoever sends: ``--yes`` stands alone, too."""
+    return _decorated(command, (_SIGN_TO, *_PAYING), always_signs=True)
+
+
 def paying_options(command: Decorated) -> Decorated:
     """Give a command the same but ``--sign-to``: one that sends several things, or nothing that can be handed out."""
     return _decorated(command, _PAYING)
 
 
-def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]]) -> Decorated:
+def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]], *, always_signs: bool = False) -> Decorated:
     @functools.wraps(command)
     def with_way(
         *args: Any,  # noqa: ANN401 - whatever the command takes
@@ -202,7 +218,7 @@ def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]]) -> D
     ) -> Any:  # noqa: ANN401 - as above
         if sign_to is not None and paid_by is not None:
             raise click.UsageError("say --sign-to or --paid-by, not both")
-        if sign_to is None and paid_by is None and (yes or valid_for is not None):
+        if sign_to is None and paid_by is None and not always_signs and (yes or valid_for is not None):
             raise click.UsageError("--yes and --valid-for are about what is signed: say --paid-by, or --sign-to, too")
         way = Way(sign_to=sign_to, paid_by=paid_by, valid_for=parse_span(valid_for or _DEFAULT_VALIDITY), yes=yes)
         return command(*args, way=way, **more)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from medshare.errors import InvalidInputError
 from medshare.model.ids import Address, address, digest32
@@ -118,6 +118,13 @@ class Reader:
             self._refuse(name, "an object")
         return Reader(value, f"{self._what}.{name}")
 
+    def optional_child(self, name: str) -> Reader | None:
+        """Return an object, to be read in turn, or None where it is absent."""
+        if not self.present(name):
+            self._fields.pop(name, None)
+            return None
+        return self.child(name)
+
     def flag(self, name: str) -> bool:
         """Return a truth value, false where absent."""
         return bool(self.optional_flag(name))
@@ -132,9 +139,18 @@ class Reader:
     def integer(self, name: str, low: int, high: int) -> int:
         """Return an integer between ``low`` and ``high``, both included."""
         value = self._fields.pop(name, None)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        if not _is_within(value, low, high):
             self._refuse(name, f"an integer from {low} to {high}")
         return value
+
+    def integers(self, name: str, limit: int, low: int, high: int) -> tuple[int, ...]:
+        """Return a list of at most ``limit`` integers between ``low`` and ``high``, empty where absent."""
+        value = self._fields.pop(name, None)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or len(value) > limit or not all(_is_within(each, low, high) for each in value):
+            self._refuse(name, f"a list of at most {limit} integers from {low} to {high}")
+        return tuple(value)
 
     def optional_integer(self, name: str, low: int, high: int) -> int | None:
         """Return an integer, or None where it is absent."""
@@ -210,6 +226,10 @@ class Reader:
 
     def _refuse(self, name: str, wanted: str) -> NoReturn:
         raise InvalidInputError(f"{self._what}: field {name!r} must be {wanted}")
+
+
+def _is_within(value: object, low: int, high: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

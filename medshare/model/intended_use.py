@@ -111,6 +111,11 @@ class IntendedUse:
         """
         read = Reader(decode_document(document), "intended use")
         read.version(INTENDED_USE_VERSION)
+        return cls.read(read)
+
+    @classmethod
+    def read(cls, read: Reader) -> Self:
+        """Return the intended use that ``read`` holds; raises ``InvalidInputError``."""
         use = cls(
             purposes=read.choices("purposes", DuoPurpose),
             diseases=read.texts("diseases", MAX_NAMED),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, Self
 
 from medshare.errors import InvalidInputError
 from medshare.hashing import keccak256
+from medshare.model.documents import Reader
 from medshare.model.ids import ZERO_ADDRESS, Address, DocumentId, RequestId, TermsDigest, digest32
 from medshare.model.purpose import Purpose
 from medshare.model.typed_data import SignableGrant, SignedMessage
@@ -18,6 +20,8 @@ NATIVE = ZERO_ADDRESS
 """Stands for the chain's own coin where a token is named."""
 NO_INVITEES = bytes(32)
 """Root of an open call."""
+MAX_REQUEST_ID = (1 << 64) - 1
+"""They are counted from 1: no chain comes so far."""
 WHOLE = 10_000
 """Shares are in ten thousandths."""
 DAY = 86_400
@@ -184,6 +188,31 @@ class Acceptance:
         if not isinstance(self.signed.message, SignableGrant):
             raise InvalidInputError(f"who accepts signs a Grant, not a {self.signed.message.struct()}")
         return self.signed.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedRequest:
+    """Which request a consent accepts, and who shall deliver: a part of its terms."""
+
+    contract: Address
+    """The AccessRequests of the deployment."""
+    request_id: RequestId
+    custodian: Address
+
+    @classmethod
+    def read(cls, read: Reader) -> Self:
+        """Return what ``read`` holds; raises ``InvalidInputError``."""
+        accepted = cls(
+            contract=read.address("contract"),
+            request_id=RequestId(read.integer("request_id", 1, MAX_REQUEST_ID)),
+            custodian=read.address("custodian"),
+        )
+        read.end()
+        return accepted
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a document that ``read`` reads."""
+        return {"contract": self.contract, "request_id": self.request_id, "custodian": self.custodian}
 
 
 def request_terms_digest(contract: Address, request_id: RequestId, custodian: Address, content: bytes) -> TermsDigest:

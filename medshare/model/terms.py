@@ -12,8 +12,9 @@ from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document,
 from medshare.model.ids import Address, GrantId, RecordId, TermsDigest, derive_grant_id
 from medshare.model.provision import MAX_RECORDS, Effect, Provision
 from medshare.model.purpose import Purpose
+from medshare.model.request import AcceptedRequest, request_terms_digest
 
-TERMS_VERSION = 2
+TERMS_VERSION = 3
 EXCERPT_VERSION = 1
 TERMS_FILE = "terms.c4gh"
 MAX_TERMS_SIZE = MAX_DOCUMENT_SIZE
@@ -29,6 +30,8 @@ class Terms:
     provisions: tuple[Provision, ...]
     salt: bytes
     """32 random bytes: without them nobody can test a guess about the terms."""
+    request: AcceptedRequest | None = None
+    """The request that this consent accepts, where it accepts one: the chain binds the grant to it."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept, since the digest covers them."""
 
@@ -48,16 +51,18 @@ class Terms:
         """Return the terms that ``document`` holds, checked; raises ``InvalidInputError``."""
         read = Reader(decode_document(document, MAX_TERMS_SIZE), "terms")
         read.version(TERMS_VERSION)
+        accepted = read.optional_child("request")
         return cls(
             patient=read.address("patient"),
             grantee=read.address("grantee"),
             provisions=tuple(Provision.read(each) for each in read.objects("provisions", MAX_PROVISIONS)),
             salt=read.digest("salt"),
+            request=None if accepted is None else AcceptedRequest.read(accepted),
             extra=read.rest(),
         )
 
     def to_json(self) -> bytes:
-        """Return the document that ``from_json`` reads, and whose digest goes on chain."""
+        """Return the document that ``from_json`` reads, and on which the digest on chain depends."""
         return encode_document(
             {
                 **self.extra,
@@ -66,12 +71,20 @@ class Terms:
                 "grantee": self.grantee,
                 "provisions": [provision.fields() for provision in self.provisions],
                 "salt": self.salt.hex(),
+                "request": self.request.fields() if self.request is not None else None,
             }
         )
 
+    def content(self) -> bytes:
+        """Return the salted digest of the whole text. The salt is one of the fields."""
+        return tagged_sha256("medshare/terms/3", self.to_json())
+
     def digest(self) -> TermsDigest:
-        """Return the salted digest that goes on chain. The salt is one of the fields."""
-        return TermsDigest(tagged_sha256("medshare/terms/2", self.to_json()))
+        """Return the digest that goes on chain: the content's; for a request, request and custodian bound to it."""
+        if self.request is None:
+            return TermsDigest(self.content())
+        accepted = self.request
+        return request_terms_digest(accepted.contract, accepted.request_id, accepted.custodian, self.content())
 
     def grant_id(self) -> GrantId:
         """Return the id of the grant under these terms."""

@@ -66,6 +66,7 @@ from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient
 from medshare.model.provision import MAX_RECORDS, Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
+from medshare.model.request import AcceptedRequest
 from medshare.model.subject import Subject
 from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
@@ -226,11 +227,13 @@ class Consenting:
         provisions: Sequence[Provision] = (),
         not_before: int = 0,
         on_behalf_of: Address | None = None,
+        accepted: AcceptedRequest | None = None,
         progress: Progress = silent,
     ) -> Prepared:
         """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
 
-        So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``.
+        So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``. With
+        ``accepted`` the grant is bound to a request for access.
 
         Args, Raises: as ``grant``.
         """
@@ -243,7 +246,7 @@ class Consenting:
             raise InvalidInputError("say records and purposes, or provisions, not both")
         asked_for = [each for provision in provisions for each in provision.purposes]
         desk = self._desk(patient, subject, asked_for, block)
-        terms = desk.terms(grantee, provisions)  # (2), (3)
+        terms = desk.terms(grantee, provisions, accepted)  # (2), (3)
         self._check_mandate(patient, terms, expires_at, block)
         reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
         start = max(not_before, block.time)

@@ -31,6 +31,7 @@ from medshare.model.labels import must_be_named
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
+from medshare.model.request import AcceptedRequest
 from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger
@@ -156,8 +157,15 @@ class PatientDesk:
 
     # -------------------------------------------------------------------------------------------- terms
 
-    def terms(self, grantee: Address, provisions: Sequence[Provision]) -> Terms:
+    def terms(
+        self, grantee: Address, provisions: Sequence[Provision], accepted: AcceptedRequest | None = None
+    ) -> Terms:
         """Return the terms that say ``provisions``, with the labels of the records they permit by name.
+
+        Args:
+            grantee: who shall read.
+            provisions: what is permitted and denied.
+            accepted: the request that they accept, where they accept one.
 
         Raises:
             InvalidInputError: nothing is permitted, too much is said, or a named record is not the patient's.
@@ -165,8 +173,8 @@ class PatientDesk:
             StoreError, EnvelopeError, IntegrityError: a named record does not open as it should.
         """
         completed = tuple(each for provision in provisions for each in self._completed(provision))
-        salt = _salt(self._holder.identity, grantee, completed)
-        return Terms(patient=self._patient, grantee=grantee, provisions=completed, salt=salt)
+        salt = _salt(self._holder.identity, grantee, completed, accepted)
+        return Terms(patient=self._patient, grantee=grantee, provisions=completed, salt=salt, request=accepted)
 
     def _completed(self, provision: Provision) -> Iterator[Provision]:
         """Split a permission by the labels of the records it names: they cover later versions of these, no others."""
@@ -299,7 +307,13 @@ def _in_order(provision: Provision) -> Provision:
     )
 
 
-def _salt(identity: Identity, grantee: Address, provisions: Sequence[Provision]) -> bytes:
+def _salt(
+    identity: Identity, grantee: Address, provisions: Sequence[Provision], accepted: AcceptedRequest | None = None
+) -> bytes:
     """Return the terms' salt: secret to all but the patient, and the same for the same consent."""
-    said = encode_document({"grantee": grantee, "provisions": [provision.fields() for provision in provisions]})
-    return identity.derive_secret("medshare/terms-salt/2", said)
+    said = {
+        "grantee": grantee,
+        "provisions": [provision.fields() for provision in provisions],
+        "request": accepted.fields() if accepted is not None else None,
+    }
+    return identity.derive_secret("medshare/terms-salt/2", encode_document(said))

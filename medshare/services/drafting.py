@@ -32,6 +32,7 @@ from medshare.model.typed_data import (
     SignableSetBar,
     SignableSetEncryptionKey,
     SignableSupersede,
+    SignableWithdraw,
 )
 from medshare.ports import Ledger
 
@@ -179,6 +180,14 @@ class Drafting:
         self._mandate(patient)
         count = self._ledger.emergencies.bar(patient, block=self._block).count
         return SignableSetBar(patient=patient, barred=barred, count=count, deadline=self._deadline)
+
+    # --------------------------------------------------------------------------------------------------- rewards
+
+    def withdraw(self, account: Address, token: Address, to: Address) -> SignableWithdraw:
+        """Withdraw all of an account's credit in one token, as the one in control of it."""
+        self._mandate(account)
+        count = self._ledger.escrow.withdrawals(account, block=self._block)
+        return SignableWithdraw(account=account, token=token, to=to, count=count, deadline=self._deadline)
 
     # ---------------------------------------------------------------------------------------------------- counts
 

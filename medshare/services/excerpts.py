@@ -19,11 +19,10 @@ from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore
 from medshare.services.auditing import GrantStanding
 from medshare.services.bundles import open_document, sealed_document
+from medshare.services.padding import padded_document, power_of_two
 
 MAX_EXCERPTS = 512
 """In one bundle: with the headers of as many records as a grant names, its directory still is one block."""
-_FEWEST = 4
-_SHORTEST = 1024
 
 
 def excerpt_name(own: Identity, peer: Recipient, terms: TermsDigest) -> str:
@@ -60,11 +59,11 @@ def sealed_excerpts(
         for terms in several:
             document = terms.excerpt_for(custodian).to_json()
             name = excerpt_name(patient, custodians[custodian], terms.digest())
-            yield name, sealed_document(_padded(document), patient, [custodians[custodian]])
+            yield name, sealed_document(padded_document(document), patient, [custodians[custodian]])
             count += 1
-    for _ in range(_power_of_two(max(count, _FEWEST)) - count):
+    for _ in range(power_of_two(count) - count):
         nobody = Identity.generate().recipient
-        yield secrets.token_bytes(32).hex() + ".c4gh", sealed_document(_padded(b""), patient, [nobody])
+        yield secrets.token_bytes(32).hex() + ".c4gh", sealed_document(padded_document(b""), patient, [nobody])
 
 
 def open_excerpt(
@@ -107,12 +106,3 @@ def open_excerpt(
             raise IntegrityError("the excerpt is another custodian's")
         return excerpt
     return None
-
-
-def _padded(document: bytes) -> bytes:
-    """Return ``document`` with white space up to a power of two: its size tells little of what it says."""
-    return document.ljust(_power_of_two(max(len(document), _SHORTEST)))
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()

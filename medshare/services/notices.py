@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from medshare.model.ids import Address, EpisodeId, ProposalId
+from medshare.model.ids import Address, EpisodeId, ProposalId, RequestId
 
 
 class Urgency(IntEnum):
@@ -39,5 +39,6 @@ class Notice:
     """Whether it is told again until it is answered."""
     episode_id: EpisodeId | None = None
     proposal_id: ProposalId | None = None
+    request_id: RequestId | None = None
     answer: str = ""
     """The command that answers it; ``{me}`` stands for whose inbox it is."""

@@ -24,6 +24,7 @@ from medshare.ports import (
     ConsentLedger,
     DirectoryLedger,
     EmergencyLedger,
+    EscrowLedger,
     Ledger,
     Receipt,
     RecordLedger,
@@ -70,6 +71,7 @@ def paid_ledger(ledger: Ledger, *, signing: Signing, pay: Callable[[SignedMessag
         consents=cast("ConsentLedger", _Consents(ledger.consents, carry_out)),
         authority=cast("AuthorityLedger", _Authority(ledger.authority, carry_out, paying.payer)),
         emergencies=cast("EmergencyLedger", _Emergencies(ledger.emergencies, carry_out)),
+        escrow=cast("EscrowLedger", _Escrow(ledger.escrow, carry_out)),
     )
 
 
@@ -179,3 +181,8 @@ class _Emergencies(_Port):
 
     def set_bar(self, signer: Signer, patient: Address, *, barred: bool) -> Receipt:
         return self._carry_out(signer, lambda draft: draft.set_bar(patient, barred=barred))
+
+
+class _Escrow(_Port):
+    def withdraw(self, signer: Signer, account: Address, token: Address, to: Address) -> Receipt:
+        return self._carry_out(signer, lambda draft: draft.withdraw(account, token, to))

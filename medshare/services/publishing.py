@@ -23,14 +23,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from medshare.content import Cid
-from medshare.envelope import FileKey, Identity, Recipient, payload_length, seal, segment_count, wrap
+from medshare.envelope import FileKey, Recipient, payload_length, seal, segment_count, wrap
 from medshare.errors import (
     BlobNotFoundError,
     ConfigurationError,
@@ -63,6 +63,7 @@ from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.journal import Publication, PublicationJournal, Stage
+from medshare.services.padding import padded_keys
 from medshare.services.plaintext import Plaintext
 from medshare.services.progress import Progress, silent
 from medshare.services.standing import Readers, StandingConsents, Withheld
@@ -70,7 +71,6 @@ from medshare.services.stored_version import StoredVersion
 
 _log = logging.getLogger(__name__)
 _SALT_SIZE = 32
-_FEWEST_PACKETS = 4
 _NO_ID_YET = RecordId(bytes(32))
 _GONE = "what was stored is gone: publish the record again"
 
@@ -469,7 +469,7 @@ class Publishing:
             keys = [*self._keys(custodian, draft.patient, readers.block), *readers.admitted.values()]
             root = writer.directory(
                 {
-                    HEADER_FILE: writer.file([wrap(file_key, writer=custodian.identity, recipients=_padded(keys))]),
+                    HEADER_FILE: writer.file([wrap(file_key, writer=custodian.identity, recipients=padded_keys(keys))]),
                     PAYLOAD_FILE: payload,
                     MANIFEST_FILE: writer.file(seal([manifest.to_json()], file_key)),
                     COMMITMENT_FILE: writer.file([commitment.to_json()]),
@@ -599,13 +599,6 @@ class Publishing:
             return self._ledger.records.record(publication.custodian, publication.record_id, block=head)
         except UnknownRecordError:
             return None
-
-
-def _padded(keys: Sequence[Recipient]) -> list[Recipient]:
-    """Return ``keys`` and as many of nobody as make a power of two: the header's size does not count the readers."""
-    several = list(dict.fromkeys(keys))
-    wanted = max(_FEWEST_PACKETS, 1 << (len(several) - 1).bit_length())
-    return several + [Identity.generate().recipient for _ in range(wanted - len(several))]
 
 
 def _stated(publication: Publication) -> RecordEntry:

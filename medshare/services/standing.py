@@ -33,6 +33,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
+from medshare.services.published_keys import published_keys
 
 MAX_READERS = MAX_PACKETS - 2
 """Readers of one header, beside patient and custodian."""
@@ -152,13 +153,7 @@ class StandingConsents:
 
     def keys_of(self, actor: Address) -> list[Recipient]:
         """Return every key an actor has published and can be used, the newest first."""
-        keys = []
-        for event in reversed(self._auditing.encryption_keys(actor)):
-            try:
-                keys.append(Recipient(event.key))
-            except InvalidInputError:
-                _log.debug("%s published a key that cannot be used", actor)
-        return keys
+        return published_keys(self._auditing, actor)
 
     def _live(self, custodian: Address, patient: Address, block: BlockRef) -> dict[Address, list[GrantStanding]]:
         """Return the grants by reader, the oldest first, that are live at the block or by the clock.

@@ -198,6 +198,9 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         for verb, words in PROPOSALS.items()
     },
     "consortium proposals": ([], set()),
+    "request list": ([], set()),
+    "request offers": (["--as", "patient"], set()),
+    "reward show": (["--account", "patient"], set()),
     "inbox": (["--as", "patient"], set()),
     "audit may-read": (
         ["--patient", "patient"],
@@ -226,7 +229,10 @@ IN_A_STORY = {
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
     *("consortium reinstate", "consortium proposal", "consortium vote", "consortium execute"),
-}  # they need what came before them: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py
+    *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
+    *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
+    *("request return-unearned", "reward withdraw", "reward account"),
+}  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py
 ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
 
 

@@ -4,6 +4,7 @@ given README, CHANGELOG and docs/
 ├─ every relative link leads to a file, and every test file they name exists
 ├─ every error they name is an error of the library
 ├─ every medshare command they show is a command, with options it has
+├─ the study and the policy that they show are ones
 └─ the pages written from the code are what the code says
 """
 
@@ -19,6 +20,11 @@ import pytest
 
 from medshare import errors
 from medshare.cli.root import cli
+from medshare.model.documents import decode_document, encode_document
+from medshare.model.duo_matching import DuoOutcome, match
+from medshare.model.ids import address
+from medshare.model.policy import Policy
+from medshare.model.study import Study
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -71,6 +77,20 @@ def test_commands_shown__parse(line: str) -> None:
         command, context = found, click.Context(found, info_name=name, parent=context)
     known = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def shown_in_requests(language: str) -> bytes:
+    (block,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "requests.md").read_text(), re.DOTALL)
+    return str(block).encode()
+
+
+def test_requests_page__its_study_and_policy__are_a_study_and_a_policy() -> None:
+    requester = address("0x" + "4e" * 20)
+    study = Study.from_json(encode_document({"requester": requester, **decode_document(shown_in_requests("json"))}))
+    policy = Policy.from_toml(shown_in_requests("toml"))
+    found = match(policy.data_use, study.intended_use, ancestry=policy.ancestry, now=study.deadline)
+    assert found.outcome is DuoOutcome.ALLOWED
+    assert len(policy.rules) == 2
 
 
 def test_reference_pages__are_what_the_code_says() -> None:

@@ -4,6 +4,7 @@ given terms
 ├─ when written and read they are the same, and so is their digest
 ├─ when any field differs, so does the digest
 ├─ the bits on chain are those of what they permit
+├─ when they accept a request, the digest binds contract, request and custodian to the content
 └─ an excerpt for a custodian has what concerns him, and not a word of others
 given provisions that cannot mean anything, or documents that are no terms
 └─ it should raise InvalidInputError
@@ -23,9 +24,10 @@ from test_decide import grants, provisions
 
 from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_RECORDS, MAX_TIME, Duty, Excerpt, Obligation, Provision, RecordRef, Terms
-from medshare.model.ids import RecordId, address, derive_grant_id, patient_of
+from medshare.model.ids import RecordId, RequestId, address, derive_grant_id, patient_of
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category
+from medshare.model.request import MAX_REQUEST_ID, AcceptedRequest, request_terms_digest
 from medshare.model.terms import MAX_PROVISIONS
 
 pytestmark = pytest.mark.unit
@@ -33,11 +35,17 @@ pytestmark = pytest.mark.unit
 words = st.binary(min_size=32, max_size=32)
 accounts = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
 characters = st.characters(exclude_categories=["Cs"])
-FIELDS = {"version", "patient", "grantee", "provisions", "salt"}
+FIELDS = {"version", "patient", "grantee", "provisions", "salt", "request"}
 extras = st.dictionaries(
     st.text(characters).filter(lambda name: name not in FIELDS),
     st.integers(-(10**30), 10**30) | st.text(characters) | st.lists(st.booleans() | st.none(), max_size=3),
     max_size=3,
+)
+accepted_requests = st.builds(
+    AcceptedRequest,
+    contract=accounts,
+    request_id=st.integers(1, MAX_REQUEST_ID).map(RequestId),
+    custodian=accounts,
 )
 all_terms = st.builds(
     Terms,
@@ -45,6 +53,7 @@ all_terms = st.builds(
     grantee=accounts,
     provisions=grants().map(lambda said: said.provisions),
     salt=words,
+    request=st.none() | accepted_requests,
     extra=extras,
 )
 
@@ -97,6 +106,50 @@ def test_header_name__each_record_and_salt__is_its_own_and_tells_neither() -> No
     assert len(names) == 4
     assert all(len(name) == 64 + len(".c4gh") for name in names)
     assert not any(RECORD.record_id.hex() in name for name in names)
+
+
+# ------------------------------------------------------------------------------------- accepting a request
+
+
+@given(accepted=accepted_requests, other=accepted_requests)
+def test_digest__terms_that_accept_a_request__binds_it_and_its_custodian(
+    accepted: AcceptedRequest, other: AcceptedRequest
+) -> None:
+    accepting = replace(terms(), request=accepted)
+    bound = request_terms_digest(
+        accepted.contract, accepted.request_id, accepted.custodian, content=accepting.content()
+    )
+    assert accepting.digest() == bound != accepting.content()
+    assert accepting.grant_id() == derive_grant_id(PATIENT, DOCTOR, bound)
+    assert (replace(terms(), request=other).digest() == bound) == (other == accepted)
+
+
+def test_digest__terms_without_a_request__is_the_content() -> None:
+    assert terms().digest() == terms().content()
+
+
+def test_excerpt__of_terms_that_accept_a_request__leads_to_the_same_grant() -> None:
+    accepting = replace(terms(), request=AcceptedRequest(contract=CLINIC, request_id=RequestId(7), custodian=HOSPITAL))
+    assert accepting.excerpt_for(HOSPITAL).grant_id() == accepting.grant_id()
+
+
+@pytest.mark.parametrize(
+    "request_part",
+    [
+        {},
+        {"contract": CLINIC, "request_id": 7},
+        {"contract": CLINIC, "request_id": 0, "custodian": HOSPITAL},
+        {"contract": CLINIC, "request_id": "7", "custodian": HOSPITAL},
+        {"contract": CLINIC, "request_id": 7, "custodian": HOSPITAL, "also": 1},
+        [],
+        "7",
+    ],
+    ids=str,
+)
+def test_from_json__request_that_cannot_be__is_refused(request_part: object) -> None:
+    fields = json.loads(terms().to_json())
+    with pytest.raises(InvalidInputError):
+        Terms.from_json(json.dumps({**fields, "request": request_part}).encode())
 
 
 # ------------------------------------------------------------------------------------------------ refused

@@ -1,0 +1,207 @@
+"""Delivering: the custodian whom a patient named states that what was granted can be fetched, or that there is nothing.
+
+    for part in delivering.waiting(hospital.address):
+        delivering.deliver(part.request.request_id, part.patient, custodian=hospital)
+
+The steps, numbered as in the code:
+
+(1) fix the block; check that the delivery is this custodian's, and still can be;
+(2) derive the grant from what the patient accepted, and ask the contract whether it is live, as our own rules do;
+(3) fetch and keep the bundle that the patient granted: what the store has not, nobody can be given;
+(4) open the excerpt of the terms that is for this custodian, and decide which of his records they permit; each must be
+    in the store, whole;
+(5) state it on chain: from now on the reward is earned, whatever the patient does.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from medshare.content import Cid
+from medshare.errors import (
+    GrantNotLiveError,
+    IntegrityError,
+    InvalidInputError,
+    RequestDeadlinePassedError,
+    RequestNotAccreditedError,
+    RequestNotAllowedError,
+    ReservationNotError,
+)
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import Consent, decide
+from medshare.model.events import BlockRef
+from medshare.model.ids import Address, BundleId, RequestId
+from medshare.model.record import RecordEntry, RecordRef, RecordStatus
+from medshare.model.request import ReservationStatus
+from medshare.model.subject import Subject
+from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
+from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.desk import permitted_purposes
+from medshare.services.progress import silent
+from medshare.services.request_book import Part, RequestBook
+from medshare.services.standing import StandingConsents
+from medshare.services.stored_version import StoredVersion
+
+_log = logging.getLogger(__name__)
+_NOTHING = "there is nothing to deliver: no active record of this custodian is permitted by what was accepted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliverable:
+    """What a custodian can deliver."""
+
+    part: Part
+    bundle: BundleId
+    """The bundle that the patient granted."""
+    records: tuple[RecordRef, ...]
+    """The custodian's records that what was accepted permits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A delivery that is on chain."""
+
+    delivered: Deliverable
+    receipt: Receipt
+
+
+class Delivering:
+    """Delivers and declines, as a custodian.
+
+    Args:
+        ledger: the contracts.
+        store: where records and bundles are.
+        clock: the time on the wall.
+        auditing: which grants and records there are.
+        book: how requests stand.
+        standing: opens the excerpts that are for a custodian.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        book: RequestBook,
+        standing: StandingConsents,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._book = book
+        self._standing = standing
+
+    def waiting(self, custodian: Address) -> list[Part]:
+        """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
+        now = self._now(self._auditing.sync())
+        return [
+            part
+            for standing in self._book.requests()
+            if now < standing.request.terms.deadline
+            for part in standing.parts
+            if part.status is ReservationStatus.RESERVED and part.reservation.custodian == custodian
+        ]
+
+    def check(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Deliverable:
+        """Return what can be delivered; nothing is stated. The bundle is kept from now on.
+
+        Raises:
+            UnknownRequestError, ReservationNotError, RequestNotAllowedError, RequestDeadlinePassedError,
+                RequestNotAccreditedError: as the contract would.
+            GrantNotLiveError: the patient has revoked, or the grant has ended.
+            InvalidInputError: nothing is permitted of what this custodian holds: decline.
+            StoreError: bundle or records are missing, not whole, or false.
+            EnvelopeError, IntegrityError: they do not open as they should, or contract and client disagree.
+        """
+        block = self._auditing.sync()  # (1)
+        part = self._own_part(request_id, patient, custodian.address)
+        request = part.request
+        if self._now(block) >= request.terms.deadline:
+            raise RequestDeadlinePassedError(request_id, request.terms.deadline)
+        kind = AccreditationKind.CUSTODIAN
+        if not self._ledger.accreditation.is_accredited(custodian.address, kind, block=block):
+            raise RequestNotAccreditedError(custodian.address)
+        standing = self._live_grant(part, block)  # (2)
+        self._store.pin(Cid.of_directory(standing.bundle))  # (3)
+        records = self._permitted(standing, custodian, block)  # (4)
+        if not records:
+            raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
+        for record in records:
+            self._store.pin(Cid.of_directory(record.record_id))
+        return Deliverable(part=part, bundle=standing.bundle, records=tuple(records))
+
+    def deliver(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Delivered:
+        """State that what was granted can be fetched, after every check.
+
+        Raises:
+            MedshareError: as ``check``; then nothing is stated.
+            LedgerError: the chain failed or refused; repeat.
+        """
+        found = self.check(request_id, patient, custodian=custodian)
+        content = found.part.reserved.content
+        receipt = self._ledger.requests.deliver(custodian.signer, request_id, patient, content, found.bundle)  # (5)
+        _log.debug("request %d delivered in block %d", request_id, receipt.block.number)
+        return Delivered(delivered=found, receipt=receipt)
+
+    def decline(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Receipt:
+        """State that there is nothing to deliver: the reservation is free again, and the grant stays as it was.
+
+        Where the custodian whom the patient named is not accredited any more, anybody may.
+
+        Raises:
+            UnknownRequestError, ReservationNotError, RequestNotAllowedError, RequestDeadlinePassedError: as the
+                contract would.
+        """
+        return self._ledger.requests.decline(custodian.signer, request_id, patient)
+
+    def _own_part(self, request_id: RequestId, patient: Address, custodian: Address) -> Part:
+        part = self._book.request(request_id).part(patient)
+        if part is None or part.status is not ReservationStatus.RESERVED:
+            raise ReservationNotError(request_id, patient, ReservationStatus.NONE if part is None else part.status)
+        if part.reservation.custodian != custodian:
+            raise RequestNotAllowedError(custodian)
+        return part
+
+    def _live_grant(self, part: Part, block: BlockRef) -> GrantStanding:
+        request, grant_id = part.request, part.grant_id(self._ledger.requests.address)
+        standing = self._auditing.grant(grant_id)
+        is_live = self._ledger.consents.is_live(grant_id, request.terms.purposes, block=block)
+        if standing is None or not standing.live or not is_live:
+            raise GrantNotLiveError(request.request_id, part.patient)
+        return standing
+
+    def _permitted(self, standing: GrantStanding, custodian: Actor, block: BlockRef) -> list[RecordRef]:
+        """Return which records of this custodian the grant permits, by the excerpt that the patient made for him."""
+        excerpt = self._standing.excerpt(custodian, standing)
+        if excerpt is None:
+            raise IntegrityError(
+                "what the patient granted does not speak to this custodian, or to an earlier key of his",
+                hint="decline it, so that the patient can accept anew",
+            )
+        grant = standing.grant
+        stamp = self._ledger.consents.stamp(grant.patient, block=block)
+        consents = [Consent(grant=grant, terms=excerpt, stamp=stamp)]
+        purposes = permitted_purposes(consents)
+        found = []
+        lineages = self._auditing.lineages(grant.patient)
+        for entry in self._active(grant.patient, custodian.address):
+            manifest = StoredVersion.open(self._store, entry, custodian.identity, progress=silent).manifest
+            subject = Subject.described(entry, manifest, lineages.get(entry.ref, ()))
+            decisions = (
+                decide(consents, subject=subject, purpose=each, reader=grant.grantee, now=self._now(block))
+                for each in purposes
+            )
+            if any(decision.permitted for decision in decisions):
+                found.append(entry.ref)
+        return found
+
+    def _active(self, patient: Address, custodian: Address) -> list[RecordEntry]:
+        entries = self._auditing.records(patient)
+        return [each for each in entries if each.custodian == custodian and each.status is RecordStatus.ACTIVE]
+
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())

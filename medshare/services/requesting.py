@@ -1,0 +1,441 @@
+"""Requesting: a researcher asks patients for access, holds out a reward, and says whether what was delivered is right.
+
+    opened = requesting.open(study, requester=me)                       # an open call: awaits an ethics committee
+    opened = requesting.open(study, requester=me, invitees=[patient])   # named patients: open at once
+    requesting.confirm(opened.request_id, patient, requester=me)
+
+The steps of opening, numbered as in the code:
+
+(1) look into the journal, and whether the chain knows the study: one study is one request, whatever happened before;
+(2) check what would be refused on chain anyway, and that the requester has what is to be deposited;
+(3) store the study, in clear for an open call, sealed for named patients; note its digest and pin it;
+(4) note that it is given to the chain: from here on no other document takes its place;
+(5) where the reward is in a token, let the escrow take exactly what is deposited;
+(6) open the request on chain, under an intent that cannot be carried out twice.
+
+A crash before (4) leaves a study that nobody knows of, and the next attempt begins anew; after it, the next attempt
+goes on with the same document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from medshare.content import Cid
+from medshare.envelope import Recipient
+from medshare.errors import (
+    AccessDeniedError,
+    BlobNotFoundError,
+    ConfigurationError,
+    GrantNotLiveError,
+    InsufficientFundsError,
+    IntegrityError,
+    InvalidInputError,
+    MedshareError,
+    RejectedError,
+    RequestCategoryUnknownError,
+    RequestDeadlinePassedError,
+    RequestNotAccreditedError,
+    RequestNotAllowedError,
+    RequestTermsInvalidError,
+    ReservationNotError,
+    TokenNotAllowedError,
+    TransactionFailedError,
+)
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.documents import decode_document, encode_document
+from medshare.model.events import BlockRef
+from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
+from medshare.model.record import RecordRef, plaintext_digest
+from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
+from medshare.model.study import Study
+from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
+from medshare.services.auditing import Auditing
+from medshare.services.bundles import open_terms
+from medshare.services.published_keys import published_keys
+from medshare.services.request_book import Part, RequestBook, RequestStanding
+from medshare.services.request_journal import Opening, OpeningStage, RequestJournal
+from medshare.services.retrieving import Retrieving
+from medshare.services.safe import Safe
+from medshare.services.studies import StoredStudy, open_study, store_for, store_open_call
+
+_log = logging.getLogger(__name__)
+_NOT_OPENED = (RejectedError, TransactionFailedError, InsufficientFundsError)
+"""What says for certain that nothing was opened by this transaction."""
+_UNSETTLED = (ReservationStatus.DELIVERED, ReservationStatus.DISPUTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedStudy:
+    """A study that is in the store and on chain."""
+
+    request: AccessRequest
+    cid: Cid
+    """Of the directory with the study."""
+    already: bool
+    """Whether it had been opened before, so that nothing was done now."""
+
+    @property
+    def request_id(self) -> RequestId:
+        """The request's number."""
+        return self.request.request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What a requester found when he looked at a delivery."""
+
+    part: Part
+    records: tuple[RecordRef, ...]
+    """The custodian's records that open, all of them verified up to their manifests."""
+
+
+class Requesting:
+    """Opens requests and settles deliveries, for requesters; approves, for ethics committees.
+
+    Args:
+        ledger: the contracts.
+        store: where studies and bundles are.
+        clock: the time on the wall.
+        auditing: which keys were published, and which grants there are.
+        book: how requests stand.
+        journal: what this client has begun to open.
+        safe: where the reasons of disputes are kept.
+        retrieving: opens what was delivered.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        book: RequestBook,
+        journal: RequestJournal,
+        safe: Safe,
+        retrieving: Retrieving,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._book = book
+        self._journal = journal
+        self._safe = safe
+        self._retrieving = retrieving
+
+    # --------------------------------------------------------------------------------------------- opening
+
+    def open(
+        self,
+        study: Study,
+        *,
+        requester: Actor,
+        invitees: Sequence[Address] | None = None,
+        others: Sequence[Address] = (),
+    ) -> OpenedStudy:
+        """Open a request for a study, and deposit all its rewards; the same study again is not opened again.
+
+        Args:
+            study: what is asked; its requester is who opens it.
+            requester: an accredited researcher.
+            invitees: who is asked; default: an open call, which awaits the approval of an ethics committee.
+            others: of a study for named patients, who else may read it, such as who is to judge a dispute.
+
+        Raises:
+            InvalidInputError: the study is another requester's, or names too few or too many.
+            RequestNotAccreditedError, RequestCategoryUnknownError, TokenNotAllowedError, RequestTermsInvalidError: as
+                the contract would.
+            InsufficientFundsError: the requester has not what is to be deposited.
+            EncryptionKeyNotSetError: somebody who is asked, or to read it, has published no key.
+            ConfigurationError: the requester's identity is not the one he has published.
+            StoreError: the store failed; repeat, nothing was lost.
+            LedgerError: the chain failed or refused; repeat, nothing is done twice.
+        """
+        if study.requester != requester.address:
+            raise InvalidInputError("the study names another requester: only he can open it")
+        if invitees is None and others:
+            raise InvalidInputError("everybody reads an open call: name no other readers")
+        asked = None if invitees is None else tuple(dict.fromkeys(invitees))
+        key = _key(study, requester, asked, others)
+        with self._journal.claimed(key):
+            opening = self._journal.opening(key)  # (1)
+            known = self._on_chain(opening, requester.address)
+            if opening is None or known is None:
+                self._check(study, requester.address)  # (2)
+            if opening is None or opening.stage is OpeningStage.STORED:
+                opening = self._stored(key, opening, study, requester, asked, others)
+            if known is not None:
+                return OpenedStudy(request=known, cid=Cid.of_directory(opening.document), already=True)
+            return self._sent(opening, study, requester)
+
+    def _stored(
+        self,
+        key: bytes,
+        before: Opening | None,
+        study: Study,
+        requester: Actor,
+        invitees: Sequence[Address] | None,
+        others: Sequence[Address],
+    ) -> Opening:
+        """Store the study (3); what was stored before and never sent is given up."""
+        if before is not None:
+            self._journal.forget_opening(key)
+            self._store.unpin(Cid.of_directory(before.document))
+        stored = self._store_study(study, requester, invitees, others)
+        opening = Opening(key=key, stage=OpeningStage.STORED, document=stored.document, invitees=stored.invitees)
+        self._journal.write_opening(opening)
+        self._store.pin(stored.cid)
+        return opening
+
+    def _store_study(
+        self, study: Study, requester: Actor, invitees: Sequence[Address] | None, others: Sequence[Address]
+    ) -> StoredStudy:
+        if invitees is None:
+            return store_open_call(self._store, study)
+        block = self._ledger.chain.head()
+        published = self._ledger.directory.encryption_key(requester.address, block=block).key
+        if published != requester.identity.recipient.key:
+            raise ConfigurationError(
+                f"the encryption key of {requester.address} in the Directory is not the one used here",
+                hint="publish this identity's key, or use the identity that was published",
+            )
+        return store_for(
+            self._store,
+            study,
+            requester=requester.identity,
+            invitees={patient: self._key_of(patient, block) for patient in invitees},
+            others=[self._key_of(other, block) for other in dict.fromkeys(others)],
+        )
+
+    def _key_of(self, reader: Address, block: BlockRef) -> Recipient:
+        """Return the key by which ``reader`` reads: that of who is in control, where his was recovered."""
+        controller = self._ledger.authority.controller_of(reader, block=block).controller
+        return Recipient(self._ledger.directory.encryption_key(controller, block=block).key)
+
+    def _sent(self, opening: Opening, study: Study, requester: Actor) -> OpenedStudy:
+        cid = Cid.of_directory(opening.document)
+        try:
+            self._store.pin(cid)
+        except BlobNotFoundError as error:
+            error.hint = "what was stored is gone, and may be opened on chain: say anything in the study differently"
+            raise
+        self._journal.write_opening(replace(opening, stage=OpeningStage.SENDING))  # (4)
+        terms = study.terms(opening.document, opening.invitees)
+        if terms.token != NATIVE and terms.budget:
+            self._ledger.escrow.allow(requester.signer, terms.token, terms.budget)  # (5)
+        try:
+            opened = self._ledger.requests.open(requester.signer, terms, intent=f"open/{opening.document.hex()}")  # (6)
+        except _NOT_OPENED:
+            self._journal.write_opening(replace(opening, stage=OpeningStage.STORED))
+            raise
+        _log.debug("opened request %d in block %d", opened.request_id, opened.receipt.block.number)
+        request = self._ledger.requests.request(opened.request_id, block=opened.receipt.block)
+        return OpenedStudy(request=request, cid=cid, already=False)
+
+    def _on_chain(self, opening: Opening | None, requester: Address) -> AccessRequest | None:
+        """Return the request that has this document, where the chain knows one of this requester."""
+        if opening is None or opening.stage is not OpeningStage.SENDING:
+            return None
+        for standing in self._book.requests():
+            request = standing.request
+            if request.terms.document == opening.document and request.requester == requester:
+                return request
+        return None
+
+    def _check(self, study: Study, requester: Address) -> None:
+        """Refuse before any work what would be refused after it (2)."""
+        block = self._ledger.chain.head()
+        if not self._ledger.accreditation.is_accredited(requester, AccreditationKind.RESEARCHER, block=block):
+            raise RequestNotAccreditedError(requester)
+        if study.deadline <= self._now(block):
+            raise RequestTermsInvalidError
+        if self._ledger.escrow.split(study.category, block=block) is None:
+            raise RequestCategoryUnknownError(study.category)
+        if not self._ledger.escrow.is_token_allowed(study.token, block=block):
+            raise TokenNotAllowedError(study.token)
+        if self._ledger.escrow.balance(requester, study.token, block=block) < study.reward * study.grants:
+            raise InsufficientFundsError(requester)
+
+    # -------------------------------------------------------------------------------------- how it stands
+
+    def requests(self) -> list[RequestStanding]:
+        """Return every request as it stands, in the order in which they were opened; raises ``LedgerError``."""
+        return self._book.requests()
+
+    def request(self, request_id: RequestId) -> RequestStanding:
+        """Return how one request stands; raises ``UnknownRequestError``, ``LedgerError``."""
+        return self._book.request(request_id)
+
+    def study(self, request: AccessRequest, *, reader: Actor | None = None) -> Study:
+        """Return the study of a request, compared with the chain.
+
+        Args:
+            request: as it stands on chain.
+            reader: who reads it, where it is for named patients.
+
+        Raises:
+            NotARecipientError: it is for named patients, and not for this reader.
+            StoreError, EnvelopeError: it is missing, not whole, or does not open.
+            IntegrityError: it says something else than the chain, or is somebody else's.
+        """
+        return open_study(
+            self._store,
+            request,
+            reader=None if reader is None else reader.identity,
+            writers=published_keys(self._auditing, request.requester),
+        )
+
+    def accredited_by(self, requester: Address) -> Address | None:
+        """Return the member that vouches for a requester now; None where none does."""
+        block = self._ledger.chain.head()
+        kind = AccreditationKind.RESEARCHER
+        if not self._ledger.accreditation.is_accredited(requester, kind, block=block):
+            return None
+        seat = self._ledger.accreditation.accreditation(requester, kind, block=block).seat
+        member = self._ledger.consortium.member_at(seat, block=block)
+        return None if member == ZERO_ADDRESS else member
+
+    # ------------------------------------------------------------------------------- approving, ending
+
+    def approve(self, request_id: RequestId, *, committee: Actor) -> Receipt:
+        """Approve a study on open call, as an accredited ethics committee; its document is opened first.
+
+        Raises:
+            RequestNotAccreditedError, RequestNotAllowedError, RequestNotOpenError, UnknownRequestError: as the contract
+                would; nobody approves his own study.
+            RequestDeadlinePassedError: nobody could accept it any more.
+            StoreError, IntegrityError: the study is missing, or says something else than the chain: nobody can have
+                judged it.
+        """
+        block = self._ledger.chain.head()
+        request = self._ledger.requests.request(request_id, block=block)
+        if self._now(block) >= request.terms.deadline:
+            raise RequestDeadlinePassedError(request_id, request.terms.deadline)
+        self.study(request, reader=committee)
+        return self._ledger.requests.approve_study(committee.signer, request_id)
+
+    def cancel(self, request_id: RequestId, *, requester: Actor) -> Receipt:
+        """End a request for those who have not accepted; what nobody has reserved goes back at once.
+
+        Who has accepted keeps his reservation, and grants stay as they are.
+
+        Raises:
+            RequestNotAllowedError, RequestNotOpenError, RequestDeadlinePassedError, UnknownRequestError: as the
+                contract would.
+        """
+        return self._ledger.requests.cancel(requester.signer, request_id)
+
+    def return_unearned(self, request_id: RequestId, *, payer: Signer) -> Receipt:
+        """Give back to the requester what was not earned by the deadline; anybody may send.
+
+        Raises:
+            RequestTooEarlyError, NothingToReturnError, UnknownRequestError: as the contract would.
+        """
+        return self._ledger.requests.return_unearned(payer, request_id)
+
+    # ------------------------------------------------------------------------------- settling deliveries
+
+    def inspect(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Inspected:
+        """Look at what was delivered: the terms, and every record of the custodian that they let the requester read.
+
+        Raises:
+            RequestNotAllowedError: somebody else's request.
+            ReservationNotError: nothing was delivered, or it is settled.
+            GrantNotLiveError: the patient has revoked since: it cannot be opened any more, and is earned all the same.
+            StoreError, EnvelopeError, IntegrityError: what was delivered is missing, wrong, or nothing.
+            LedgerError: the chain failed.
+        """
+        part = self._part(request_id, patient, _UNSETTLED)
+        request = part.request
+        if request.requester != requester.address:
+            raise RequestNotAllowedError(requester.address)
+        grant_id = part.grant_id(self._ledger.requests.address)
+        standing = self._auditing.grant(grant_id)
+        if standing is None or not standing.live:
+            raise GrantNotLiveError(request_id, patient)
+        if part.bundle != standing.bundle:
+            raise IntegrityError("the custodian has delivered another bundle than the patient granted")
+        terms = open_terms(self._store, standing, requester.identity)
+        records: dict[RecordRef, None] = {}
+        failure: MedshareError | None = None
+        for purpose in dict.fromkeys(each for _, provision in terms.numbered for each in provision.purposes):
+            for pending in self._retrieving.pending(patient, reader=requester, purpose=purpose).records:
+                if pending.entry.custodian != part.reserved.custodian:
+                    continue
+                try:
+                    records[pending.open().entry.ref] = None
+                except AccessDeniedError:
+                    continue  # only its manifest could tell that the terms do not permit it, or it came later
+                except MedshareError as error:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
+        if not records:
+            raise IntegrityError("no record of this custodian opens with what was delivered")
+        return Inspected(part=part, records=tuple(records))
+
+    def confirm(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Inspected:
+        """Confirm a delivery, after looking at it: the reward is paid. Ends a dispute, too.
+
+        Raises:
+            MedshareError: as ``inspect``; then nothing is confirmed: dispute it, or wait until it is released.
+            LedgerError: the chain failed or refused; repeat.
+        """
+        found = self.inspect(request_id, patient, requester=requester)
+        self._ledger.requests.confirm(requester.signer, request_id, patient)
+        return found
+
+    def dispute(self, request_id: RequestId, patient: Address, reason: str, *, requester: Actor) -> Receipt:
+        """Dispute a delivery while the period for it lasts; the consortium decides.
+
+        On chain goes a salted digest of the reason; text and salt are kept here, to be shown to who decides.
+
+        Raises:
+            RequestNotAllowedError, ReservationNotError, RequestDeadlinePassedError, UnknownRequestError: as the
+                contract would.
+        """
+        context = request_id.to_bytes(32, "big") + bytes.fromhex(patient[2:])
+        said = hashlib.sha256(reason.encode()).digest()
+        salt = requester.identity.derive_secret("medshare/dispute-reason/1", context + said)
+        digest = plaintext_digest(salt, said)
+        self._safe.keep(digest, encode_document({"text": reason, "salt": salt.hex()}), requester.identity)
+        return self._ledger.requests.dispute(requester.signer, request_id, patient, digest)
+
+    def reason_of(self, part: Part, *, requester: Actor) -> str | None:
+        """Return why a delivery was disputed, where it was written here by ``requester``, or None.
+
+        Raises:
+            EnvelopeError: it is another identity's.
+        """
+        kept = None if part.disputed is None else self._safe.find(part.disputed.reason, requester.identity)
+        return None if kept is None else str(decode_document(kept)["text"])
+
+    def release(self, request_id: RequestId, patient: Address, *, payer: Signer) -> Receipt:
+        """Have a reward paid that nobody disputed, or whose dispute nobody decided, in time; anybody may send.
+
+        Raises:
+            RequestTooEarlyError, ReservationNotError, UnknownRequestError: as the contract would.
+        """
+        return self._ledger.requests.release(payer, request_id, patient)
+
+    def _part(self, request_id: RequestId, patient: Address, statuses: Sequence[ReservationStatus]) -> Part:
+        part = self._book.request(request_id).part(patient)
+        if part is None or part.status not in statuses:
+            status = ReservationStatus.NONE if part is None else part.status
+            raise ReservationNotError(request_id, patient, status)
+        return part
+
+    def _now(self, block: BlockRef) -> int:
+        return max(block.time, self._clock.now())
+
+
+def _key(study: Study, requester: Actor, invitees: Sequence[Address] | None, others: Sequence[Address]) -> bytes:
+    """Return the journal's key for an opening: the same study for the same patients, the same key."""
+    asked = None if invitees is None else sorted(invitees)
+    said = {"study": decode_document(study.to_json()), "invitees": asked, "others": sorted(set(others))}
+    return requester.identity.derive_secret("medshare/opening/1", encode_document(said))

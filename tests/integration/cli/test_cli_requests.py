@@ -1,0 +1,365 @@
+"""Requests and rewards on the command line, from the study to the withdrawal, on the embedded chain.
+
+given a home with two records of a patient by a hospital, an accredited researcher and an ethics committee
+├─ an open call: opened once, approved, offered, accepted, delivered, confirmed, withdrawn; told in inboxes
+├─ named patients: offered to them and to nobody else; sealed for the rest
+├─ signed into a file, or paid by another; the patient needs no coins, neither to accept nor to withdraw
+├─ a policy says what it would do
+├─ declined, disputed, released, cancelled, returned, with time passing
+└─ what cannot be: each refusal has its exit code, and nothing happens
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from pathlib import Path
+
+import pytest
+from homes import OBSERVATION, PASSPHRASE, CommandLine, make_identity
+
+from medshare import connect
+from medshare.chain import open_chain
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import MAX_TIME
+
+pytestmark = pytest.mark.integration
+
+REWARD = 1_000_001
+DAY = 86_400
+
+
+@pytest.fixture
+def days_later(monkeypatch: pytest.MonkeyPatch):
+    def set_to(days: float) -> None:
+        monkeypatch.setattr(
+            "medshare.session.open_chain", functools.partial(open_chain, clock=lambda: time.time() + days * DAY)
+        )
+
+    return set_to
+
+
+@pytest.fixture
+def town(cli: CommandLine) -> CommandLine:
+    """A home in which the researcher is one, and the clinic has an ethics committee."""
+    with connect(cli.home.path) as session:
+        member = session.chain.development_member()
+        for name, kind in (
+            ("researcher", AccreditationKind.RESEARCHER),
+            ("clinic", AccreditationKind.ETHICS_COMMITTEE),
+        ):
+            session.ledger.accreditation.accredit(member, session.keyring.resolve(name), kind, MAX_TIME)
+    return cli
+
+
+def study(folder: Path, **change: object) -> Path:
+    """Write a study; its deadline is in 20 days."""
+    said = {
+        "version": 1,
+        "title": "Sleep and blood sugar",
+        "summary": "We compare values of people who sleep little with those of others.",
+        "institution": "University Hospital",
+        "contact": "study@example.org",
+        "wanted": {
+            "effect": "permit",
+            "purposes": ["BIORCH"],
+            "categories": ["observation"],
+            "obligations": [{"duty": "NORELINK"}],
+        },
+        "intended_use": {"purposes": ["health"], "organisation": "not-for-profit", "commercial_use": False},
+        "category": 1,
+        "grants": 2,
+        "deadline": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 20 * DAY)),
+        "access_days": 30,
+        "reward": REWARD,
+    }
+    path = folder / f"study-{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps({**said, **change}))
+    return path
+
+
+def opened(town: CommandLine, path: Path, *more: object) -> str:
+    number = str(town.json("request", "open", path, "--as", "researcher", *more)["request"])
+    if "--patient" not in more:
+        town.json("request", "approve", number, "--as", "clinic")
+    return number
+
+
+def accepted(town: CommandLine, path: Path, *more: object) -> str:
+    number = opened(town, path)
+    town.json("request", "accept", number, "--as", "patient", "--yes", *more)
+    return number
+
+
+def delivered(town: CommandLine, path: Path) -> str:
+    number = accepted(town, path)
+    town.json("request", "deliver", number, "--patient", "patient", "--as", "hospital")
+    return number
+
+
+def refused(town: CommandLine, *words: object) -> tuple[str, int]:
+    answer = town("--json", *words)
+    assert answer.out == b""
+    return answer.error["error"], answer.code
+
+
+def kinds(town: CommandLine, who: str) -> list[str]:
+    return [row["kind"] for row in town.json("inbox", "--as", who) if row["request"]]
+
+
+# ------------------------------------------------------------------------------------------- the whole way
+
+
+def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_path: Path) -> None:
+    path = study(tmp_path)
+    row = town.json("request", "open", path, "--as", "researcher")
+    number = str(row["request"])
+    assert (row["state"], row["open_call"], row["deposited"], row["already"]) == (
+        "awaiting approval",
+        True,
+        2 * REWARD,
+        False,
+    )
+    assert town.json("request", "open", path, "--as", "researcher")["already"]
+    assert kinds(town, "clinic") == ["StudyAwaitsApproval"]
+    assert town("request", "offers", "--as", "patient").text == "nobody asks for anything now\n"
+    town.json("request", "approve", number, "--as", "clinic")
+    assert kinds(town, "patient") == ["RequestOpen"]
+    told = town("request", "offers", "--as", "patient").text
+    assert "Sleep and blood sugar" in told
+    assert "700001 wei" in told
+    answer = town("request", "accept", number, "--as", "patient", "--yes")
+    assert answer.code == 0
+    assert "access for a reader" in answer.err
+    assert kinds(town, "hospital") == ["DeliveryDue"]
+    checked = town.json("request", "deliver", number, "--patient", "patient", "--as", "hospital", "--check")
+    assert checked["records"] == [town.home.observation]
+    town.json("request", "deliver", number, "--patient", "patient", "--as", "hospital")
+    assert "DeliveryToConfirm" in kinds(town, "researcher")
+    read = town.fetched(town.home.observation, "researcher", "--purpose", "BIORCH")
+    assert read == OBSERVATION
+    shown = town.json("request", "show", number)
+    assert shown["study"] == "Sleep and blood sugar"
+    assert [part["state"] for part in shown["parts"]] == ["delivered"]
+    confirmed = town.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    assert confirmed["records"] == 1
+    account = town.json("reward", "account", number)
+    assert (account["deposited"], account["to_patients"], account["held_for_nobody_yet"]) == (
+        2 * REWARD,
+        700_001,
+        REWARD,
+    )
+    (credit,) = town.json("reward", "show", "--account", "patient")
+    assert (credit["token"], credit["can_withdraw"]) == ("native", 700_001)
+    done = town.json("reward", "withdraw", "--as", "patient", "--to", "neighbour")
+    assert (done["amount"], done["to"]) == (700_001, town.home.addresses["neighbour"])
+    assert town.json("reward", "show", "--account", "patient")[0]["can_withdraw"] == 0
+    assert refused(town, "reward", "withdraw", "--as", "patient") == ("NothingToWithdrawError", 1)
+    trail = town.json("audit", "trail", "--patient", "patient")
+    assert {"RewardReserved", "AccessDelivered", "RewardPaid"} <= {row["event"] for row in trail}
+
+
+def test_request_show__for_people__tells_parts_in_a_table(town: CommandLine, tmp_path: Path) -> None:
+    number = delivered(town, study(tmp_path))
+    text = town("request", "show", number).text
+    for words in ("Sleep and blood sugar", "patient 70 %", "NORELINK", "delivered", "hospital"):
+        assert words in text
+    listed = town("request", "list", "--patient", "patient").text
+    assert number in listed
+    assert town.json("request", "list", "--patient", "stranger") == []
+    assert len(town.json("request", "list", "--requester", "researcher", "--custodian", "hospital")) == 1
+
+
+def test_named_patients__only_they__are_offered_it(town: CommandLine, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("stranger\n\n")
+    number = opened(town, study(tmp_path), "--patient", "patient", "--patients-file", names, "--reader", "doctor")
+    (row,) = town.json("request", "offers", "--as", "patient")
+    assert (row["request"], row["open_call"], row["reward"]) == (int(number), False, 700_001)
+    assert len(town.json("request", "offers", "--as", "stranger")) == 1
+    assert town.json("request", "offers", "--as", "neighbour") == []
+    assert town.json("request", "show", number)["study"].startswith("sealed")
+    assert town.json("request", "show", number, "--as", "neighbour")["study"].startswith("sealed")
+    for reader in ("patient", "doctor", "researcher"):
+        assert town.json("request", "show", number, "--as", reader)["study"] == "Sleep and blood sugar"
+    assert refused(town, "request", "approve", number, "--as", "clinic")[0] == "NotARecipientError"
+    town.json("request", "accept", number, "--as", "patient", "--yes")
+
+
+def test_offers__with_a_policy__say_what_it_would_do(town: CommandLine, tmp_path: Path) -> None:
+    opened(town, study(tmp_path))
+    toml, document = tmp_path / "policy.toml", tmp_path / "policy.json"
+    toml.write_text('version = 1\n[data_use]\npermission = "HMB"\n[[rules]]\nanswer = "approve"\nduo = ["allowed"]\n')
+    document.write_text('{"version": 1, "rules": [{"answer": "decline", "reward_below": 800000}]}')
+    (row,) = town.json("request", "offers", "--as", "patient", "--policy", toml)
+    assert (row["policy"], row["duo"]) == ("approve", "allowed")
+    (row,) = town.json("request", "offers", "--as", "patient", "--policy", document)
+    assert (row["policy"], row["duo"]) == ("decline", None)
+    assert "your policy" in town("request", "offers", "--as", "patient", "--policy", toml).text
+    toml.write_text("version = 9")
+    assert refused(town, "request", "offers", "--as", "patient", "--policy", toml) == ("InvalidInputError", 2)
+
+
+# ---------------------------------------------------------------------------------- patients without coins
+
+
+def penniless(town: CommandLine) -> None:
+    """Make a patient who has no coins, with a record of the hospital."""
+    actor = make_identity(town.home.path, "mary")
+    town.json("identity", "publish", "mary", "--paid-by", "neighbour", "--yes")
+    with connect(town.home.path) as session:
+        from medshare.model.record import Category
+        from medshare.services.publishing import Description
+
+        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+        description = Description(media_type="application/fhir+json", category=Category.OBSERVATION)
+        session.publishing.publish(OBSERVATION, custodian=hospital, patient=actor.address, description=description)
+
+
+def test_patient_without_coins__signs__and_another_sends_and_pays(town: CommandLine, tmp_path: Path) -> None:
+    penniless(town)
+    number = opened(town, study(tmp_path))
+    file = tmp_path / "yes.json"
+    signed = town.json("request", "accept", number, "--as", "mary", "--sign-to", file, "--yes")
+    assert (signed["request"], signed["custodian"]) == (int(number), town.home.addresses["hospital"])
+    assert town.json("request", "show", number)["parts"] == []
+    first = town.json("request", "submit", file, "--as", "neighbour")
+    assert first["block"] is not None
+    assert town.json("request", "submit", file, "--as", "stranger")["block"] is None
+    town.json("request", "deliver", number, "--patient", "mary", "--as", "hospital")
+    town.json("request", "confirm", number, "--patient", "mary", "--as", "researcher")
+    done = town.json("reward", "withdraw", "--as", "mary", "--paid-by", "neighbour", "--yes")
+    assert done["amount"] == 700_001
+
+
+def test_patient_without_coins__paid_by_another_at_once(town: CommandLine, tmp_path: Path) -> None:
+    penniless(town)
+    number = opened(town, study(tmp_path))
+    town.json("request", "accept", number, "--as", "mary", "--paid-by", "neighbour", "--yes")
+    assert len(town.json("request", "list", "--patient", "mary")) == 1
+
+
+def test_withdraw__signed_into_a_file__is_relayed(town: CommandLine, tmp_path: Path) -> None:
+    number = delivered(town, study(tmp_path))
+    town.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    file = tmp_path / "withdraw.json"
+    town.json("reward", "withdraw", "--as", "patient", "--sign-to", file, "--yes")
+    (row,) = town.json("relay", "send", file, "--as", "neighbour")
+    assert (row["state"], row["signed"]) == ("done", "Withdraw")
+    assert town.json("reward", "show", "--account", "patient")[0]["withdrawn"] == 700_001
+
+
+def test_accept__permits_less_for_longer__as_was_said(town: CommandLine, tmp_path: Path) -> None:
+    path = study(tmp_path, wanted={"effect": "permit", "purposes": ["BIORCH"], "everything": True})
+    number = opened(town, path)
+    said = town.json(
+        "request", "accept", number, "--as", "patient", "--category", "imaging", "--until", "90d", "--yes",
+        "--delivered-by", "hospital",
+    )  # fmt: skip
+    found = town.json("request", "deliver", number, "--patient", "patient", "--as", "hospital", "--check")
+    assert found["records"] == [town.home.scan]
+    terms = town.json("consent", "show", said["grant"], "--as", "researcher")
+    assert terms["provisions"] == ["permit BIORCH: imaging"]
+
+
+def test_accept__nobody_at_the_keyboard__signs_nothing(town: CommandLine, tmp_path: Path) -> None:
+    number = opened(town, study(tmp_path))
+    answer = town("request", "accept", number, "--as", "patient")
+    assert answer.code == 1
+    assert "nobody is there" in answer.err
+    assert town.json("request", "show", number)["parts"] == []
+
+
+# ------------------------------------------------------------------------------------ what else may happen
+
+
+def test_decline__nothing_there__the_patient_accepts_anew(town: CommandLine, tmp_path: Path) -> None:
+    wanted = {"effect": "permit", "purposes": ["BIORCH"], "categories": ["laboratory"]}
+    number = accepted(town, study(tmp_path, wanted=wanted))
+    assert refused(town, "request", "deliver", number, "--patient", "patient", "--as", "hospital") == (
+        "InvalidInputError",
+        2,
+    )
+    town.json("request", "decline", number, "--patient", "patient", "--as", "hospital")
+    assert [part["state"] for part in town.json("request", "show", number)["parts"]] == ["declined"]
+    assert "DeliveryDeclined" in kinds(town, "patient")
+    town.json("request", "accept", number, "--as", "patient", "--yes")
+
+
+def test_dispute__undecided__is_released_when_its_time_is_over(town: CommandLine, tmp_path: Path, days_later) -> None:
+    number = delivered(town, study(tmp_path))
+    reason = tmp_path / "why.txt"
+    reason.write_text("the values are empty")
+    said = town.json(
+        "request", "dispute", number, "--patient", "patient", "--reason-file", reason, "--as", "researcher"
+    )
+    assert said["paid_unless_decided_by"]
+    assert "DeliveryDisputed" in kinds(town, "patient")
+    release = ("request", "release", number, "--patient", "patient", "--as", "stranger")
+    assert refused(town, *release) == ("RequestTooEarlyError", 1)
+    days_later(31)
+    town.json(*release)
+    assert town.json("reward", "show", "--account", "patient")[0]["can_withdraw"] == 700_001
+
+
+def test_end__cancelled_or_past_the_deadline__money_goes_back(town: CommandLine, tmp_path: Path, days_later) -> None:
+    number = accepted(town, study(tmp_path))
+    town.json("request", "cancel", number, "--as", "researcher")
+    assert town.json("reward", "account", number)["returned"] == REWARD
+    other = opened(town, study(tmp_path, title="Another"))
+    back = ("request", "return-unearned", other, "--as", "stranger")
+    assert refused(town, *back) == ("RequestTooEarlyError", 1)
+    days_later(21)
+    assert "MoneyUnearned" in kinds(town, "researcher")
+    town.json(*back)
+    assert town.json("reward", "account", other)["returned"] == 2 * REWARD
+    assert town.json("reward", "show", "--account", "researcher")[0]["can_withdraw"] == 3 * REWARD
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "code"),
+    [
+        ("request show 9", "UnknownRequestError", 4),
+        ("request show x", "InvalidInputError", 2),
+        ("request accept 9 --as patient --yes", "UnknownRequestError", 4),
+        ("request accept 1 --as patient --yes --delivered-by doctor", "InvalidInputError", 2),
+        ("request accept 1 --as stranger --yes", "InvalidInputError", 2),
+        ("request approve 1 --as clinic", "RequestNotOpenError", 1),
+        ("request cancel 1 --as stranger", "RequestNotAllowedError", 3),
+        ("request deliver 1 --patient patient --as hospital", "ReservationNotError", 1),
+        ("request confirm 1 --patient patient --as researcher", "ReservationNotError", 1),
+        ("reward account 9", "UnknownRequestError", 4),
+        ("reward withdraw --as patient", "NothingToWithdrawError", 1),
+    ],
+)
+def test_refused__with_its_exit_code__and_nothing_happens(
+    town: CommandLine, tmp_path: Path, words: str, error: str, code: int
+) -> None:
+    opened(town, study(tmp_path))
+    assert refused(town, *words.split()) == (error, code)
+    assert town.json("request", "show", "1")["parts"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"reward": 1 << 127}, "InsufficientFundsError"),
+        ({"reward": 1 << 128}, "InvalidInputError"),
+        ({"grants": 0}, "InvalidInputError"),
+        ({"deadline": "2020-01-01T00:00:00Z"}, "RequestTermsInvalidError"),
+        ({"category": 77}, "RequestCategoryUnknownError"),
+        ({"token": "0x" + "70" * 20}, "TokenNotAllowedError"),
+        ({"requester": "0x" + "70" * 20}, "InvalidInputError"),
+        ({"more": 1}, "InvalidInputError"),
+    ],
+    ids=str,
+)
+def test_open__that_cannot_be__is_refused(town: CommandLine, tmp_path: Path, change: dict, error: str) -> None:
+    found, _ = refused(town, "request", "open", study(tmp_path, **change), "--as", "researcher")
+    assert found == error
+    assert town.json("request", "list") == []
+
+
+def test_open__not_accredited__is_denied(town: CommandLine, tmp_path: Path) -> None:
+    assert refused(town, "request", "open", study(tmp_path), "--as", "doctor") == ("RequestNotAccreditedError", 3)
