@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from medshare.model.describing import Line, Names
+from medshare.model.describing import Line
 from medshare.model.ids import Address
 from medshare.model.request import DAY, NATIVE, AccessRequest, RequestCategory
 from medshare.model.study import Study
+from medshare.model.telling import Names
 
 _CATEGORIES = {
     RequestCategory.NON_PROFIT: "research that nobody profits from",

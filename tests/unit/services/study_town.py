@@ -21,6 +21,7 @@ from medshare.ports import Actor
 from medshare.services.accepting import Accepted, Accepting, Asking, Choice
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
+from medshare.services.governing import Governing
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.offering import Offering
@@ -102,6 +103,7 @@ class StudyTown:
             clock=world.clock,
             auditing=world.auditing,
             emergencies=emergencies,
+            governing=Governing(ledger=ledger, clock=world.clock, auditing=world.auditing, safe=self.safe),
             requests=RequestNotices(ledger=ledger, auditing=world.auditing, book=self.book, requesting=self.requesting),
             folder=world.folder / "inbox",
         )
