@@ -5,6 +5,7 @@ given README, CHANGELOG and docs/
 ├─ every error they name is an error of the library
 ├─ every medshare command they show is a command, with options it has
 ├─ the study and the policy that they show are ones
+├─ the glossary explains each word once
 └─ the pages written from the code are what the code says
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -91,6 +93,11 @@ def test_requests_page__its_study_and_policy__are_a_study_and_a_policy() -> None
     found = match(policy.data_use, study.intended_use, ancestry=policy.ancestry, now=study.deadline)
     assert found.outcome is DuoOutcome.ALLOWED
     assert len(policy.rules) == 2
+def test_glossary__each_word__is_explained_once() -> None:
+    rows = [line.split("|")[1] for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line[:3] == "| *"]
+    words = [word for row in rows for word in re.findall(r"\*\*(.+?)\*\*", row)]
+    assert len(words) > 50
+    assert [word for word, times in Counter(words).items() if times > 1] == []
 
 
 def test_reference_pages__are_what_the_code_says() -> None:
