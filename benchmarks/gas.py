@@ -30,26 +30,33 @@ from trie.iter import NodeIterator
 from web3 import EthereumTesterProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction, ContractFunctions
+from web3.types import Wei
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "medshare" / "_data" / "contracts"
 SNAPSHOTS = ROOT / "tests" / "snapshots"
-DEPLOYED = ("ConsentRegistry", "Directory", "RecordRegistry", "SoleAccreditor", "EmergencyAccess")
+DEPLOYED = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
+TOKEN = ROOT / "tests" / "vectors" / "tokens" / "Token__Mock.json"
 
 # anvil's public accounts: none of the addresses has a zero byte, so calldata costs the same for each.
 MNEMONIC = "test test test test test test test test test test test junk"
 HD_PATH = "m/44'/60'/0'/0"
-PATIENT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"  # the second of them, public too
-PATIENT_ACCOUNT = Account.from_key(PATIENT_KEY)
 KEY, OTHER_KEY = b"\x11" * 32, b"\x12" * 32
 RECORD, NEXT_RECORD, REASON = b"\x21" * 32, b"\x22" * 32, b"\x23" * 32
 TERMS, OTHER_TERMS, BUNDLE = b"\x31" * 32, b"\x32" * 32, b"\x33" * 32
 EXPIRES_AT = 0xEEEEEEEE
-TREAT = 0x0001
+TREAT, RESEARCH = 0x0001, 0x0010
 BOTH_VERBS = 0x03
 BATCH = 100
 DEADLINE = 0xDDDDDDDD
 GAS = 2_000_000
+CUSTODIAN, CLINICIAN, RESEARCHER, ETHICS, REVIEWER = 1, 2, 3, 4, 6
+FOR_EVER = (1 << 40) - 1
+REQUEST_DEADLINE = 0xCCCCCCCC
+NATIVE = "0x" + "00" * 20
+REWARD = 10**18
+CONTENT, DOCUMENT, SALT = b"\x41" * 32, b"\x42" * 32, b"\x43" * 32
+OPEN_CALL: tuple[bytes, list[bytes]] = (bytes(32), [])
 MAX_CODE_SIZE = 24_576  # EIP-170
 
 Json: TypeAlias = dict[str, Any]
@@ -81,6 +88,7 @@ STRUCTS: Mapping[str, list[dict[str, str]]] = {
         "uint32 expiresAt,uint8 stamp,uint8 epoch,uint8 mandate,uint32 deadline",
         "Revoke": "address patient,uint256 grantId,uint8 lastEpoch,uint8 mandate,uint32 deadline",
         "RevokeAll": "address patient,uint8 stamp,uint8 mandate,uint32 deadline",
+        "Withdraw": "address account,address token,address to,uint32 count,uint32 deadline",
     }.items()
 }
 
@@ -93,7 +101,12 @@ TARGETS = {
     "grantSigned, first": Target(50_926, 60_500, "Permit2 57,454; EAS 255,600"),
     "grantSigned, again": Target(33_862, 41_500, "Permit2 40,378"),
     "grant, one of 100 in a batch": Target(25_615, 32_000, "Permit2 30,700 at 10; EAS 188,000"),
-    "register": Target(47_481, 54_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
+    "register": Target(47_481, 56_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
+    "register, one's own": Target(47_481, 54_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
+    "accept, open call": Target(76_600, 110_000, "Ocean escrow 350,000"),
+    "accept, by invitation": Target(None, 110_000, "Ocean escrow 350,000"),
+    "confirm, first earnings": Target(None, 110_000),
+    "confirm, later": Target(None, 80_000),
 }
 
 
@@ -120,22 +133,24 @@ def main(argv: list[str] | None = None) -> int:
 def measure() -> dict[str, Cost]:
     """Return what each operation costs, by its name."""
     scene = _Scene()
-    return {**_direct(scene), **_signed(_Scene()), **_people(_Scene()), **_batched(_Scene()), **_emergency(_Scene())}
+    parts = (_signed, _people, _batched, _emergency, _governing, _asking, _paying_in_tokens)
+    return {**_direct(scene), **{name: cost for part in parts for name, cost in part(_Scene()).items()}}
 
 
 def _direct(scene: _Scene) -> dict[str, Cost]:
     """Verbs by the patient's, custodian's or doctor's own transaction."""
     patient, custodian, doctor = scene.patient, scene.custodian, scene.doctor
-    directory, records, consents = (
-        scene.functions(name) for name in ("Directory", "RecordRegistry", "ConsentRegistry")
+    consortium, records, consents = (
+        scene.functions(name) for name in ("Consortium", "RecordRegistry", "ConsentRegistry")
     )
     wanted = scene.wanted(doctor)
     grant_id = consents.grant(TERMS, BUNDLE, wanted).call({"from": patient})
     other_id = consents.grant(OTHER_TERMS, BUNDLE, wanted).call({"from": patient})
     steps: list[tuple[str, ChecksumAddress, ContractFunction]] = [
-        ("setEncryptionKey, first", doctor, directory.setEncryptionKey(KEY)),
-        ("setEncryptionKey, again", doctor, directory.setEncryptionKey(OTHER_KEY)),
+        ("setEncryptionKey, first", doctor, consortium.setEncryptionKey(KEY)),
+        ("setEncryptionKey, again", doctor, consortium.setEncryptionKey(OTHER_KEY)),
         ("register", custodian, records.register(RECORD, patient)),
+        ("register, one's own", patient, records.register(RECORD, patient)),
         ("supersede", custodian, records.supersede(NEXT_RECORD, RECORD)),
         ("retract", custodian, records.retract(NEXT_RECORD, REASON)),
         ("grant, first", patient, consents.grant(TERMS, BUNDLE, wanted)),
@@ -154,8 +169,8 @@ def _direct(scene: _Scene) -> dict[str, Cost]:
 def _signed(scene: _Scene) -> dict[str, Cost]:
     """Verbs by the signature of a patient without coins, sent by a relayer."""
     patient, doctor, relayer = scene.patient, scene.doctor, scene.relayer
-    directory, records, consents = (
-        scene.functions(name) for name in ("Directory", "RecordRegistry", "ConsentRegistry")
+    consortium, records, consents = (
+        scene.functions(name) for name in ("Consortium", "RecordRegistry", "ConsentRegistry")
     )
     grant_id = consents.grant(TERMS, BUNDLE, scene.wanted(doctor)).call({"from": patient})
 
@@ -170,8 +185,8 @@ def _signed(scene: _Scene) -> dict[str, Cost]:
     steps = [
         (
             "setEncryptionKeySigned, first",
-            directory.setEncryptionKeySigned(
-                patient, KEY, 1, DEADLINE, scene.signature("Directory", "SetEncryptionKey", key)
+            consortium.setEncryptionKeySigned(
+                patient, KEY, 1, DEADLINE, scene.signature("Consortium", "SetEncryptionKey", key)
             ),
         ),
         (
@@ -236,10 +251,10 @@ def _batched(scene: _Scene) -> dict[str, Cost]:
 
 def _emergency(scene: _Scene) -> dict[str, Cost]:
     """Break-glass by a clinician, and its review."""
-    patient, doctor, reviewer = scene.patient, scene.doctor, scene.custodian
-    accreditor, emergency = scene.functions("SoleAccreditor"), scene.functions("EmergencyAccess")
-    scene.cost(accreditor.accredit(doctor, 1, 1 << 39), scene.relayer)
-    scene.cost(accreditor.accredit(reviewer, 2, 1 << 39), scene.relayer)
+    patient, doctor, reviewer = scene.patient, scene.doctor, scene.researcher
+    emergency = scene.functions("EmergencyAccess")
+    scene.accredit(doctor, CLINICIAN)
+    scene.accredit(reviewer, REVIEWER)
     opening = emergency.breakGlass(patient, 1, REASON, 3600)
     episode = opening.call({"from": doctor})
     steps = [
@@ -252,19 +267,174 @@ def _emergency(scene: _Scene) -> dict[str, Cost]:
     return {name: scene.cost(function, sender) for name, sender, function in steps}
 
 
+def _governing(scene: _Scene) -> dict[str, Cost]:
+    """What members do, and what three of them decide."""
+    one, two, three = scene.members
+    doctor, consortium = scene.doctor, scene.functions("Consortium")
+    admitting = scene.contracts["Consortium"].encode_abi("admit", [scene.relayer])
+    periods = scene.contracts["AccessRequests"].encode_abi("setPeriods", [3600, 3600])
+    targets = (scene.contracts["Consortium"].address, scene.contracts["AccessRequests"].address)
+    steps = [
+        ("accredit, first", one, consortium.accredit(doctor, CLINICIAN, FOR_EVER)),
+        ("accredit, again", one, consortium.accredit(doctor, CLINICIAN, FOR_EVER - 1)),
+        ("suspendAccreditation", one, consortium.suspendAccreditation(doctor, CLINICIAN)),
+        ("reinstateAccreditation", one, consortium.reinstateAccreditation(doctor, CLINICIAN)),
+        ("propose, first", one, consortium.propose(targets[0], admitting, REASON)),
+        ("vote", two, consortium.vote(1)),
+        ("execute, admit", scene.relayer, consortium.execute(1, admitting)),
+        ("propose, another contract", three, consortium.propose(targets[1], periods, REASON)),
+    ]
+    costs = {name: scene.cost(function, sender) for name, sender, function in steps}
+    for member in (one, two):
+        scene.cost(consortium.vote(2), member)
+    return costs | {"execute, setPeriods": scene.cost(consortium.execute(2, periods), scene.relayer)}
+
+
+def _asking(scene: _Scene) -> dict[str, Cost]:
+    """A request in the chain's own coin: three patients' worth of each step."""
+    requests, researcher, custodian = scene.functions("AccessRequests"), scene.researcher, scene.custodian
+    delegate, committee = scene.doctor, scene.members[1]
+    patient, other, third = scene.patient, scene.members[2], scene.relayer
+    scene.accredit(committee, ETHICS)
+    leaf, sibling = scene.leaf(patient), scene.leaf(other)
+    named = scene.request(invitees=keccak(min(leaf, sibling) + max(leaf, sibling)))
+    costs = {
+        "open, first": scene.cost(requests.open(scene.request()), researcher, value=3 * REWARD),
+        "open, later": scene.cost(requests.open(named), researcher, value=3 * REWARD),
+        "approveStudy": scene.cost(requests.approveStudy(1), committee),
+    }
+    consents = scene.functions("ConsentRegistry")
+    scene.cost(consents.appoint(third, delegate, EXPIRES_AT << 40 | RESEARCH << 24 | BOTH_VERBS << 16), third)
+    by_delegate = scene.acceptance(1, third, signer=delegate, mandate=1)
+    steps: list[tuple[str, ChecksumAddress, ContractFunction]] = [
+        ("accept, open call", scene.doctor, requests.accept(1, scene.acceptance(1, patient), OPEN_CALL)),
+        ("accept, open call, by a delegate", scene.doctor, requests.accept(1, by_delegate, OPEN_CALL)),
+        ("accept, open call, last place", scene.doctor, requests.accept(1, scene.acceptance(1, other), OPEN_CALL)),
+        ("accept, by invitation", scene.doctor, requests.accept(2, scene.acceptance(2, patient), (SALT, [sibling]))),
+        ("deliver", custodian, requests.deliver(1, patient, CONTENT, BUNDLE)),
+        ("deliver, later", custodian, requests.deliver(1, other, CONTENT, BUNDLE)),
+        ("decline", custodian, requests.decline(1, third)),
+        ("confirm, first earnings", researcher, requests.confirm(1, patient)),
+        ("confirm, later", researcher, requests.confirm(1, other)),
+        ("withdraw, first", custodian, requests.withdraw(custodian, NATIVE, custodian)),
+        ("withdrawSigned, first", scene.doctor, scene.withdrawing(patient)),
+        ("cancel", researcher, requests.cancel(1)),
+    ]
+    costs |= {name: scene.cost(function, sender) for name, sender, function in steps}
+    return costs | _settling(scene)
+
+
+def _settling(scene: _Scene) -> dict[str, Cost]:
+    """Disputes, and what is left of a request by invitation after its deadline."""
+    requests, researcher, custodian, patient = (
+        scene.functions("AccessRequests"),
+        scene.researcher,
+        scene.custodian,
+        scene.patient,
+    )
+    other, sibling = scene.members[2], scene.leaf(patient)
+    scene.cost(requests.accept(2, scene.acceptance(2, other), (SALT, [sibling])), other)
+    for each in (patient, other):
+        scene.cost(requests.deliver(2, each, CONTENT, BUNDLE), custodian)
+    costs = {"dispute": scene.cost(requests.dispute(2, patient, REASON), researcher)}
+    deciding = scene.contracts["AccessRequests"].encode_abi("decide", [2, patient, False])
+    consortium, address = scene.functions("Consortium"), scene.contracts["AccessRequests"].address
+    scene.cost(consortium.propose(address, deciding, REASON), scene.members[0])
+    scene.cost(consortium.vote(1), scene.members[1])
+    costs["decide, goes back, by execute"] = scene.cost(consortium.execute(1, deciding), scene.relayer)
+    scene.wait_until(REQUEST_DEADLINE)
+    return costs | {
+        "release, later earnings": scene.cost(requests.release(2, other), scene.relayer),
+        "returnUnearned": scene.cost(requests.returnUnearned(2), scene.relayer),
+    }
+
+
+def _paying_in_tokens(scene: _Scene) -> dict[str, Cost]:
+    """A request in an ERC-20 token."""
+    requests, researcher, patient = scene.functions("AccessRequests"), scene.researcher, scene.patient
+    token = scene.token()
+    allowing = scene.contracts["AccessRequests"].encode_abi("setTokenAllowed", [token.address, True])
+    consortium, address = scene.functions("Consortium"), scene.contracts["AccessRequests"].address
+    scene.cost(consortium.propose(address, allowing, REASON), scene.members[0])
+    scene.cost(consortium.vote(1), scene.members[1])
+    costs = {"execute, setTokenAllowed": scene.cost(consortium.execute(1, allowing), scene.relayer)}
+    scene.cost(token.functions.mint(researcher, 1 << 128), researcher)
+    scene.cost(token.functions.approve(address, (1 << 256) - 1), researcher)
+    asked = scene.request(token=token.address, invitees=scene.leaf(patient))
+    costs["open, in a token"] = scene.cost(requests.open(asked), researcher)
+    scene.cost(requests.accept(1, scene.acceptance(1, patient), (SALT, [])), patient)
+    scene.cost(requests.deliver(1, patient, CONTENT, BUNDLE), scene.custodian)
+    costs["confirm, in a token"] = scene.cost(requests.confirm(1, patient), researcher)
+    costs["withdraw, in a token"] = scene.cost(requests.withdraw(patient, token.address, patient), patient)
+    return costs
+
+
 class _Scene:
-    """Our contracts on a fresh chain."""
+    """Our contracts on a fresh chain: three members, an accredited custodian and a researcher."""
 
     def __init__(self) -> None:
         self._backend = PyEVMBackend.from_mnemonic(MNEMONIC, hd_path=HD_PATH)
-        self.w3 = Web3(EthereumTesterProvider(EthereumTester(self._backend)))
-        self.relayer, self.patient, self.custodian, self.doctor, *_ = list(self.w3.eth.accounts)
-        self.contracts = {name: self._deploy(name) for name in ("ConsentRegistry", "Directory", "RecordRegistry")}
-        self.contracts["SoleAccreditor"] = self._deploy("SoleAccreditor", self.relayer)
-        authority, accreditation = (self.contracts[name].address for name in ("ConsentRegistry", "SoleAccreditor"))
-        self.contracts["EmergencyAccess"] = self._deploy(
-            "EmergencyAccess", authority, accreditation, 14_400, 259_200, 16
-        )
+        self._tester = EthereumTester(self._backend)
+        self.w3 = Web3(EthereumTesterProvider(self._tester))
+        accounts = list(self.w3.eth.accounts)
+        self.relayer, self.patient, self.custodian, self.doctor, self.researcher, *others = accounts
+        self.members = others[:3]
+        consortium = self._deploy("Consortium", self.members, 51, 604_800)
+        consents = self._deploy("ConsentRegistry")
+        links = (consents.address, consortium.address)
+        self.contracts = {
+            "Consortium": consortium,
+            "RecordRegistry": self._deploy("RecordRegistry", consortium.address),
+            "ConsentRegistry": consents,
+            "EmergencyAccess": self._deploy("EmergencyAccess", *links, 14_400, 259_200, 16),
+            "AccessRequests": self._deploy("AccessRequests", *links[::-1], (7_000, 2_000, True), 3600, 86_400),
+        }
+        self.accredit(self.custodian, CUSTODIAN)
+        self.accredit(self.researcher, RESEARCHER)
+
+    def accredit(self, actor: ChecksumAddress, kind: int) -> None:
+        """Accredit somebody for ever, as the first member."""
+        self.cost(self.functions("Consortium").accredit(actor, kind, FOR_EVER), self.members[0])
+
+    def wait_until(self, time: int) -> None:
+        """Let the next block have this time."""
+        self._tester.time_travel(time)
+
+    def token(self) -> Contract:
+        """Return a token, whose slots are counted, too."""
+        token: Json = json.loads(TOKEN.read_text("utf-8"))
+        self.contracts["token"] = self._place(token)
+        return self.contracts["token"]
+
+    @staticmethod
+    def request(token: str = NATIVE, invitees: bytes = bytes(32)) -> tuple[object, ...]:
+        """Return the terms of a request for three patients."""
+        return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees)
+
+    @staticmethod
+    def leaf(patient: ChecksumAddress) -> bytes:
+        """Return a patient's leaf."""
+        return keccak(keccak(bytes(12) + bytes.fromhex(patient[2:]) + SALT))
+
+    def acceptance(
+        self, request: int, patient: ChecksumAddress, *, signer: ChecksumAddress | None = None, mandate: int = 0
+    ) -> tuple[object, ...]:
+        """Return what a patient signs to accept, or a delegate for him."""
+        named = (self.contracts["AccessRequests"].address, self.custodian)
+        contract, custodian = (bytes(12) + bytes.fromhex(each[2:]) for each in named)
+        terms = keccak(contract + request.to_bytes(32, "big") + custodian + CONTENT)
+        wanted = int(self.researcher, 16) << 96 | EXPIRES_AT << 32 | RESEARCH << 16
+        message = self._grant_message(patient, terms, wanted) | {"mandate": mandate}
+        signature = self.signature("ConsentRegistry", "Grant", message, signer or patient)
+        authorization = (int(signer, 16) << 96 if signer else 0) | DEADLINE << 8 | mandate
+        return (patient, self.custodian, CONTENT, BUNDLE, wanted, authorization, signature)
+
+    def withdrawing(self, account: ChecksumAddress) -> ContractFunction:
+        """Return a withdrawal of coins that the account signed, its first."""
+        message = {"account": account, "token": NATIVE, "to": account, "count": 0, "deadline": DEADLINE}
+        signature = self.signature("AccessRequests", "Withdraw", message, account)
+        withdraw = self.functions("AccessRequests").withdrawSigned
+        return withdraw(account, NATIVE, account, 0, account, DEADLINE, signature)
 
     def functions(self, name: str) -> ContractFunctions:
         """Return the functions of a contract."""
@@ -277,8 +447,12 @@ class _Scene:
 
     def sign_grant(self, terms: bytes, wanted: int) -> tuple[int, bytes]:
         """Return the patient's authorization of a grant and his signature."""
-        message = {
-            "patient": self.patient,
+        return self.authorize("Grant", self._grant_message(self.patient, terms, wanted))
+
+    @staticmethod
+    def _grant_message(patient: ChecksumAddress, terms: bytes, wanted: int) -> Json:
+        return {
+            "patient": patient,
             "grantee": Web3.to_checksum_address(f"{wanted >> 96:#042x}"),
             "terms": terms,
             "bundle": BUNDLE,
@@ -290,14 +464,13 @@ class _Scene:
             "mandate": 0,
             "deadline": DEADLINE,
         }
-        return self.authorize("Grant", message)
 
     def authorize(self, struct: str, message: Json) -> tuple[int, bytes]:
         """Return an authorization of ConsentRegistry and the patient's signature."""
         return (DEADLINE << 8, self.signature("ConsentRegistry", struct, message))
 
-    def signature(self, contract: str, struct: str, message: Json) -> bytes:
-        """Return the patient's signature of a struct of one of our contracts."""
+    def signature(self, contract: str, struct: str, message: Json, signer: ChecksumAddress | None = None) -> bytes:
+        """Return the patient's, or another's, signature of a struct of one of our contracts."""
         signable = encode_typed_data(
             domain_data={
                 "name": f"medshare {contract}",
@@ -308,20 +481,23 @@ class _Scene:
             message_types={struct: STRUCTS[struct]},
             message_data=message,
         )
-        return bytes(PATIENT_ACCOUNT.sign_message(signable).signature)
+        key = self._backend.account_keys[self.w3.eth.accounts.index(signer or self.patient)]
+        return bytes(Account.from_key(key.to_bytes()).sign_message(signable).signature)
 
-    def _deploy(self, name: str, *arguments: str | int) -> Contract:
-        artifact = read_artifact(name)
+    def _deploy(self, name: str, *arguments: object) -> Contract:
+        return self._place(read_artifact(name), *arguments)
+
+    def _place(self, artifact: Json, *arguments: object) -> Contract:
         factory = self.w3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        sent = factory.constructor(*arguments).transact({"from": self.w3.eth.accounts[0], "gas": 6_000_000})
+        sent = factory.constructor(*arguments).transact({"from": self.w3.eth.accounts[0], "gas": 8_000_000})
         address = self.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
         assert address is not None
         return self.w3.eth.contract(address=address, abi=artifact["abi"])
 
-    def cost(self, function: ContractFunction, sender: ChecksumAddress, *, gas: int = GAS) -> Cost:
+    def cost(self, function: ContractFunction, sender: ChecksumAddress, *, gas: int = GAS, value: int = 0) -> Cost:
         """Send a transaction and return what it cost."""
         before = self._slots()
-        sent = function.transact({"from": sender, "gas": gas})
+        sent = function.transact({"from": sender, "gas": gas, "value": Wei(value)})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1, function
         return Cost(gas=receipt["gasUsed"], new_slots=self._slots() - before)

@@ -302,12 +302,9 @@ contract AccessRequests is Escrow, IAccessRequests {
     /// @inheritdoc IAccessRequests
     function confirm(RequestId id, address patient) external {
         Request storage request = _existing(id);
-        Reservation storage reservation = _reservations[id][patient];
 
         if (msg.sender != request.requester) revert AccessRequestsNotAllowed(msg.sender);
-        if (
-            reservation.status != ReservationStatus.Delivered && reservation.status != ReservationStatus.Disputed
-        ) revert AccessRequestsReservationNot(id, patient, reservation.status);
+        (Reservation storage reservation, ) = _unsettled(id, patient);
 
         _pay(id, request, patient, reservation);
     }
@@ -344,32 +341,45 @@ contract AccessRequests is Escrow, IAccessRequests {
     /// @inheritdoc IAccessRequests
     function release(RequestId id, address patient) external {
         Request storage request = _existing(id);
-        Reservation storage reservation = _reservations[id][patient];
-        ReservationStatus status = reservation.status;
+        (Reservation storage reservation, bool isDelivered) = _unsettled(id, patient);
 
-        if (status != ReservationStatus.Delivered && status != ReservationStatus.Disputed) {
-            revert AccessRequestsReservationNot(id, patient, status);
-        }
-        bool isDelivered = status == ReservationStatus.Delivered;
         uint256 from = uint256(reservation.since) + (isDelivered ? request.disputePeriod : request.decisionPeriod);
         if (block.timestamp < from) revert AccessRequestsTooEarly(id, from);
 
         _pay(id, request, patient, reservation);
     }
 
+    /// @dev What was delivered and neither paid nor given back; whether nobody disputes it.
+    function _unsettled(
+        RequestId id,
+        address patient
+    ) private view returns (Reservation storage reservation, bool isDelivered) {
+        reservation = _reservations[id][patient];
+        ReservationStatus status = reservation.status;
+        isDelivered = status == ReservationStatus.Delivered;
+
+        if (!isDelivered && status != ReservationStatus.Disputed) {
+            revert AccessRequestsReservationNot(id, patient, status);
+        }
+    }
+
     /// @dev Rounding is the patient's gain: nothing is left over.
     function _pay(RequestId id, Request storage request, address patient, Reservation storage reservation) private {
+        address token = request.token;
+        uint256 custodianShare = request.custodianShare;
+        uint256 consortiumShare = WHOLE - request.patientShare - custodianShare;
         uint256 reward = request.reward;
-        uint256 toCustodian = (reward * request.custodianShare) / WHOLE;
-        uint256 toConsortium = (reward * (WHOLE - request.patientShare - request.custodianShare)) / WHOLE;
+        uint256 toCustodian = (reward * custodianShare) / WHOLE;
+        uint256 toConsortium = (reward * consortiumShare) / WHOLE;
         uint256 toPatient = reward - toCustodian - toConsortium;
 
+        address custodian = reservation.custodian;
         reservation.status = ReservationStatus.Paid;
 
         emit RewardPaid(id, patient, toPatient, toCustodian, toConsortium);
-        _credit(patient, request.token, toPatient);
-        _credit(reservation.custodian, request.token, toCustodian);
-        _credit(consortium, request.token, toConsortium);
+        _credit(patient, token, toPatient);
+        _credit(custodian, token, toCustodian);
+        _credit(consortium, token, toConsortium);
     }
 
     // -------------------------------------------------------------------------------------------- DECIDED BY VOTE

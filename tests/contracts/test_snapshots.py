@@ -14,9 +14,12 @@ import difflib
 
 import gas
 import pytest
+from make_tokens import NAMES, encode
 
 pytestmark = pytest.mark.contracts
 
+ROOM = 768
+"""Bytes."""
 HOW = "if this is meant: python benchmarks/gas.py --snapshot, and commit what it writes"
 
 
@@ -44,6 +47,13 @@ def test_snapshots__folders__hold_nothing_else(costs):
     assert {path for folder in folders for path in folder.iterdir()} == expected
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_tokens__compiled_anew__are_the_committed_ones(harnesses, name):
+    committed = gas.TOKEN.with_name(f"{name}.json").read_text("utf-8")
+
+    assert committed == encode(harnesses[name]), "python tests/vectors/tokens/make_tokens.py, and commit what it writes"
+
+
 def test_gas__each_operation__keeps_the_designs_budget(costs):
     assert gas.over_budget(costs) == []
 
@@ -55,6 +65,7 @@ def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
         "setEncryptionKey, first": 2,
         "setEncryptionKeySigned, first": 2,
         "register": 1,
+        "register, one's own": 1,
         "registerSigned": 1,
         "supersede": 1,
         "grant, first": 1,
@@ -68,6 +79,24 @@ def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
         "nameGuardians, first": 2,
         "breakGlass, first of a clinician": 2,
         "breakGlass, later": 1,
+        "accredit, first": 1,
+        "propose, first": 5,
+        "propose, another contract": 4,
+        "execute, admit": 2,
+        "execute, setTokenAllowed": 1,
+        "open, first": 5,
+        "open, later": 5,
+        "open, in a token": 7,
+        "accept, open call": 2,
+        "accept, open call, by a delegate": 2,
+        "accept, open call, last place": 2,
+        "accept, by invitation": 2,
+        "confirm, first earnings": 3,
+        "confirm, in a token": 3,
+        "confirm, later": 1,
+        "release, later earnings": 1,
+        "cancel": 1,
+        "withdraw, in a token": 1,
     }
 
 
@@ -86,5 +115,7 @@ def test_gas__over_a_budget__is_marked(costs):
     assert "over budget!" not in gas.table(costs)
 
 
-def test_code_sizes__each_contract__fits_a_block_chain(costs):
-    assert all(size < gas.MAX_CODE_SIZE * 0.9 for size in gas.code_sizes().values())
+@pytest.mark.parametrize("name", gas.DEPLOYED)
+def test_code_sizes__each_contract__fits_with_room_for_a_repair(name):
+    """EIP-170 ends at 24,576 bytes, and a repair may need a few more than now. AccessRequests is the largest."""
+    assert gas.code_sizes()[name] <= gas.MAX_CODE_SIZE - ROOM
