@@ -33,6 +33,7 @@ from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
 from medshare.services.examining import Examining
+from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.history import History
 from medshare.services.inbox import Inbox
@@ -86,6 +87,7 @@ class Session:
     accepting: Accepting
     delivering: Delivering
     rewarding: Rewarding
+    governing: Governing
     inbox: Inbox
     retrieving: Retrieving
     history: History
@@ -158,6 +160,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
+        governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -191,12 +194,14 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
+            governing=governing,
             inbox=Inbox(
                 ledger=ledger,
                 clock=clock,
                 auditing=auditing,
                 emergencies=emergencies,
                 requests=RequestNotices(ledger=ledger, auditing=auditing, book=book, requesting=requesting),
+                governing=governing,
                 folder=state / "inbox",
             ),
             retrieving=retrieving,

@@ -1,4 +1,7 @@
-"""What is secret is asked for, or read from a file; where there is nobody to ask, that is an error and not a wait."""
+"""What is secret, and any text that others shall not see, is asked for or read from a file, never taken from an option.
+
+Where there is nobody to ask, that is an error and not a wait.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import click
 
 from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.keyring import read_passphrase
+from medshare.services.kept_texts import MAX_TEXT
 
-MAX_TEXT = 1 << 16
-"""Characters of a text that is asked for."""
+_LONGEST_CHARACTER = 4
+"""Bytes, in UTF-8."""
 
 
 def passphrase_of(what: str, file: Path | None, *, new: bool = False) -> str:
@@ -48,12 +52,16 @@ def ask_secret(question: str, *, instead: str, twice: bool = False) -> str:
     return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
 
 
-def text_of(path: Path | None, question: str) -> str:
-    """Return a text from a file, standard input or the keyboard: not from an option, which others see.
+def read_text(path: Path | None, question: str) -> str:
+    """Return a text: from a file, from standard input where that is ``-``, or from the person at the keyboard.
+
+    Args:
+        path: the file, if one was named.
+        question: what to ask.
 
     Raises:
         ConfigurationError: no file is named, and nobody is at the keyboard.
-        InvalidInputError: the file cannot be read, or the text is empty or too long.
+        InvalidInputError: the file cannot be read or is no text; or the text is empty or too long.
     """
     if path is None:
         if not sys.stdin.isatty():
@@ -65,7 +73,9 @@ def text_of(path: Path | None, question: str) -> str:
         text = sys.stdin.read(MAX_TEXT + 1)
     else:
         try:
-            text = path.read_bytes()[: MAX_TEXT + 1].decode()
+            with path.open("rb") as stream:
+                # One byte more than could be right, so that what is too long is refused and not cut.
+                text = stream.read(_LONGEST_CHARACTER * MAX_TEXT + 1).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInputError("the text cannot be read", hint="check the file: it is a text in UTF-8") from error
     if not text.strip() or len(text) > MAX_TEXT:

@@ -202,5 +202,7 @@ def _text(value: object) -> str:
             return "yes" if value else "no"
         case list():
             return ", ".join(_text(each) for each in value) or "-"
+        case dict():
+            return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
         case _:
             return str(value)

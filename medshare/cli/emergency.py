@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from medshare.cli.asking import text_of
+from medshare.cli.asking import read_text
 from medshare.cli.console import App, Group, moment
 from medshare.cli.ending import exit_code, report
 from medshare.cli.sending import Way, for_option, sending_options
@@ -65,7 +65,7 @@ def open_(app: App, clinician: str, patient: str, reason: str, span: str, detail
     seconds; then: medshare record history --purpose BTG, or record fetch.
     """
     actor, account = app.actor(clinician), app.keyring.resolve(patient)
-    details = text_of(details_file, "What happened")
+    details = read_text(details_file, "What happened")
     with app.session() as session:
         opened = session.emergencies.open(
             clinician=actor, patient=account, reason=_REASONS[reason], details=details, duration=parse_span(span)
@@ -185,7 +185,7 @@ def end(app: App, episode: EpisodeId, actor_name: str, way: Way) -> None:
 def review(app: App, episode: EpisodeId, reviewer: str, verdict: str, note_file: Path | None) -> None:
     """Say whether an EPISODE was justified, as an accredited reviewer who is neither clinician nor patient."""
     actor = app.actor(reviewer)
-    note = text_of(note_file, "Why")
+    note = read_text(note_file, "Why")
     with app.session() as session:
         receipt = session.emergencies.review(episode, _VERDICTS[verdict], note, reviewer=actor)
     app.show({"episode": f"{episode:#x}", "verdict": verdict, "block": receipt.block.number}, title="reviewed")

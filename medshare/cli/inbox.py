@@ -46,6 +46,7 @@ def _row(notice: Notice, name: str) -> dict[str, object]:
         "waits": notice.waits,
         "episode": f"{notice.episode_id:#x}" if notice.episode_id is not None else None,
         "request": notice.request_id,
+        "proposal": notice.proposal_id,
         "answer": notice.answer.format(me=name) or None,
     }
 

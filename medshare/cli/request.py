@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from medshare.cli.asking import text_of
+from medshare.cli.asking import read_text
 from medshare.cli.console import App, Group, moment
 from medshare.errors import InvalidInputError, MedshareError, NotARecipientError, StoreUnavailableError
 from medshare.model.documents import decode_document, encode_document
@@ -282,7 +282,7 @@ def confirm(app: App, number: RequestId, patient: str, requester: str) -> None:
 def dispute(app: App, number: RequestId, patient: str, reason_file: Path | None, requester: str) -> None:
     """Dispute a delivery, while the period for it lasts. The consortium decides; undecided, the reward is paid."""
     actor, whose = app.actor(requester), app.keyring.resolve(patient)
-    reason = text_of(reason_file, "What is wrong with the delivery")
+    reason = read_text(reason_file, "What is wrong with the delivery")
     with app.session() as session:
         session.requesting.dispute(number, whose, reason, requester=actor)
         part = session.requesting.request(number).part(whose)

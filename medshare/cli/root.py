@@ -8,6 +8,7 @@ from medshare.cli.access import access
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
 from medshare.cli.console import App
+from medshare.cli.consortium import consortium
 from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
 from medshare.cli.emergency import emergency
@@ -18,6 +19,7 @@ from medshare.cli.inbox import inbox
 from medshare.cli.network import network
 from medshare.cli.participation import accept, decline, deliver, offers, submit
 from medshare.cli.place import doctor, init
+from medshare.cli.proposing import propose
 from medshare.cli.record import record
 from medshare.cli.relay import relay
 from medshare.cli.request import request
@@ -25,6 +27,7 @@ from medshare.cli.reward import reward
 from medshare.cli.rotate import rotate
 from medshare.cli.signed import signed
 from medshare.cli.storage import storage
+from medshare.cli.voting import execute, proposal, proposals, vote
 
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 error, 2 usage or input, 3 denied, 4 not found, 5 integrity, 6 unavailable (try again), 130 "
@@ -63,6 +66,8 @@ record.add_command(history)
 record.add_command(rotate)
 for taking_part in (offers, accept, submit, deliver, decline):
     request.add_command(taking_part)
+for verb in (propose, proposals, proposal, vote, execute):
+    consortium.add_command(verb)
 for command in (
     init,
     demo,
@@ -76,6 +81,7 @@ for command in (
     emergency,
     request,
     reward,
+    consortium,
     inbox,
     relay,
     signed,

@@ -159,19 +159,30 @@ class Way:
 
     def confirm(self, app: App) -> Callable[[Sequence[Line]], bool]:
         """Return what shows a person the words of a message, and asks whether he wants it."""
+        return lambda lines: confirmed(app, lines, "Sign this?", yes=self.yes)
 
-        def asked(lines: Sequence[Line]) -> bool:
-            if self.yes and app.as_json:
-                return True
-            for label, text in lines:
-                click.echo(f"  {label}: {escaped(text)}", err=True)
-            if self.yes:
-                return True
-            if not sys.stdin.isatty():
-                raise ConfigurationError("nobody is there to be asked whether to sign", hint="say --yes in a script")
-            return click.confirm("Sign this?", err=True)
 
-        return asked
+def confirmed(app: App, lines: Sequence[Line], question: str, *, yes: bool) -> bool:
+    """Show a person, line by line, what is about to be done, and return whether he wants it.
+
+    Args:
+        app: the options before the command.
+        lines: what it is.
+        question: what to ask.
+        yes: he has said so already.
+
+    Raises:
+        ConfigurationError: nobody is at the keyboard.
+    """
+    if yes and app.as_json:
+        return True
+    for label, text in lines:
+        click.echo(f"  {label}: {escaped(text)}", err=True)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"nobody is there to be asked: {question}", hint="say --yes in a script")
+    return click.confirm(question, err=True)
 
 
 def for_option(command: Decorated) -> Decorated:

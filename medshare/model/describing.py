@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from medshare.hashing import DIGEST_SIZE
 from medshare.model.delegation import ALL_VERBS, Verbs
@@ -17,6 +16,7 @@ from medshare.model.eip712 import Domain, Value
 from medshare.model.ids import Address, clinician_of, patient_of
 from medshare.model.purpose import Purpose
 from medshare.model.request import NATIVE
+from medshare.model.telling import Names, lasting, moment, who
 from medshare.model.typed_data import (
     Signable,
     SignableAppoint,
@@ -40,12 +40,8 @@ from medshare.model.typed_data import (
 WARNING = "warning"
 """Label of the lines that come first."""
 
-Names: TypeAlias = Callable[[Address], str | None]
-"""The name that the person who signs has given an address, or None."""
-
 _VERBS = ((Verbs.GRANT, "grant access"), (Verbs.REVOKE, "revoke access"))
 _LONG_GRANT = 366 * 86_400
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 MEANINGS = {
     "TREAT": "treatment",
@@ -193,8 +189,7 @@ class _Teller:
     now: int
 
     def who(self, address: Address) -> str:
-        name = self.names(address)
-        return address if name is None else f"{name} ({address})"
+        return who(address, self.names)
 
     def purposes(self, purposes: Purpose) -> str:
         known = [f"{MEANINGS[code]} ({code})" for code in purposes.codes]
@@ -207,21 +202,13 @@ class _Teller:
         return ", ".join([*said, *([f"things unknown here (bits {rest:#x})"] if rest else [])]) or "nothing"
 
     def moment(self, at: int) -> str:
-        said = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        away = self.lasting(abs(at - self.now))
-        return f"{said} (in {away})" if at > self.now else f"{said} ({away} ago)"
+        return moment(at, self.now)
 
     def beginning(self, at: int) -> str:
         return self.moment(at) if at > self.now else "as soon as it is on chain"
 
     def lasting(self, seconds: int) -> str:
-        """Return a length of time in its two largest units."""
-        parts: list[tuple[int, str]] = []
-        for unit, size in _UNITS:
-            count, seconds = divmod(seconds, size)
-            if count or parts:
-                parts.append((count, unit))
-        return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts[:2] if count) or "no time"
+        return lasting(seconds)
 
     def token(self, token: Address) -> str:
         return "the chain's own coin" if token == NATIVE else self.who(token)

@@ -41,7 +41,6 @@ from medshare.errors import (
 from medshare.hashing import tagged_sha256
 from medshare.model.acceptance import SignedAcceptance
 from medshare.model.accreditation import AccreditationKind
-from medshare.model.describing import Names
 from medshare.model.documents import encode_document
 from medshare.model.events import BlockRef
 from medshare.model.grant import GrantRequest
@@ -57,6 +56,7 @@ from medshare.model.request import (
     ReservationStatus,
 )
 from medshare.model.study import Study
+from medshare.model.telling import Names
 from medshare.model.typed_data import SignableGrant
 from medshare.ports import Actor, Ledger, Receipt, Signer
 from medshare.services.consenting import Consenting, Prepared

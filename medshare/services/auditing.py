@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, get_args
 
 from medshare.errors import InvalidInputError, UnknownRecordError
 from medshare.model.consent import Grant, Reason, liveness
@@ -18,6 +19,7 @@ from medshare.model.events import (
     AccessRevoked,
     AllAccessRevoked,
     BlockRef,
+    ConsortiumEvent,
     ControlMoved,
     DelegateAppointed,
     EncryptionKeySet,
@@ -39,6 +41,8 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.services.acts import acts
 from medshare.services.index import LedgerIndex
+
+Told = TypeVar("Told", bound=LedgerEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,21 @@ class Emergency:
     """Where it was ended before its time."""
     released: tuple[KeysReleased, ...]
     reviewed: EpisodeReviewed | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Governance:
+    """What the consortium's own events tell, up to a block."""
+
+    events: tuple[LedgerEvent, ...]
+    """All of them, in chain order."""
+    model: LedgerModel
+    """What follows from them; it knows of nothing else."""
+    block: BlockRef
+
+    def of(self, kind: type[Told]) -> list[Told]:
+        """Return the events of one kind, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
 
 
 class Auditing:
@@ -289,6 +308,19 @@ class Auditing:
             released=tuple(event for event in about if isinstance(event, KeysReleased)),
             reviewed=reviewed[-1] if reviewed else None,
         )
+
+    # ------------------------------------------------------------------------------------- the consortium
+
+    def governance(self) -> Governance:
+        """Return what the consortium's own events tell of members, accreditations and proposals.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        block = self._index.sync()
+        told = [event for kind in get_args(ConsortiumEvent) for event in self._index.events(kind=kind)]
+        events = tuple(sorted(told, key=_chain_order))
+        return Governance(events=events, model=_replay(events), block=block)
 
     # -------------------------------------------------------------------------------------------- replaying
 

@@ -22,7 +22,6 @@ The text of details and reviews never leaves this machine: salted digests go on 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -44,10 +43,11 @@ from medshare.model.emergency import EmergencyReason, Episode, EpisodeRequest, V
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
 from medshare.model.provision import MAX_RECORDS
-from medshare.model.record import Category, RecordEntry, RecordStatus, plaintext_digest
+from medshare.model.record import Category, RecordEntry, RecordStatus
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, Emergency
 from medshare.services.emergency_keys import standing_episode, write_release
+from medshare.services.kept_texts import KeptTexts
 from medshare.services.progress import silent
 from medshare.services.safe import Safe
 from medshare.services.stored_version import StoredVersion
@@ -112,6 +112,7 @@ class Emergencies:
         self._clock = clock
         self._auditing = auditing
         self._safe = safe
+        self._texts = KeptTexts(safe)
 
     # ---------------------------------------------------------------------------------------- clinicians
 
@@ -139,7 +140,7 @@ class Emergencies:
         number = self._ledger.emergencies.standing(clinician.address, block=block).episodes + 1
         # Derived, so that a repetition after a lost answer says the same, and is sent once.
         context = bytes.fromhex(patient[2:]) + number.to_bytes(8, "big")
-        digest = self._kept(details, clinician, "medshare/emergency-details/1", context)
+        digest = self._texts.keep(details, owner=clinician, tag="medshare/emergency-details/1", context=context).digest
         request = EpisodeRequest(patient=patient, reason=reason, details=digest, duration=duration)
         intent = f"break-glass/{clinician.address}/{number}/{digest.hex()}/{duration}/{reason}"
         opened = self._ledger.emergencies.break_glass(clinician.signer, request, intent=intent)
@@ -298,7 +299,8 @@ class Emergencies:
             NotAccreditedError, EpisodeNotAllowedError: this one may not review it.
             VerdictMissingError: the verdict is none.
         """
-        digest = self._kept(note, reviewer, "medshare/emergency-review/1", episode_id.to_bytes(32, "big"))
+        context = episode_id.to_bytes(32, "big")
+        digest = self._texts.keep(note, owner=reviewer, tag="medshare/emergency-review/1", context=context).digest
         return self._ledger.emergencies.review(reviewer.signer, episode_id, verdict, digest)
 
     def set_bar(self, *, patient: Actor, barred: bool, on_behalf_of: Address | None = None) -> Receipt:
@@ -315,8 +317,8 @@ class Emergencies:
         Raises:
             EnvelopeError: they are another identity's.
         """
-        kept = self._safe.find(digest, owner.identity)
-        return None if kept is None else str(decode_document(kept)["text"])
+        kept = self._texts.find(digest, owner=owner)
+        return None if kept is None else kept.text
 
     def episodes(self, *, patient: Address | None = None, clinician: Address | None = None) -> list[EpisodeStanding]:
         """Return episodes of a patient, of a clinician, or all there are, oldest first. Raises ``LedgerError``."""
@@ -337,14 +339,6 @@ class Emergencies:
         )
 
     # ----------------------------------------------------------------------------------------- internals
-
-    def _kept(self, text: str, owner: Actor, tag: str, context: bytes) -> bytes:
-        """Keep a text with its salt; return the digest that goes on chain."""
-        said = hashlib.sha256(text.encode()).digest()
-        salt = owner.identity.derive_secret(tag, context + said)
-        digest = plaintext_digest(salt, said)
-        self._safe.keep(digest, encode_document({"text": text, "salt": salt.hex()}), owner.identity)
-        return digest
 
     def _active(self, patient: Address, custodian: Address) -> list[RecordEntry]:
         entries = self._auditing.records(patient)

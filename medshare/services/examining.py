@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -15,7 +16,9 @@ from pathlib import Path
 
 from medshare.content import Block, Cid, Codec, references
 from medshare.errors import EncryptionKeyNotSetError, MedshareError, StoreError, StoreUnavailableError
+from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.ids import Address
+from medshare.model.telling import lasting
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.journal import PublicationJournal
@@ -27,6 +30,9 @@ STALE_AFTER = 3_600
 """Seconds after which a newest block is conspicuously old."""
 LOW_SPACE = 1 << 30
 """Bytes of free disk below which something may soon fail to be written."""
+ENDS_SOON = 30
+"""Days before an accreditation ends from which on it is told."""
+_DAY = 86_400
 
 
 class Health(StrEnum):
@@ -95,6 +101,8 @@ class Examining:
         yield self._guarded("publications", partial(self._publications, deep=deep, progress=progress))
         for name, account, key in identities:
             yield self._guarded(f"identity {name}", partial(self._identity, name, account, key))
+            if self._publishes_for_others(account):
+                yield self._guarded(f"accreditation {name}", partial(self._accreditation, name, account))
 
     @staticmethod
     def _guarded(check: str, examine: Callable[[], tuple[Health, str, str]]) -> Finding:
@@ -209,3 +217,24 @@ class Examining:
                 "if that was not you, revoke everything; else publish this key or import the other one",
             )
         return Health.GOOD, "its encryption key is in the Directory", ""
+
+    def _publishes_for_others(self, account: Address) -> bool:
+        """Whether this is a custodian; where the chain cannot be read, that is told by its own check."""
+        with suppress(MedshareError):
+            return any(patient != account for patient in self._auditing.patients_of(account))
+        return False
+
+    def _accreditation(self, name: str, account: Address) -> tuple[Health, str, str]:
+        block = self._ledger.chain.head()
+        stands = self._ledger.accreditation.accreditation(account, AccreditationKind.CUSTODIAN, block=block)
+        ask = f"ask a member: medshare consortium accredit {name} --kind custodian --until 365d --as MEMBER"
+        if not self._ledger.accreditation.is_accredited(account, AccreditationKind.CUSTODIAN, block=block):
+            if stands.suspension is Suspension.BY_VOTE:
+                ask = "ask a member to propose it: medshare consortium propose reinstate-actor"
+            elif stands.suspension is Suspension.BY_MEMBER:
+                ask = f"ask the member that suspended it: medshare consortium reinstate {name} --kind custodian"
+            return Health.BAD, "it holds records of others and is no accredited custodian: it can register nothing", ask
+        left = stands.valid_until - max(block.time, self._clock.now())
+        if left < ENDS_SOON * _DAY:
+            return Health.WARNING, f"its accreditation as a custodian ends in {lasting(left)}", ask
+        return Health.GOOD, "it is an accredited custodian", ""

@@ -40,6 +40,8 @@ from medshare.ports import Clock, Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
 from medshare.services.emergencies import Emergencies, EpisodeStanding
+from medshare.services.governing import Governing
+from medshare.services.governing_notices import seats_and_accreditations, votes_due
 from medshare.services.notices import Notice, Urgency
 from medshare.services.request_notices import RequestNotices
 
@@ -63,6 +65,7 @@ class Inbox:
         auditing: the chain's events.
         emergencies: how episodes stand.
         requests: what requests for access mean for an account.
+        governing: how proposals stand.
         folder: where the marks are.
     """
 
@@ -74,6 +77,7 @@ class Inbox:
         auditing: Auditing,
         emergencies: Emergencies,
         requests: RequestNotices,
+        governing: Governing,
         folder: Path,
     ) -> None:
         self._ledger = ledger
@@ -81,14 +85,15 @@ class Inbox:
         self._auditing = auditing
         self._emergencies = emergencies
         self._requests = requests
+        self._governing = governing
         self._folder = folder
 
     def read(self, account: Address, *, everything: bool = False) -> Mail:
         """Return what waits for ``account``, and what happened since it was ``seen``, emergencies first, newest first.
 
         Args:
-            account: whose inbox: a patient's, delegate's, clinician's, custodian's, reviewer's, requester's or ethics
-                committee's.
+            account: whose inbox: a patient's, delegate's, clinician's, custodian's, reviewer's, requester's, ethics
+                committee's or member's.
             everything: all that ever happened.
 
         Raises:
@@ -99,6 +104,7 @@ class Inbox:
         notices = [*self._as_patient(account, block, after), *self._as_clinician(account, after)]
         notices += [*self._as_custodian(account), *self._as_reviewer(account, block)]
         notices += self._requests.of(account, self._patients(account, block), after=after, now=self._now(block))
+        notices += [*votes_due(self._governing, account), *seats_and_accreditations(self._governing, account, after)]
         notices.sort(key=lambda notice: (notice.urgency, not notice.waits, -notice.at))
         return Mail(notices=tuple(dict.fromkeys(notices)), block=block)
 

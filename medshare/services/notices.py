@@ -1,11 +1,11 @@
-"""A notice: one thing that happened to somebody, or waits for him, as his inbox tells it."""
+"""What an inbox tells: one thing that happened, or that waits, and how pressing it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-from medshare.model.ids import Address, EpisodeId, RequestId
+from medshare.model.ids import Address, EpisodeId, ProposalId, RequestId
 
 
 class Urgency(IntEnum):
@@ -39,5 +39,6 @@ class Notice:
     """Whether it is told again until it is answered."""
     episode_id: EpisodeId | None = None
     request_id: RequestId | None = None
+    proposal_id: ProposalId | None = None
     answer: str = ""
     """The command that answers it; ``{me}`` stands for whose inbox it is."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from medshare.model.delegation import Circle, DelegationRequest
-from medshare.model.describing import Names
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.telling import Names
 from medshare.model.typed_data import Signable, SignedMessage
 from medshare.ports import (
     AuthorityLedger,

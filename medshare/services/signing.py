@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from medshare.errors import SignatureInvalidError, SignatureMismatchError, SigningRefusedError, WrongDomainError
-from medshare.model.describing import Line, Names, describe
+from medshare.model.describing import Line, describe
 from medshare.model.eip712 import Domain
 from medshare.model.ids import Address
 from medshare.model.signatures import normalised, recover
+from medshare.model.telling import Names
 from medshare.model.typed_data import Signable, SignedMessage, check_deadline, check_signer, digest, to_typed_data
 from medshare.ports import Clock, ContractWallets, Ledger, Signer, TypedDataSigner
 from medshare.services.drafting import Drafting

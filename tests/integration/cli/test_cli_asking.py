@@ -1,20 +1,25 @@
-"""How a secret is asked for.
+"""How a secret, or a text that others shall not see, is asked for.
 
 given a passphrase that is needed
 ├─ a file is named: it is read
 ├─ none is, and somebody is at the keyboard: it is asked for unseen, a new one twice
 └─ none is, and nobody is there: an error that says how to give it, and no wait
+given a text
+├─ a file, standard input or the keyboard: it is read whole
+└─ empty, too long, not UTF-8, not there: refused, and never cut
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 import pytest
 
-from medshare.cli.asking import ask_secret, passphrase_of
-from medshare.errors import ConfigurationError
+from medshare.cli.asking import ask_secret, passphrase_of, read_text
+from medshare.errors import ConfigurationError, InvalidInputError
+from medshare.services.kept_texts import MAX_TEXT
 
 pytestmark = pytest.mark.integration
 
@@ -52,3 +57,40 @@ def test_ask_secret__nobody_there__says_how_to_give_it(monkeypatch: pytest.Monke
     with pytest.raises(ConfigurationError, match="The key") as caught:
         ask_secret("The key", instead="name a variable")
     assert caught.value.hint == "name a variable"
+
+
+def test_read_text__from_a_file_standard_input_or_the_keyboard__is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "text"
+    longest = "\U0001f3e5" * MAX_TEXT
+    file.write_text(longest)
+    assert read_text(file, "Why") == longest
+    monkeypatch.setattr(sys, "stdin", io.StringIO("piped"))
+    assert read_text(Path("-"), "Why") == "piped"
+    with pytest.raises(ConfigurationError, match="Why"):
+        read_text(None, "Why")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "typed")
+    assert read_text(None, "Why") == "typed"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" \n",
+        b"a" * (MAX_TEXT + 1),
+        b"a" + "\xe9".encode() * MAX_TEXT,
+        "\U0001f3e5".encode() * (MAX_TEXT + 1),
+        b"\xff",
+    ],
+    ids=["empty", "blank", "too long", "too long in Latin", "too long in pictures", "no UTF-8"],
+)
+def test_read_text__empty_too_long_or_no_text__is_refused_and_not_cut(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(content)
+    with pytest.raises(InvalidInputError):
+        read_text(file, "Why")
+    with pytest.raises(InvalidInputError):
+        read_text(tmp_path / "none", "Why")

@@ -26,6 +26,25 @@ from medshare.cli.root import cli as root
 
 pytestmark = pytest.mark.integration
 
+ACCREDITATION = {"actor", "kind", "member", "until", "in_force", "why_not"}
+PROPOSAL = {"proposal", "state", "what", "proposer", "votes", "needed", "deadline", "block"}
+PROPOSALS: dict[str, list[str]] = {
+    "admit": ["clinic"],
+    "remove": ["clinic"],
+    "suspend": ["clinic"],
+    "reinstate": ["clinic"],
+    "rules": ["--quorum", "60", "--voting-period", "10d"],
+    "suspend-actor": ["hospital", "--kind", "custodian"],
+    "reinstate-actor": ["hospital", "--kind", "custodian"],
+    "approve-study": ["1"],
+    "cancel-request": ["1"],
+    "decide": ["1", "--patient", "patient", "--return"],
+    "token": [ADDRESS_OF_NOBODY, "--allow"],
+    "split": ["--category", "non-profit", "--patient", "72.5", "--custodian", "20"],
+    "periods": ["--dispute", "7d", "--decision", "30d"],
+    "withdraw-treasury": ["--to", "clinic"],
+}
+
 # Each command with words that must end well, and the keys of its JSON. {…} is filled in by `filled`.
 COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "init": ([], {"home", "network", "store", "block"}),
@@ -155,13 +174,33 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             "file",
         },
     ),
-    "emergency accredit": (["doctor", "--kind", "clinician", "--until", "30d"], {"who", "kind", "until", "block"}),
     "emergency serve": (["--as", "hospital", "--once"], set()),
     "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
     "emergency list": ([], set()),
     "request list": ([], set()),
     "request offers": (["--as", "patient"], set()),
     "reward show": (["--account", "patient"], set()),
+    "consortium show": (
+        [],
+        {
+            "consortium",
+            "members",
+            "quorum_percent",
+            "votes_needed",
+            "voting_period_seconds",
+            "open_proposals",
+            "block",
+        },
+    ),
+    "consortium members": ([], {"seat", "member", "status", "admitted_at"}),
+    "consortium accredit": (["doctor", "--kind", "assessor", "--until", "30d"], {*ACCREDITATION, "block"}),
+    "consortium suspend": (["hospital", "--kind", "custodian"], {*ACCREDITATION, "block"}),
+    "consortium accreditations": ([], ACCREDITATION),
+    **{
+        f"consortium propose {verb}": ([*words, "--reason-file", "{file}", "--export", "{new}"], {*PROPOSAL, "file"})
+        for verb, words in PROPOSALS.items()
+    },
+    "consortium proposals": ([], set()),
     "inbox": (["--as", "patient"], set()),
     "audit may-read": (
         ["--patient", "patient"],
@@ -182,6 +221,7 @@ EMPTY_HERE = {
     "newest version",
     "ended at",
     "revoked at",
+    "why not",
 }  # a column in which nothing is said is not shown to people
 IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"}  # people are told in a sentence
 IN_A_STORY = {
@@ -191,7 +231,8 @@ IN_A_STORY = {
     *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
-}  # they need what came before them: test_cli_people.py, test_cli_signing.py, test_cli_requests.py
+    *("consortium reinstate", "consortium proposal", "consortium vote", "consortium execute"),
+}  # they need what came before them: test_cli_people.py, test_cli_signing.py, ..._consortium.py, ..._requests.py
 ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
 
 

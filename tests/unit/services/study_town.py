@@ -21,6 +21,7 @@ from medshare.ports import Actor
 from medshare.services.accepting import Accepted, Accepting, Asking, Choice
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
+from medshare.services.governing import Governing
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.offering import Offering
@@ -103,6 +104,7 @@ class StudyTown:
             auditing=world.auditing,
             emergencies=emergencies,
             requests=RequestNotices(ledger=ledger, auditing=world.auditing, book=self.book, requesting=self.requesting),
+            governing=Governing(ledger=ledger, clock=world.clock, auditing=world.auditing, safe=self.safe),
             folder=world.folder / "inbox",
         )
 

@@ -18,6 +18,7 @@ from world import DAY
 from medshare.model.emergency import Verdict
 from medshare.model.ids import Address
 from medshare.services.notices import Urgency
+from medshare.testing import new_actor
 
 pytestmark = pytest.mark.unit
 
@@ -72,6 +73,7 @@ def test_read__away_during_the_whole_emergency__is_told_all_of_it(town: Town) ->
 
 
 def test_read__a_review_is_overdue__patient_clinician_and_reviewer_are_told(town: Town) -> None:
+    assert kinds(town, town.reviewer.address, seen=True) == ["Accredited"]
     town.break_glass()
     assert kinds(town, town.reviewer.address) == ["ReviewDue"]
     town.pass_by(72 * HOUR)
@@ -140,6 +142,8 @@ def test_read__a_delegate__gets_what_concerns_whom_he_represents(town: Town) -> 
 
 def test_read__a_custodian__is_asked_for_keys_until_he_released_them(town: Town) -> None:
     hospital = town.world.hospital
+    for account in (hospital.address, town.clinician.address):
+        assert kinds(town, account, seen=True) == ["Accredited"]
     episode_id = town.break_glass()
     assert kinds(town, hospital.address) == []
     town.world.publish()
@@ -154,4 +158,4 @@ def test_read__a_custodian__is_asked_for_keys_until_he_released_them(town: Town)
 def test_read__a_stranger__gets_nothing(town: Town) -> None:
     town.appoint()
     town.break_glass()
-    assert kinds(town, town.world.stranger.address) == []
+    assert kinds(town, new_actor().address) == []
