@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asked import request_notices
 from world import DAY, World, new_world
 
 from medshare.chain import LocalSigner
@@ -20,12 +21,7 @@ from medshare.services.emergencies import Emergencies
 from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.inbox import Inbox
-from medshare.services.index import LedgerIndex
 from medshare.services.representing import Appointed, Representing, everything_for
-from medshare.services.request_book import RequestBook
-from medshare.services.request_journal import RequestJournal
-from medshare.services.request_notices import RequestNotices
-from medshare.services.requesting import Requesting
 from medshare.services.safe import Safe
 from medshare.testing import NamedSigner, new_actor
 
@@ -71,7 +67,7 @@ class Town:
             auditing=world.auditing,
             emergencies=self.emergencies,
             governing=self.governing,
-            requests=self.request_notices(),
+            requests=request_notices(world, self.safe),
             folder=world.folder / "inbox",
         )
         self.accredit(self.clinician)
@@ -79,21 +75,6 @@ class Town:
 
     def accredit(self, actor: Actor, kind: AccreditationKind = AccreditationKind.CLINICIAN, days: int = 365) -> None:
         self.world.chain.accredit(actor.address, kind, self.world.clock.now() + days * DAY)
-
-    def request_notices(self) -> RequestNotices:
-        world = self.world
-        book = RequestBook(index=LedgerIndex(world.folder / "index.sqlite", world.ledger.chain))
-        requesting = Requesting(
-            ledger=world.ledger,
-            store=world.store,
-            clock=world.clock,
-            auditing=world.auditing,
-            book=book,
-            journal=RequestJournal(world.folder),
-            safe=self.safe,
-            retrieving=world.retrieving,
-        )
-        return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)
 
     def appoint(self, delegate: Actor | None = None, **more) -> Appointed:
         wanted = {

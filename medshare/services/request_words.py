@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from medshare.model.describing import Line
 from medshare.model.ids import Address
-from medshare.model.request import DAY, NATIVE, AccessRequest, RequestCategory
+from medshare.model.request import NATIVE, AccessRequest, RequestCategory
 from medshare.model.study import Study
-from medshare.model.telling import Names
+from medshare.model.telling import Names, moment, who
 
 _CATEGORIES = {
     RequestCategory.NON_PROFIT: "research that nobody profits from",
@@ -29,18 +27,18 @@ def request_lines(
         names: asked for each address.
         now: Unix seconds.
     """
-    vouching = "nobody vouches for the requester now" if accredited_by is None else _who(accredited_by, names)
+    vouching = "nobody vouches for the requester now" if accredited_by is None else who(accredited_by, names)
     lines = [
         Line("request", str(request.request_id)),
         Line("study", study.title),
         Line("what for", study.summary),
-        Line("who asks", f"{_who(request.requester, names)}, for {study.institution}, by his own word"),
+        Line("who asks", f"{who(request.requester, names)}, for {study.institution}, by his own word"),
         Line("accredited by", vouching),
         Line("contact", study.contact),
         Line("wants", study.wanted.in_words()),
         Line("category", category_in_words(request.terms.category)),
-        Line("can be accepted until", _moment(request.terms.deadline)),
-        Line("access lasts until", f"{_moment(request.access_until)} ({_days(request.access_until - now)} from now)"),
+        Line("can be accepted until", moment(request.terms.deadline, now)),
+        Line("access lasts until", moment(request.access_until, now)),
         Line("reward", reward_in_words(request, names)),
     ]
     if study.reward_in_words is not None:
@@ -61,21 +59,7 @@ def reward_in_words(request: AccessRequest, names: Names) -> str:
     if not terms.reward:
         return "none"
     to_patient, to_custodian, to_consortium = request.split.divide(terms.reward)
-    token = "wei of the chain's own coin" if terms.token == NATIVE else f"units of token {_who(terms.token, names)}"
+    token = "wei of the chain's own coin" if terms.token == NATIVE else f"units of token {who(terms.token, names)}"
     return (
         f"{to_patient} {token} for the patient ({to_custodian} for the custodian, {to_consortium} for the consortium)"
     )
-
-
-def _who(address: Address, names: Names) -> str:
-    name = names(address)
-    return address if name is None else f"{name} ({address})"
-
-
-def _days(seconds: int) -> str:
-    days = max(seconds, 0) // DAY
-    return f"{days} day{'' if days == 1 else 's'}"
-
-
-def _moment(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

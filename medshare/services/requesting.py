@@ -19,7 +19,6 @@ goes on with the same document.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,12 +48,13 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import decode_document, encode_document
 from medshare.model.events import BlockRef
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
-from medshare.model.record import RecordRef, plaintext_digest
+from medshare.model.record import RecordRef
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
 from medshare.model.study import Study
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import open_terms
+from medshare.services.kept_texts import KeptTexts, SaltedText
 from medshare.services.published_keys import published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
 from medshare.services.request_journal import Opening, OpeningStage, RequestJournal
@@ -125,7 +125,7 @@ class Requesting:
         self._auditing = auditing
         self._book = book
         self._journal = journal
-        self._safe = safe
+        self._texts = KeptTexts(safe)
         self._retrieving = retrieving
 
     # --------------------------------------------------------------------------------------------- opening
@@ -400,20 +400,18 @@ class Requesting:
                 contract would.
         """
         context = request_id.to_bytes(32, "big") + bytes.fromhex(patient[2:])
-        said = hashlib.sha256(reason.encode()).digest()
-        salt = requester.identity.derive_secret("medshare/dispute-reason/1", context + said)
-        digest = plaintext_digest(salt, said)
-        self._safe.keep(digest, encode_document({"text": reason, "salt": salt.hex()}), requester.identity)
-        return self._ledger.requests.dispute(requester.signer, request_id, patient, digest)
+        kept = self._texts.keep(reason, owner=requester, tag="medshare/dispute-reason/1", context=context)
+        return self._ledger.requests.dispute(requester.signer, request_id, patient, kept.digest)
 
-    def reason_of(self, part: Part, *, requester: Actor) -> str | None:
-        """Return why a delivery was disputed, where it was written here by ``requester``, or None.
+    def reason_of(self, part: Part, *, requester: Actor) -> SaltedText | None:
+        """Return why a delivery was disputed, with its salt, where it was written here by ``requester``, or None.
+
+        Whoever is to decide compares the two with the chain.
 
         Raises:
             EnvelopeError: it is another identity's.
         """
-        kept = None if part.disputed is None else self._safe.find(part.disputed.reason, requester.identity)
-        return None if kept is None else str(decode_document(kept)["text"])
+        return None if part.disputed is None else self._texts.find(part.disputed.reason, owner=requester)
 
     def release(self, request_id: RequestId, patient: Address, *, payer: Signer) -> Receipt:
         """Have a reward paid that nobody disputed, or whose dispute nobody decided, in time; anybody may send.

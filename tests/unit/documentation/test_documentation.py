@@ -93,6 +93,8 @@ def test_requests_page__its_study_and_policy__are_a_study_and_a_policy() -> None
     found = match(policy.data_use, study.intended_use, ancestry=policy.ancestry, now=study.deadline)
     assert found.outcome is DuoOutcome.ALLOWED
     assert len(policy.rules) == 2
+
+
 def test_glossary__each_word__is_explained_once() -> None:
     rows = [line.split("|")[1] for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line[:3] == "| *"]
     words = [word for row in rows for word in re.findall(r"\*\*(.+?)\*\*", row)]

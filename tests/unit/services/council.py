@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asked import request_notices
 from service_doubles import Faults
 from world import DAY, World, new_world
 
@@ -46,6 +47,7 @@ class Council:
                 ledger=world.ledger, store=world.store, clock=world.clock, auditing=world.auditing, safe=self.safe
             ),
             governing=self.governing,
+            requests=request_notices(world, self.safe),
             folder=world.folder / "inbox",
         )
         for newcomer in (self.clinic, self.laboratory):

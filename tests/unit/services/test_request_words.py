@@ -35,7 +35,7 @@ def test_lines__of_a_study__tell_all_that_a_patient_must_know() -> None:
     assert "laboratory" in said["wants"]
     assert "NORELINK" in said["wants"]
     assert said["category"] == "research that nobody profits from"
-    assert "120 days from now" in said["access lasts until"]
+    assert "in 120 days" in said["access lasts until"]
     assert said["reward"].startswith("700001 wei")
     assert said["reward, in the requester's words"] == STUDY.reward_in_words
     assert said["ethics approval, by the requester's word"] == "HUS/1/2026"
@@ -56,7 +56,7 @@ def test_reward__in_a_token__names_it() -> None:
 
 def test_days__of_access_that_is_over_or_ends_tomorrow__are_counted() -> None:
     study = replace(STUDY, access_days=0)
-    for now, said in ((study.deadline - DAY, "1 day from now"), (study.deadline + DAY, "0 days from now")):
+    for now, said in ((study.deadline - DAY, "in 1 day"), (study.deadline + DAY, "1 day ago")):
         lines = dict(request_lines(on_chain(study), study, accredited_by=None, names=NAMES.get, now=now))
         assert said in lines["access lasts until"]
 

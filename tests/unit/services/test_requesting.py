@@ -444,7 +444,10 @@ def test_dispute__decided_or_not__goes_back_or_is_paid(town: StudyTown) -> None:
     request_id = town.delivered(patients=[town.mary, town.paul])
     for patient in (town.mary, town.paul):
         town.requesting.dispute(request_id, patient.address, "empty values", requester=town.researcher)
-    assert town.requesting.reason_of(town.part(request_id), requester=town.researcher) == "empty values"
+    reason = town.requesting.reason_of(town.part(request_id), requester=town.researcher)
+    assert reason is not None
+    assert reason.text == "empty values"
+    assert reason.digest == town.part(request_id).disputed.reason
     town.vote(DecideDispute(request_id=request_id, patient=town.mary.address, paid=False))
     assert town.part(request_id).status is ReservationStatus.RETURNED
     assert town.credit(town.researcher.address) == STUDY.reward
