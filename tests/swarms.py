@@ -6,6 +6,7 @@ again under the same address, and told to speak to a partner no more; what was s
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from nodes import _die_with_parent, _stop, require
+
+from medshare.content import Cid
 
 _START_SECONDS = 120.0
 _SEEN_SECONDS = 60.0
@@ -76,6 +80,11 @@ class SwarmNode:
         )
         return done.stdout.strip()
 
+    def block_file(self, cid: Cid) -> Path:
+        """Return where a block lies on its disk."""
+        digest = base64.b32encode(b"\x12\x20" + cid.digest).decode().rstrip("=")
+        return self.folder / "repo" / "blocks" / digest[-3:-1] / f"{digest}.data"
+
     # ------------------------------------------------------------------------------------------- configuring
 
     def initialise(self, swarm_key: str) -> None:
@@ -120,8 +129,9 @@ class SwarmNode:
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it, unless it runs, and do not wait."""
-        if self.process is not None:
+        """Start it, unless it runs, and do not wait: from the main thread, since it ends with the one that starts it."""
+        assert threading.current_thread() is threading.main_thread()
+        if self.process is not None and self.process.poll() is None:
             return
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.errors import StoreError, StoreUnavailableError
 from medshare.ports import BlobStore, Collected
-from medshare.services.storage_nodes import StorageNode, bring, in_turn
+from medshare.services.storage_nodes import StorageNode, bring, in_turn, told
 
 REST_SECONDS = 60.0
 """For how long a node that did not answer is left alone: a thousand records need not wait for it a thousand times."""
@@ -131,6 +131,6 @@ class ReplicatedStore:
 
     def _note(self, name: str, error: StoreError, reasons: dict[str, str]) -> None:
         _log.debug("storage node %s: %s", name, error)
-        reasons[name] = str(error)
+        reasons[name] = told(error)
         if isinstance(error, StoreUnavailableError):
             self._resting[name] = self._now() + REST_SECONDS

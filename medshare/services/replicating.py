@@ -19,7 +19,7 @@ from medshare.ports import BlobStore, Clock
 from medshare.services.index import LedgerIndex
 from medshare.services.named_roots import Keep, NamedRoot, RootKind, named_roots
 from medshare.services.progress import Progress, silent
-from medshare.services.storage_nodes import StorageNode, bring, first_of, in_turn, mend
+from medshare.services.storage_nodes import StorageNode, bring, first_of, in_turn, mend, told
 
 HERE = "here"
 """What one's own store is called; no node is."""
@@ -299,6 +299,8 @@ class Replicating:
         reasons: dict[str, str] = {}
         if not step.sources:
             reasons["all"] = "nobody who answers holds it: import it from a CAR archive, or start the node that has it"
+        elif len(step.damaged) + len(step.candidates) < step.wanted:
+            reasons["all"] = "too few nodes answer"
         attempts = [(name, mend) for name in step.damaged] + [(name, bring) for name in step.candidates]
         pinned: list[str] = []
         for name, verb in attempts if step.sources else ():
@@ -309,7 +311,7 @@ class Replicating:
                 verb(step.root, self._nodes[name], first_of(others))
                 pinned.append(name)
             except StoreError as error:
-                reasons[name] = str(error)
+                reasons[name] = told(error)
         return Repaired(
             root=step.root,
             kind=step.kind,
@@ -354,7 +356,7 @@ def _answer(node: StorageNode, wanted: Sequence[Cid], tell: Callable[[], None], 
             holds = dict(zip(wanted, pool.map(ask, wanted), strict=True))
     except MedshareError as error:
         _log.debug("storage node %s: %s", node.name, error)
-        return NodeAnswer(name=node.name, trouble=f"{error}; {error.hint}" if error.hint else str(error))
+        return NodeAnswer(name=node.name, trouble=told(error))
     lost = frozenset(root for root in wanted if root in pins and holds[root] is False)
     return NodeAnswer(
         name=node.name,
@@ -420,9 +422,9 @@ def _give_up(name: str, store: BlobStore, root: Cid, blocks: Sequence[Cid]) -> G
         store.unpin(root)
         store.collect()
     except MedshareError as error:
-        trouble = str(error)
+        trouble = told(error)
     try:
         remaining = sum(store.has(cid) for cid in blocks)
     except MedshareError as error:
-        return GivenUp(name=name, gone=False, remaining=0, trouble=trouble or str(error))
+        return GivenUp(name=name, gone=False, remaining=0, trouble=trouble or told(error))
     return GivenUp(name=name, gone=remaining == 0, remaining=remaining, trouble=trouble)

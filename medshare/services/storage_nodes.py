@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from medshare.content import MAX_BLOCK_SIZE, Block, BlockSource, Cid, references, verify_block, walk
-from medshare.errors import BlobMismatchError, BlobNotFoundError, StoreError, StoreUnavailableError
+from medshare.errors import BlobMismatchError, BlobNotFoundError, MedshareError, StoreError, StoreUnavailableError
 from medshare.ports import BlobStore
 
 
@@ -66,9 +66,20 @@ def mend(root: Cid, node: StorageNode, source: BlockSource) -> int:
         return True
 
     sent = _send(root, node, source, is_sound)
-    for _ in walk(node.store.get, root):
-        pass
+    try:
+        for _ in walk(node.store.get, root):
+            pass
+    except BlobMismatchError as error:
+        # Kubo takes no block that it believes it has.
+        error.hint = "stop that node, let it drop false blocks (ipfs repo verify --drop), start it and repair again"
+        raise
     return sent
+
+
+def told(error: MedshareError) -> str:
+    """Return why a node could not do something, in one line."""
+    # That one can try again goes without saying: a repair is trying again.
+    return f"{error}; {error.hint}" if error.hint not in ("", StoreUnavailableError.hint) else str(error)
 
 
 def _send(root: Cid, node: StorageNode, source: BlockSource, holds: Callable[[Cid], bool]) -> int:
