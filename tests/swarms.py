@@ -129,7 +129,7 @@ class SwarmNode:
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it, unless it runs, and do not wait: from the main thread, since it ends with the one that starts it."""
+        """Start it, unless it runs, and do not wait. It ends with the thread that starts it: the main one."""
         assert threading.current_thread() is threading.main_thread()
         if self.process is not None and self.process.poll() is None:
             return
