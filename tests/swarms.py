@@ -28,6 +28,7 @@ from medshare.content import Cid
 
 _START_SECONDS = 120.0
 _SEEN_SECONDS = 60.0
+_COMMAND_SECONDS = 300.0
 _NAMES = ("clinic", "hospital", "laboratory", "practice", "registry")
 
 
@@ -76,9 +77,16 @@ class SwarmNode:
         """Run ``ipfs`` against the node; return what it prints."""
         command = [str(self.binary), *arguments]
         done = subprocess.run(
-            command, env=self.environment, check=True, capture_output=True, text=True, timeout=_SEEN_SECONDS
+            command, env=self.environment, check=True, capture_output=True, text=True, timeout=_COMMAND_SECONDS
         )
         return done.stdout.strip()
+
+    def output(self, *arguments: str) -> Iterator[bytes]:
+        """Run ``ipfs`` against the node; yield what it prints, piece by piece."""
+        with subprocess.Popen([str(self.binary), *arguments], env=self.environment, stdout=subprocess.PIPE) as running:
+            assert running.stdout is not None
+            yield from iter(lambda: running.stdout.read(1 << 20), b"")
+        assert running.returncode == 0
 
     def block_file(self, cid: Cid) -> Path:
         """Return where a block lies on its disk."""
