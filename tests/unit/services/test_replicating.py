@@ -214,8 +214,9 @@ def test_repair__a_node_is_full__another_takes_its_place(consortium: Consortium)
     consortium.stores["clinic"].space = 3
     done = consortium.repair()
     assert all(one.done for one in done)
-    assert any(dict(one.reasons) == {"clinic": "the node's disk is full"} for one in done)
-    assert not any(one.root in consortium.stores["clinic"].pins() for one in done)
+    assert all(set(one.pinned) == {"hospital", "laboratory"} for one in done)
+    assert all(set(one.reasons) <= {("clinic", "the node's disk is full")} for one in done)
+    assert consortium.stores["clinic"].pins() == frozenset()
 
 
 def test_repair__too_few_nodes__does_what_it_can_and_says_the_rest(consortium: Consortium) -> None:
