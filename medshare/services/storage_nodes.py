@@ -78,8 +78,8 @@ def mend(root: Cid, node: StorageNode, source: BlockSource) -> int:
 
 def told(error: MedshareError) -> str:
     """Return why a node could not do something, in one line."""
-    # That one can try again goes without saying: a repair is trying again.
-    return f"{error}; {error.hint}" if error.hint not in ("", StoreUnavailableError.hint) else str(error)
+    # What is always said of such an error speaks of one's own store; what was said of this one is worth repeating.
+    return f"{error}; {error.hint}" if error.hint != type(error).hint else str(error)
 
 
 def _send(root: Cid, node: StorageNode, source: BlockSource, holds: Callable[[Cid], bool]) -> int:

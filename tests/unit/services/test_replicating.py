@@ -211,7 +211,7 @@ def test_repair__own_store_lost_it__copies_from_another_node(consortium: Consort
 
 
 def test_repair__a_node_is_full__another_takes_its_place(consortium: Consortium) -> None:
-    consortium.stores["clinic"].space = 3
+    consortium.stores["clinic"].space = 0
     done = consortium.repair()
     assert all(one.done for one in done)
     assert all(set(one.pinned) == {"hospital", "laboratory"} for one in done)
