@@ -173,3 +173,31 @@ def test_nodes__none_are_named__says_how(cli: CommandLine) -> None:
         answer = cli("storage", verb)
         assert answer.code == 1
         assert "[replication]" in answer.err
+
+
+def test_init__again__keeps_the_nodes_and_gateways_that_are_named(cli: CommandLine) -> None:
+    before = Settings.load(cli.home.path)
+    replace(before, store=replace(before.store, gateways=("http://127.0.0.1:8080",))).save()
+    cli.json("init", "--store", "local")
+    after = Settings.load(cli.home.path)
+    assert after.replication == before.replication
+    assert after.store.gateways == ("http://127.0.0.1:8080",)
+
+
+@pytest.mark.parametrize("words", [["--store", "gateway"], ["--gateway", "http://127.0.0.1:8080"]], ids=str)
+def test_init__gateway_without_the_other_half__is_refused(cli: CommandLine, words: list[str]) -> None:
+    answer = cli("init", *words)
+    assert answer.code == 2
+    assert "--gateway" in answer.err
+
+
+def test_publish_folder__a_node_is_down__says_how_many_fall_short(
+    cli: CommandLine, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], clinic: FakeKubo
+) -> None:
+    import publish_folder
+
+    clinic.misbehave("block/stat", "500")
+    (tmp_path / "one.json").write_bytes(OBSERVATION.replace(b"7", b"8"))
+    options = ["--home", str(cli.home.path), "--passphrase-file", str(cli.home.passphrase_file)]
+    assert publish_folder.main([str(tmp_path), "--as", "hospital", "--patient", "patient", *options]) == 0
+    assert b"1 of them are pinned by fewer storage nodes" in capsysbinary.readouterr().err
