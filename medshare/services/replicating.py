@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Lock
 
 from medshare.content import BlockSource, Cid, references, walk
 from medshare.errors import MedshareError, StoreError, StoreUnavailableError
@@ -334,10 +335,12 @@ class _Summed:
     def __init__(self, progress: Progress, what: str, total: int) -> None:
         self._progress, self._what, self._total = progress, what, total
         self._done = 0
+        self._lock = Lock()
 
     def __call__(self) -> None:
-        self._done += 1
-        self._progress(self._what, self._done, self._total)
+        with self._lock:
+            self._done += 1
+            self._progress(self._what, self._done, self._total)
 
 
 def _answer(node: StorageNode, wanted: Sequence[Cid], tell: Callable[[], None], *, deep: bool) -> NodeAnswer:
