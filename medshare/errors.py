@@ -6,7 +6,8 @@
     ├─ ConfigurationError
     │  ├─ HomeNotFoundError
     │  ├─ UnknownNetworkError · WrongChainError · DeploymentNotFoundError · DeploymentMismatchError
-    │  └─ UnknownIdentityError · IdentityExistsError
+    │  ├─ UnknownIdentityError · IdentityExistsError
+    │  └─ ReadOnlyStoreError
     ├─ InvalidInputError            (also ValueError)
     ├─ KeyFileError
     │  └─ WrongPassphraseError
@@ -16,7 +17,9 @@
     │  └─ KeyCommitmentError
     ├─ StoreError
     │  ├─ BlobNotFoundError · BlobMismatchError · MalformedBlobError · BlobTooLargeError
-    │  └─ StoreUnavailableError · StoreFullError
+    │  ├─ StoreFullError
+    │  └─ StoreUnavailableError
+    │     └─ StoreRefusedError
     ├─ SigningError
     │  ├─ WrongDomainError · DeadlineTooFarError
     │  └─ SignerUnavailableError · SigningRefusedError · SignatureMismatchError
@@ -144,6 +147,15 @@ class IdentityExistsError(ConfigurationError):
         self.name = name
 
 
+class ReadOnlyStoreError(ConfigurationError):
+    """The store only reads, and was to keep or to give up something."""
+
+    hint = 'publish and grant through a node of your own: in [store], kind = "kubo" with its address'
+
+    def __init__(self) -> None:
+        super().__init__("a gateway is only read from: it keeps nothing for you")
+
+
 class InvalidInputError(MedshareError, ValueError):
     """A value from the caller or from a document cannot be what it is said to be."""
 
@@ -242,6 +254,12 @@ class StoreUnavailableError(StoreError):
     """The store cannot be reached, stalled, or broke off."""
 
     hint = "try again: nothing was lost, and a repeated operation does nothing twice"
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The store asks for credentials, or does not take those it was shown: trying again does not help."""
+
+    hint = "check the name, password or token"
 
 
 class StoreFullError(StoreError):

@@ -22,10 +22,11 @@ from pathlib import Path
 from medshare.chain import OpenChain, deployment_file, load_network, open_chain
 from medshare.chain.networks import NetworkKind
 from medshare.chain.signing import ChainWallets, domains_of
+from medshare.content import Cid, Codec
 from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.keyring import Keyring
-from medshare.places import open_keyring, open_store
+from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
 from medshare.services.auditing import Auditing
@@ -43,6 +44,8 @@ from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
+from medshare.services.replicated_store import ReplicatedStore, Shortfall
+from medshare.services.replicating import Replicating
 from medshare.services.representing import Representing
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
@@ -55,7 +58,7 @@ from medshare.services.safe import Safe
 from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
 from medshare.settings import Settings
-from medshare.storage import KuboBlobStore
+from medshare.storage import GatewayBlobStore, KuboBlobStore, SeveralStores
 
 
 class SystemClock:
@@ -94,6 +97,12 @@ class Session:
     auditing: Auditing
     examining: Examining
     signing: Signing
+    replicating: Replicating
+
+    @property
+    def shortfalls(self) -> tuple[Shortfall, ...]:
+        """What this session has pinned at fewer of the institutions' nodes than it should be."""
+        return self.store.shortfalls if isinstance(self.store, ReplicatedStore) else ()
 
     def relaying(self, payer: Signer, policy: RelayPolicy | None = None) -> Relaying:
         """Return what sends signed messages of others, paid for by ``payer``."""
@@ -125,9 +134,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         raise DeploymentNotFoundError(profile.name)
     with ExitStack() as resources:
         chain = resources.enter_context(open_chain(profile, home))
-        store = open_store(settings)
-        if isinstance(store, KuboBlobStore):
-            resources.callback(store.close)
+        nodes = open_nodes(settings)
+        own = open_store(settings, nodes)
+        for each in (own, *(node.store for node in nodes)):
+            if isinstance(each, KuboBlobStore | GatewayBlobStore | SeveralStores):
+                resources.callback(each.close)
+        copies = settings.replication.copies
+        store = ReplicatedStore(own, nodes, copies=copies) if nodes else own
         clock = SystemClock()
         signing = Signing(
             ledger=chain.ledger,
@@ -211,6 +224,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
             ),
             signing=signing,
+            replicating=Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies),
         )
 
 
@@ -248,7 +262,8 @@ def make_home(settings: Settings) -> None:
         StoreError: the store does not answer.
     """
     profile = load_network(settings.network, settings.networks_file)
-    open_store(settings).pins()
+    # It is asked, and must answer; what, does not matter.
+    open_own_store(settings).has(Cid.of(Codec.RAW, b""))
     with open_chain(profile, settings.home) as chain:
         chain.ensure_deployed()
     settings.save()

@@ -5,9 +5,18 @@
     network = "embedded"          # or a name from networks.toml
 
     [store]
-    kind = "local"                # or "kubo"
-    address = "/ip4/127.0.0.1/tcp/5001/http"    # of Kubo's RPC
-    token = "KUBO_TOKEN"          # name of the environment variable with Kubo's bearer token
+    kind = "local"                # or "kubo", or "gateway", which only reads
+    address = "/ip4/127.0.0.1/tcp/5001/http"    # of Kubo's RPC; of a gateway "https://gateway.example"
+    token = "KUBO_TOKEN"          # name of the environment variable with the bearer token, or the password
+    username = "medshare"         # where the node asks for name and password
+    gateways = ["https://gateway.example"]      # where blocks are read that neither store nor nodes have
+
+    [replication]
+    copies = 2                    # how many of these nodes are to pin each record and bundle
+
+    [replication.nodes.clinic]
+    address = "/ip4/10.1.0.5/tcp/5001/http"
+    token = "CLINIC_TOKEN"        # as above, and username, too
 """
 
 from __future__ import annotations
@@ -33,6 +42,9 @@ DEPLOYMENTS_FOLDER = "deployments"
 HOME_MARKS = (SETTINGS_FILE, NETWORKS_FILE, DEPLOYMENTS_FOLDER)
 """What somebody has put into a folder on purpose. A mistyped folder has none of it, and nothing is made there."""
 _MAX_SIZE = 1 << 16
+_NODE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_RESERVED_NAME = "here"
+"""What reports call one's own store."""
 _PLACE = re.compile(r"\(at [^()]*\)\Z")  # the rest of the message may quote a value
 
 
@@ -41,6 +53,7 @@ class StoreKind(StrEnum):
 
     LOCAL = "local"
     KUBO = "kubo"
+    GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +62,35 @@ class StoreSettings:
 
     kind: StoreKind = StoreKind.LOCAL
     address: str | None = None
-    """Multiaddr of Kubo's RPC."""
+    """Multiaddr of Kubo's RPC, or URL of a gateway."""
     token: str | None = None
-    """Name of the environment variable that holds Kubo's bearer token."""
+    """Name of the environment variable that holds the bearer token, or the password."""
+    username: str | None = None
+    """Who one is, where the node asks for name and password."""
+    gateways: tuple[str, ...] = ()
+    """URLs of gateways to read from where the store does not have a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """An institution's storage node: a Kubo."""
+
+    name: str
+    address: str
+    """Multiaddr of its RPC."""
+    token: str | None = None
+    """Name of the environment variable that holds the bearer token, or the password."""
+    username: str | None = None
+    """Who one is, where the node asks for name and password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationSettings:
+    """At which nodes records and bundles are pinned beside one's own store."""
+
+    copies: int = 0
+    """How many of the nodes are to pin each."""
+    nodes: tuple[NodeSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +100,7 @@ class Settings:
     home: Path
     network: str = "embedded"
     store: StoreSettings = StoreSettings()
+    replication: ReplicationSettings = ReplicationSettings()
 
     @classmethod
     def load(cls, home: Path | None = None) -> Self:
@@ -100,22 +140,37 @@ class Settings:
                 f"the settings file is not well-formed TOML{f' {where[0]}' if where else ''}", hint=f"mend {path}"
             ) from error
         store = table.pop("store", {})
+        replication = table.pop("replication", {})
         network = table.pop("network", "embedded")
+        hint = f"mend {path}"
         if table:
             raise ConfigurationError(
-                f"the settings have no key {next(iter(table))!r}, only network and [store]", hint=f"mend {path}"
+                f"the settings have no key {next(iter(table))!r}, only network, [store] and [replication]", hint=hint
             )
         if not isinstance(network, str):
-            raise ConfigurationError("network in the settings is the name of one, in quotes", hint=f"mend {path}")
+            raise ConfigurationError("network in the settings is the name of one, in quotes", hint=hint)
         if not isinstance(store, dict):
-            raise ConfigurationError("store in the settings is a table: [store]", hint=f"mend {path}")
-        return cls(home=folder, network=network, store=_store(store, hint=f"mend {path}"))
+            raise ConfigurationError("store in the settings is a table: [store]", hint=hint)
+        if not isinstance(replication, dict):
+            raise ConfigurationError("replication in the settings is a table: [replication]", hint=hint)
+        return cls(
+            home=folder,
+            network=network,
+            store=_store(store, hint=hint),
+            replication=_replication(replication, hint=hint),
+        )
 
     def save(self) -> None:
         """Write the settings file; what it said before is replaced. Raises ``StoreFullError``."""
-        lines = [f"network = {_toml(self.network)}", "", "[store]", f"kind = {_toml(self.store.kind.value)}"]
-        lines += [f"address = {_toml(self.store.address)}"] if self.store.address else []
-        lines += [f"token = {_toml(self.store.token)}"] if self.store.token else []
+        store = self.store
+        lines = [f"network = {_toml(self.network)}", "", "[store]", f"kind = {_toml(store.kind.value)}"]
+        lines += _texts(address=store.address, token=store.token, username=store.username)
+        lines += [f"gateways = [{', '.join(map(_toml, store.gateways))}]"] if store.gateways else []
+        if self.replication.nodes:
+            lines += ["", "[replication]", f"copies = {self.replication.copies}"]
+        for node in self.replication.nodes:
+            lines += ["", f"[replication.nodes.{node.name}]"]
+            lines += _texts(address=node.address, token=node.token, username=node.username)
         write_whole(private_folder(self.home) / SETTINGS_FILE, "\n".join([*lines, ""]).encode(), replace=True)
 
     def on(self, network: str | None) -> Self:
@@ -139,16 +194,68 @@ def default_home() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or user_data_path("medshare"))
 
 
+def _texts(**values: str | None) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
+
+
 def _store(table: dict[str, Any], *, hint: str) -> StoreSettings:
-    for key, value in table.items():
-        if key not in ("kind", "address", "token"):
-            raise ConfigurationError(f"[store] has no key {key!r}, only kind, address and token", hint=hint)
-        if not isinstance(value, str):
-            raise ConfigurationError(f"{key} in [store] is a text, in quotes", hint=hint)
+    gateways = table.pop("gateways", [])
+    if not isinstance(gateways, list) or not all(isinstance(url, str) for url in gateways):
+        raise ConfigurationError("gateways in [store] is a list of URLs, each in quotes", hint=hint)
+    _check_texts(table, "store", ("kind", "address", "token", "username"), hint=hint)
     try:
         kind = StoreKind(table.get("kind", StoreKind.LOCAL))
     except ValueError as error:
         raise ConfigurationError(f"kind in [store] is one of {', '.join(StoreKind)}", hint=hint) from error
-    if (kind is StoreKind.KUBO) != ("address" in table):
-        raise ConfigurationError('address in [store] is given for kind = "kubo", and only for that', hint=hint)
-    return StoreSettings(kind=kind, address=table.get("address"), token=table.get("token"))
+    if (kind is not StoreKind.LOCAL) != ("address" in table):
+        raise ConfigurationError(
+            'address in [store] is given for kind = "kubo" or "gateway", and only for these', hint=hint
+        )
+    return StoreSettings(
+        kind=kind,
+        address=table.get("address"),
+        token=table.get("token"),
+        username=table.get("username"),
+        gateways=tuple(gateways),
+    )
+
+
+def _replication(table: dict[str, Any], *, hint: str) -> ReplicationSettings:
+    for key in table:
+        if key not in ("copies", "nodes"):
+            raise ConfigurationError(f"[replication] has no key {key!r}, only copies and nodes", hint=hint)
+    nodes = table.get("nodes", {})
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
+        raise ConfigurationError("nodes in [replication] are tables: [replication.nodes.NAME]", hint=hint)
+    copies = table.get("copies", 0)
+    if isinstance(copies, bool) or not isinstance(copies, int) or not (bool(nodes) <= copies <= len(nodes)):
+        raise ConfigurationError(
+            f"copies in [replication] is how many of the nodes pin each record: 1 to {len(nodes)}", hint=hint
+        )
+    return ReplicationSettings(copies=copies, nodes=tuple(_node(name, node, hint=hint) for name, node in nodes.items()))
+
+
+def _node(name: str, table: dict[str, Any], *, hint: str) -> NodeSettings:
+    if not _NODE_NAME.fullmatch(name) or name == _RESERVED_NAME:
+        raise ConfigurationError(
+            f"a storage node cannot be called {name!r}: small letters, digits, - and _, and not {_RESERVED_NAME!r}",
+            hint=hint,
+        )
+    section = f"replication.nodes.{name}"
+    _check_texts(table, section, ("address", "token", "username"), hint=hint)
+    if "address" not in table:
+        raise ConfigurationError(f"[{section}] needs the address of the node's RPC", hint=hint)
+    return NodeSettings(name=name, address=table["address"], token=table.get("token"), username=table.get("username"))
+
+
+def _check_texts(table: dict[str, Any], section: str, known: tuple[str, ...], *, hint: str) -> None:
+    for key, value in table.items():
+        if key not in known:
+            listed = f"{', '.join(known[:-1])} and {known[-1]}"
+            raise ConfigurationError(f"[{section}] has no key {key!r}, only {listed}", hint=hint)
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{key} in [{section}] is a text, in quotes", hint=hint)
+    if "username" in table and "token" not in table:
+        raise ConfigurationError(
+            f"username in [{section}] needs token: the variable that holds the password", hint=hint
+        )

@@ -75,6 +75,12 @@ def publish_all(options: argparse.Namespace) -> int:
         finally:
             # What was done is told whatever stops it.
             _print(rows, as_json=options.json)
+            if session.shortfalls:
+                print(
+                    f"warning: {len(session.shortfalls)} of them are pinned by fewer storage nodes than wanted; "
+                    "later: medshare storage repair",
+                    file=sys.stderr,
+                )
     return ExitCode.USAGE if any("refused" in row for row in rows) else ExitCode.DONE
 
 

@@ -88,6 +88,12 @@ class App:
 
         with connect(self.folder, network=self.network, paying=paying) as session:
             yield session
+            for each in session.shortfalls:
+                self.warn(
+                    f"{each.root} is pinned by {each.pinned} of {each.wanted} storage nodes: "
+                    + "; ".join(f"{name}: {why}" for name, why in each.reasons),
+                    hint="nothing is lost; when they answer: medshare storage repair",
+                )
 
     def respelled(self, text: str) -> str:
         """Return a message whose commands have the options that these are."""
@@ -158,6 +164,13 @@ class App:
         """Print a sentence for a person; a script that asked for JSON does not get it."""
         if not self.as_json:
             click.echo(escaped(self.respelled(text)))
+
+    def warn(self, text: str, *, hint: str) -> None:
+        """Say on standard error what did not go as it should, and keeps nobody from going on."""
+        if self.as_json:
+            click.echo(json.dumps({"warning": text, "hint": self.respelled(hint)}), err=True)
+            return
+        click.echo(f"warning: {escaped(text)}\nhint: {escaped(self.respelled(hint))}", err=True)
 
     @contextmanager
     def progress(self) -> Iterator[Tell]:

@@ -101,6 +101,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.BlobMismatchError, ExitCode.INTEGRITY),
     (errors.MalformedBlobError, ExitCode.INTEGRITY),
     (errors.BlobTooLargeError, ExitCode.INTEGRITY),
+    (errors.StoreRefusedError, ExitCode.ERROR),
     (errors.StoreError, ExitCode.UNAVAILABLE),
     (errors.LedgerUnavailableError, ExitCode.UNAVAILABLE),
     (errors.LedgerBusyError, ExitCode.UNAVAILABLE),

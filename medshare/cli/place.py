@@ -19,8 +19,9 @@ _MARKS = {Health.GOOD: "ok  ", Health.WARNING: "warn", Health.BAD: "BAD "}
 @click.option("--store", type=click.Choice([kind.value for kind in StoreKind]), help="Default: as it is, else local.")
 @click.option("--kubo", "address", metavar="MULTIADDR", help="Kubo's RPC, with --store kubo.")
 @click.option("--kubo-token", "token", metavar="VARIABLE", help="Environment variable with Kubo's bearer token.")
+@click.option("--gateway", metavar="URL", help="A gateway to only read from, with --store gateway.")
 @click.pass_obj
-def init(app: App, store: str | None, address: str | None, token: str | None) -> None:
+def init(app: App, store: str | None, address: str | None, token: str | None, gateway: str | None) -> None:
     """Make a place to work in: settings, store, and on the embedded chain the contracts.
 
     On another network the contracts must be deployed first (scripts/deploy.py). A Kubo node must answer. Given again,
@@ -33,9 +34,14 @@ def init(app: App, store: str | None, address: str | None, token: str | None) ->
             "--store kubo needs --kubo MULTIADDR, such as /ip4/127.0.0.1/tcp/5001/http; "
             "--kubo and --kubo-token go with nothing else"
         )
+    if (store == StoreKind.GATEWAY) != (gateway is not None):
+        raise click.UsageError("--store gateway needs --gateway URL, which goes with nothing else")
     settings = Settings.begin(app.folder).on(app.network)
     if store is not None:
-        settings = replace(settings, store=StoreSettings(kind=StoreKind(store), address=address, token=token))
+        chosen = StoreSettings(
+            kind=StoreKind(store), address=address or gateway, token=token, gateways=settings.store.gateways
+        )
+        settings = replace(settings, store=chosen)
     make_home(settings)
     with app.session() as session:
         head = session.ledger.chain.head()

@@ -1,4 +1,4 @@
-"""``medshare storage``: blocks, pins and archives."""
+"""``medshare storage``: blocks, pins and archives; ``replication`` adds what concerns several nodes."""
 
 from __future__ import annotations
 
@@ -7,34 +7,29 @@ from pathlib import Path
 import click
 
 from medshare.cli.console import App, Group
-from medshare.cli.values import parse_span, root_of
+from medshare.cli.replication import repair, status, unpin
+from medshare.cli.values import CidValue, parse_span
 from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import InvalidInputError
 from medshare.files import written_whole
-from medshare.places import open_store
+from medshare.places import open_nodes, open_own_store, open_store
+from medshare.ports import BlobStore
 from medshare.storage import LocalBlobStore
-
-
-class CidValue(click.ParamType[Cid]):
-    """A CID, or the id of a record or bundle."""
-
-    name = "cid"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Cid:  # noqa: ARG002 - click's signature
-        """Return the CID; raises ``InvalidInputError``."""
-        return root_of(str(value))
 
 
 @click.group(cls=Group)
 def storage() -> None:
-    """Storage: pins, garbage collection, CAR archives. Needs no chain."""
+    """Storage: pins, garbage collection, CAR archives; how well the institutions' nodes keep what the chain names.
+
+    Only "status", "repair" and "unpin" need the chain.
+    """
 
 
 @storage.command("pins")
 @click.pass_obj
 def pins(app: App) -> None:
     """List what the store keeps."""
-    roots = sorted(str(root) for root in open_store(app.settings).pins())
+    roots = sorted(str(root) for root in open_own_store(app.settings).pins())
     app.show_all([{"cid": root} for root in roots], nothing="nothing is pinned")
 
 
@@ -48,7 +43,7 @@ def collect(app: App, age: str | None) -> None:
     interrupted publication has left: "--older-than 0s" removes them, too. Say it while nothing is being published or
     granted from here; what is would have to be repeated. A Kubo node spares nothing.
     """
-    store = open_store(app.settings)
+    store = open_own_store(app.settings)
     if age is None:
         done = store.collect()
     elif isinstance(store, LocalBlobStore):
@@ -76,7 +71,7 @@ def collect(app: App, age: str | None) -> None:
 def export(app: App, root: Cid, path: Path) -> None:
     """Write a record or bundle as a CAR archive, for another node; it stays encrypted."""
     with written_whole(path, replace=False) as stream:
-        write_car(open_store(app.settings).get, [root], stream)
+        write_car(_store(app).get, [root], stream)
     app.show({"root": str(root), "file": str(path), "bytes": path.stat().st_size}, title="exported")
 
 
@@ -85,7 +80,7 @@ def export(app: App, root: Cid, path: Path) -> None:
 @click.pass_obj
 def import_(app: App, path: Path) -> None:
     """Take the blocks of a CAR archive into the store, each verified, and keep its roots."""
-    store = open_store(app.settings)
+    store = open_own_store(app.settings)
     with path.open("rb") as stream:
         roots, blocks = read_car(stream)
         store.put(blocks)
@@ -103,7 +98,7 @@ def unpack(app: App, root: Cid, folder: Path) -> None:
 
     "cat header.c4gh payload.c4gh" of a record is a file for every Crypt4GH tool.
     """
-    store = open_store(app.settings)
+    store = _store(app)
     files = list_directory(store.get, root)
     try:
         folder.mkdir()
@@ -114,3 +109,12 @@ def unpack(app: App, root: Cid, folder: Path) -> None:
             for chunk in read_file(store.get, link.cid, max_size=link.size):
                 stream.write(chunk)
     app.show({"folder": str(folder), "files": sorted(files)}, title="unpacked")
+
+
+def _store(app: App) -> BlobStore:
+    """Return the store, with all behind it that can be read from."""
+    return open_store(app.settings, open_nodes(app.settings))
+
+
+for command in (status, repair, unpin):
+    storage.add_command(command)

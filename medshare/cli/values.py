@@ -56,6 +56,16 @@ class RecordIdValue(click.ParamType[RecordId]):
         return RecordId(cid.digest)
 
 
+class CidValue(click.ParamType[Cid]):
+    """A CID, or the id of a record or bundle."""
+
+    name = "cid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Cid:  # noqa: ANN401, ARG002 - click's signature
+        """Return the CID; raises ``InvalidInputError``."""
+        return root_of(value)
+
+
 class GrantIdValue(click.ParamType[GrantId]):
     """A grant id."""
 

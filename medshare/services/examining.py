@@ -15,7 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from medshare.content import Block, Cid, Codec, references
-from medshare.errors import EncryptionKeyNotSetError, MedshareError, StoreError, StoreUnavailableError
+from medshare.errors import (
+    EncryptionKeyNotSetError,
+    MedshareError,
+    ReadOnlyStoreError,
+    StoreError,
+    StoreUnavailableError,
+)
 from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.ids import Address
 from medshare.model.telling import lasting
@@ -143,6 +149,8 @@ class Examining:
         try:
             self._store.put([probe])
             self._store.get(probe.cid)
+        except ReadOnlyStoreError:
+            return Health.GOOD, "the store is a gateway: it is read from, and nothing is published or granted here", ""
         except StoreUnavailableError as error:
             return Health.BAD, str(error), "start the store's node, or choose another store: medshare init --store ..."
         return Health.GOOD, f"the store takes and returns blocks and keeps {len(self._store.pins())} pins", ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid, encode_car, in_batches, verify_block
 from medshare.errors import (
@@ -19,36 +18,30 @@ from medshare.errors import (
     StoreUnavailableError,
 )
 from medshare.ports import Collected
-from medshare.storage.kubo_rpc import (
-    BasicAuth,
-    BearerAuth,
-    KuboRpc,
-    NotPinnedError,
-    RefusedError,
-    json_object,
-    raise_node_error,
-)
+from medshare.storage.credentials import BasicAuth, BearerAuth
+from medshare.storage.kubo_rpc import KuboRpc, NotPinnedError, json_object, raise_node_error
+from medshare.storage.repeating import RefusedError, repeated
 
 TIMEOUT_SECONDS: Final = 30.0
 SLOW_TIMEOUT_SECONDS: Final = 600.0
-_RETRY_DELAYS: Final = (0.1, 0.4)  # so three attempts; only of what does nothing twice
 _MAX_SMALL_ANSWER: Final = 64 * 1024
 _LOCAL_ONLY: Final = {"offline": "true"}
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class KuboBlobStore:
     """A ``BlobStore`` on a Kubo node (0.11 or later), over its RPC.
 
-    ``get`` and ``pin`` may fetch from other nodes; ``has`` asks this one only. Close it, or use it in a ``with``.
+    ``get`` and ``pin`` may fetch from other nodes, unless it is ``alone``; ``has`` asks this one only. Close it, or use
+    it in a ``with``.
 
     Args:
         address: a multiaddr, such as ``/ip4/127.0.0.1/tcp/5001/http``. The RPC is full control of the node: let it
             listen on the loopback, or behind TLS and credentials.
         auth: credentials, if the node asks for them.
         ca_file: certificates to trust instead of the system's, for ``https``.
+        alone: the node answers for itself: what it lacks, ``get`` and ``pin`` do not fetch from others.
         timeout: seconds for one block or one question, each attempt.
         slow_timeout: seconds for one upload of up to 16 MiB, a pin, or a collection.
 
@@ -62,12 +55,14 @@ class KuboBlobStore:
         *,
         auth: BasicAuth | BearerAuth | None = None,
         ca_file: Path | None = None,
+        alone: bool = False,
         timeout: float = TIMEOUT_SECONDS,
         slow_timeout: float = SLOW_TIMEOUT_SECONDS,
     ) -> None:
         self._rpc = KuboRpc(address, auth=auth, ca_file=ca_file)
         self._timeout = timeout
         self._slow_timeout = slow_timeout
+        self._reach = _LOCAL_ONLY if alone else {}
         self._greeted = False
 
     def close(self) -> None:
@@ -89,11 +84,11 @@ class KuboBlobStore:
 
         def ask() -> bytes:
             try:
-                return self._rpc.call("block/get", cid, seconds=self._timeout, limit=max_size)
+                return self._rpc.call("block/get", cid, seconds=self._timeout, options=self._reach, limit=max_size)
             except BlobTooLargeError:
                 raise BlobTooLargeError(f"block {cid}", max_size) from None
 
-        data = _repeated(ask)
+        data = repeated(ask)
         verify_block(cid, data)
         return data
 
@@ -109,7 +104,7 @@ class KuboBlobStore:
     def pins(self) -> frozenset[Cid]:
         """Return the roots that are pinned recursively. Pins of a kind that medshare never makes are left out."""
         # As one object: a listing in lines that was cut off could not be told from a whole one.
-        raw = _repeated(lambda: self._rpc.call("pin/ls", seconds=self._slow_timeout, options={"type": "recursive"}))
+        raw = repeated(lambda: self._rpc.call("pin/ls", seconds=self._slow_timeout, options={"type": "recursive"}))
         keys = json_object(raw).get("Keys") or {}
         if not isinstance(keys, dict):
             raise RefusedError("the answer is not that of a Kubo node")
@@ -124,7 +119,7 @@ class KuboBlobStore:
             if not self._greeted:
                 self._ask("version")
                 self._greeted = True
-            _repeated(partial(self._upload, batch))
+            repeated(partial(self._upload, batch))
 
     def _upload(self, batch: list[Block]) -> None:
         """Send one archive. Whole or not, repeating it is harmless: blocks are their own names."""
@@ -149,13 +144,13 @@ class KuboBlobStore:
         _log.debug("sent %d blocks", len(batch))
 
     def pin(self, root: Cid) -> None:
-        """Keep everything below ``root``; the node fetches from others what it lacks.
+        """Keep everything below ``root``; the node fetches from others what it lacks, unless it is ``alone``.
 
         Raises:
             BlobNotFoundError: a block of it is not to be had.
             StoreUnavailableError: the node did not confirm.
         """
-        answer = self._ask("pin/add", root, {"recursive": "true"}, slow=True)
+        answer = self._ask("pin/add", root, {"recursive": "true", **self._reach}, slow=True)
         self._assert_pin(root, answer)
 
     def unpin(self, root: Cid) -> None:
@@ -192,7 +187,7 @@ class KuboBlobStore:
     ) -> dict[str, Any]:
         seconds = self._slow_timeout if slow else self._timeout
         return json_object(
-            _repeated(lambda: self._rpc.call(command, cid, seconds=seconds, options=options, limit=_MAX_SMALL_ANSWER))
+            repeated(lambda: self._rpc.call(command, cid, seconds=seconds, options=options, limit=_MAX_SMALL_ANSWER))
         )
 
     def _assert_pin(self, root: Cid, answer: dict[str, Any]) -> None:
@@ -207,19 +202,6 @@ class KuboBlobStore:
         if not all(isinstance(value, int) for value in figures.values()):
             raise RefusedError("the answer is not that of a Kubo node")
         return {key: value for key, value in figures.items() if isinstance(value, int)}
-
-
-def _repeated(call: Callable[[], _T]) -> _T:
-    """Call again, a bounded number of times, where the line and not the node's answer was at fault."""
-    for delay in _RETRY_DELAYS:
-        try:
-            return call()
-        except RefusedError:
-            raise
-        except StoreUnavailableError as error:
-            _log.debug("trying again in %s s: %s", delay, error)
-            time.sleep(delay)
-    return call()
 
 
 def _assert_cid(expected: Cid, answer: object) -> None:

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urljoin
@@ -30,6 +29,8 @@ from medshare.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
+from medshare.storage.credentials import BasicAuth, BearerAuth, refused_credentials
+from medshare.storage.repeating import RefusedError
 
 MAX_ANSWER_SIZE: Final = 64 * 1024 * 1024
 """The largest listing: about half a million pins."""
@@ -44,25 +45,6 @@ _SERVER_SHARE: Final = 0.9  # the node gives up first, so that its reason reache
 _MISSING = re.compile(r"could not find (b[a-z2-7]{58})\b")
 _NOT_FOUND = ("could not find", "not found", "context deadline exceeded")
 _NO_SPACE = ("no space left", "disk quota", "maximum storage limit exceeded")
-
-
-@dataclass(frozen=True, slots=True)
-class BasicAuth:
-    """Name and password, as ``API.Authorizations`` of Kubo or a proxy before it asks for."""
-
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BearerAuth:
-    """A bearer token, as ``API.Authorizations`` of Kubo or a proxy before it asks for."""
-
-    token: str = field(repr=False)
-
-
-class RefusedError(StoreUnavailableError):
-    """The node answered, and will answer the same again: no use to repeat."""
 
 
 class NotPinnedError(RefusedError):
@@ -88,12 +70,11 @@ class KuboRpc:
     def __init__(
         self, address: str, *, auth: BasicAuth | BearerAuth | None = None, ca_file: Path | None = None
     ) -> None:
-        basic = (auth.username, auth.password) if isinstance(auth, BasicAuth) else None
         headers = {"Accept-Encoding": "identity"}  # nothing that unpacks to more than was sent
-        if isinstance(auth, BearerAuth):
-            headers["Authorization"] = f"Bearer {auth.token}"
+        if auth is not None:
+            headers["Authorization"] = auth.header
         try:
-            client = ipfshttpclient.Client(address, auth=basic, headers=headers, session=True)
+            client = ipfshttpclient.Client(address, headers=headers, session=True)
         except (ipfshttpclient.exceptions.Error, ValueError) as error:
             raise InvalidInputError(
                 "not the address of a Kubo node", hint="write it as /ip4/127.0.0.1/tcp/5001/http"
@@ -104,6 +85,7 @@ class KuboRpc:
         for adapter in self._session.adapters.values():
             # An option of urllib3 1.x that the library still sets, and of which 2.x warns at each connection.
             adapter.poolmanager.connection_pool_kw.pop("strict", None)
+        self._auth = auth
         self._session.trust_env = False  # neither ~/.netrc nor a proxy may see or replace the credentials
         if ca_file is not None:
             self._session.verify = str(ca_file)
@@ -128,16 +110,17 @@ class KuboRpc:
             BlobTooLargeError: it is longer than ``limit``.
             BlobNotFoundError: the node says that it lacks a block.
             StoreFullError: the node's disk is full.
+            StoreRefusedError: the node does not take these credentials.
             StoreUnavailableError: everything else.
         """
-        pieces = []
+        answer = []
         size = 0
         for piece in self._stream(command, arg, seconds, options, body):
             size += len(piece)
             if size > limit:
                 raise BlobTooLargeError(f"the node's answer to {command}", limit)
-            pieces.append(piece)
-        return b"".join(pieces)
+            answer.append(piece)
+        return b"".join(answer)
 
     def lines(
         self, command: str, *, seconds: float, options: Mapping[str, str] | None = None
@@ -178,8 +161,28 @@ class KuboRpc:
             ) as response,
         ):
             if response.status_code != requests.codes.ok:
-                _raise_for(response, deadline)
-            yield from _pieces(response, deadline)
+                self._raise_for(response, deadline)
+            yield from pieces(response, deadline)
+
+    def _raise_for(self, response: requests.Response, deadline: float) -> NoReturn:
+        """Turn an answer that is not 200 into the node's reason."""
+        if response.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
+            raise refused_credentials("the node", self._auth)
+        if response.status_code != requests.codes.server_error:
+            raise RefusedError(
+                f"the node answered with HTTP status {response.status_code}",
+                hint="check that the address is the RPC API, port 5001",
+            )
+        raw = b""
+        for piece in pieces(response, deadline):
+            raw += piece
+            if len(raw) > MAX_ERROR_SIZE:
+                break
+        try:
+            message = json.loads(raw)["Message"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            message = "HTTP status 500"
+        raise _NodeError(str(message))
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
@@ -208,33 +211,13 @@ def raise_node_error(message: object) -> NoReturn:
         raise _NodeError(str(message))
 
 
-def _pieces(response: requests.Response, deadline: float) -> Iterator[bytes]:
+def pieces(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """Yield an answer's bytes as they come, until the deadline; raises the library's errors."""
     # Not iter_content: it waits for a whole piece, and a node that drips one byte now and then would hold us for ever.
     while piece := response.raw.read1(_PIECE, decode_content=False):
         if time.monotonic() > deadline:
             raise requests.Timeout
         yield piece
-
-
-def _raise_for(response: requests.Response, deadline: float) -> NoReturn:
-    """Turn an answer that is not 200 into the node's reason."""
-    if response.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
-        raise RefusedError("the node refuses these credentials", hint="check the name, password or token")
-    if response.status_code != requests.codes.server_error:
-        raise RefusedError(
-            f"the node answered with HTTP status {response.status_code}",
-            hint="check that the address is the RPC API, port 5001",
-        )
-    raw = b""
-    for piece in _pieces(response, deadline):
-        raw += piece
-        if len(raw) > MAX_ERROR_SIZE:
-            break
-    try:
-        message = json.loads(raw)["Message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        message = "HTTP status 500"
-    raise _NodeError(str(message))
 
 
 @contextmanager
@@ -275,9 +258,9 @@ def _multipart(body: Iterable[bytes]) -> tuple[dict[str, str], Iterator[bytes]]:
         "Content-Type: application/octet-stream\r\n\r\n"
     )
 
-    def pieces() -> Iterator[bytes]:
+    def form() -> Iterator[bytes]:
         yield head.encode()
         yield from body
         yield f"\r\n--{boundary}--\r\n".encode()
 
-    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, pieces()
+    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, form()

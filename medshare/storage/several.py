@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
-from medshare.errors import BlobNotFoundError, StoreError
+from medshare.errors import BlobNotFoundError, StoreError, StoreUnavailableError
 from medshare.ports import BlobStore, Collected
+from medshare.storage.gateway import GatewayBlobStore
+from medshare.storage.kubo import KuboBlobStore
+
+REST_SECONDS: Final = 30.0
+"""For how long a store that was unavailable is asked last: a record's thousand blocks need not each wait for it."""
 
 
 class SeveralStores:
     """Reads from several stores, in order; writes, pins and collects in the first, which is one's own.
 
-    A store that fails or lies hides no block that another has.
+    A store that fails or lies hides no block that another has. The one that had the last block is asked first: where
+    one had a part of a record, the rest is likely to be, and a search for it elsewhere takes long.
 
     Args:
         own: where one's own blocks are kept.
         others: where else blocks may be.
+        now: seconds that only go up.
     """
 
-    def __init__(self, own: BlobStore, *others: BlobStore) -> None:
+    def __init__(self, own: BlobStore, *others: BlobStore, now: Callable[[], float] = time.monotonic) -> None:
         self._own = own
         self._stores = (own, *others)
+        self._now = now
+        self._last = 0
+        self._resting: dict[int, float] = {}
+
+    def close(self) -> None:
+        """Close the connections of those that have some."""
+        for store in self._stores:
+            if isinstance(store, KuboBlobStore | GatewayBlobStore):
+                store.close()
 
     def get(self, cid: Cid, max_size: int = MAX_BLOCK_SIZE) -> bytes:
         """Return a block, verified, from the first store that has it.
@@ -30,13 +48,23 @@ class SeveralStores:
             StoreError: as the stores did; ``BlobNotFoundError`` only if all say that they have it not.
         """
         failure: StoreError | None = None
-        for store in self._stores:
+        for place in self._order():
             try:
-                return store.get(cid, max_size)
+                data = self._stores[place].get(cid, max_size)
             except StoreError as error:
+                if isinstance(error, StoreUnavailableError):
+                    self._resting[place] = self._now() + REST_SECONDS
                 if failure is None or isinstance(failure, BlobNotFoundError):
                     failure = error
+            else:
+                self._last = place
+                return data
         raise failure or BlobNotFoundError(str(cid))
+
+    def _order(self) -> list[int]:
+        now = self._now()
+        places = range(len(self._stores))
+        return sorted(places, key=lambda place: (now < self._resting.get(place, now), place != self._last))
 
     def put(self, blocks: Iterable[Block]) -> None:
         """Store blocks in one's own store."""

@@ -14,7 +14,7 @@ import click
 import pytest
 from homes import SCAN, CommandLine
 
-from medshare.cli.storage import CidValue
+from medshare.cli.values import CidValue
 from medshare.content import Cid
 from medshare.errors import InvalidInputError, StoreFullError
 from medshare.settings import Settings, StoreKind, StoreSettings

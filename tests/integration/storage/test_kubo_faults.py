@@ -29,8 +29,7 @@ from medshare.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from medshare.storage import BasicAuth, BearerAuth, KuboBlobStore
-from medshare.storage import kubo as kubo_module
+from medshare.storage import BasicAuth, BearerAuth, KuboBlobStore, repeating
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +39,7 @@ TWO = Block.of(Codec.RAW, b"another record altogether, and a longer one")
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKubo]:
-    monkeypatch.setattr(kubo_module, "_RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(repeating, "RETRY_DELAYS", (0.0, 0.0))
     with running_fake() as kubo:
         put_directly(kubo, ONE, TWO)
         yield kubo

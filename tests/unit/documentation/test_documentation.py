@@ -1,7 +1,7 @@
 """The documents say what is there.
 
 given README, CHANGELOG and docs/
-├─ every relative link leads to a file, and every test file they name exists
+├─ every relative link leads to a file, and every test file and test they name exists
 ├─ every error they name is an error of the library
 ├─ every medshare command they show is a command, with options it has
 ├─ the study and the policy that they show are ones
@@ -45,6 +45,14 @@ def test_test_files__named__exist(page: Path) -> None:
     named = re.findall(r"`(tests/[\w/.]+|test_\w+\.py)`", page.read_text())
     missing = [name for name in named if not ((ROOT / name).exists() or list(ROOT.glob(f"tests/**/{name}")))]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests__named__exist(page: Path) -> None:
+    named = set(re.findall(r"`(test_\w+__\w+)`", page.read_text()))
+    if named:
+        written = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+        assert {name for name in named if f"def {name}(" not in written} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
