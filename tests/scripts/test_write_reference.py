@@ -29,12 +29,14 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(write_reference, "COMMAND_LINE", tmp_path / "command-line.md")
     monkeypatch.setattr(write_reference, "ON_CHAIN", tmp_path / "public-on-chain.md")
     monkeypatch.setattr(write_reference, "CONSENT_TABLE", tmp_path / "consent-table.md")
+    monkeypatch.setattr(write_reference, "PERMISSIONS", tmp_path / "permissions.md")
     assert write_reference.main([]) == 0
-    return [tmp_path / "command-line.md", tmp_path / "public-on-chain.md", tmp_path / "consent-table.md"]
+    names = ("command-line.md", "public-on-chain.md", "consent-table.md", "permissions.md")
+    return [tmp_path / name for name in names]
 
 
 def test_pages__written__hold_everything(pages: list[Path]) -> None:
-    command_line, on_chain, cases = (page.read_text() for page in pages)
+    command_line, on_chain, cases, permissions = (page.read_text() for page in pages)
     for name in ("medshare", "medshare record publish", "medshare access revoke-all", "medshare doctor"):
         assert f"## `{name}`\n" in command_line
     public = set(re.findall(r"\| (function|event|error) \| `(\w+)` \|", on_chain))
@@ -46,6 +48,9 @@ def test_pages__written__hold_everything(pages: list[Path]) -> None:
     rows = [line for line in cases.splitlines() if line.startswith("| `")]
     assert len(rows) == len(set(rows)) >= 70
     assert all(line.count("|") == 7 for line in rows)
+    rows = [line for line in permissions.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(set(rows)) >= 70
+    assert all(line.count("|") == 5 for line in rows)
 
 
 def test_pages__written_again__are_the_same(pages: list[Path]) -> None:
