@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that repeat what is said elsewhere: command line, what is public on chain, tables of cases.
+"""Write the pages of docs/ that repeat what is said elsewhere: commands, what is public, tables of cases, permissions.
 
 With --check nothing is written: exit code 1 says that a page is not what the code says.
 """
@@ -24,6 +24,8 @@ CONSENT_TABLE = ROOT / "docs" / "consent-table.md"
 DUO_TABLE = ROOT / "docs" / "duo-table.md"
 CASES = ROOT / "tests" / "unit" / "model" / "consent_table.py"
 DUO_CASES = ROOT / "tests" / "unit" / "model" / "duo_table.py"
+PERMISSIONS = ROOT / "docs" / "permissions.md"
+PERMISSION_TABLE = ROOT / "tests" / "contracts" / "permission_table.py"
 INTERFACES = ROOT / "contracts" / "interfaces"
 WIDTH = 100
 
@@ -42,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         (ON_CHAIN, on_chain()),
         (CONSENT_TABLE, consent_table()),
         (DUO_TABLE, duo_table()),
+        (PERMISSIONS, permissions()),
     )
     for path, text in pages:
         if options.check:
@@ -128,6 +131,47 @@ def consent_table() -> str:
         )
         parts.append(f"| {' | '.join(cells)} |")
     return "\n".join([*parts, ""])
+
+
+def permissions() -> str:
+    """Return the page that says who may call what, as the tests of the contracts run it."""
+    table = runpy.run_path(str(PERMISSION_TABLE))
+    parts = [
+        "# Who may call what\n",
+        "Every function of the contracts that changes something. The tests run each row by each of the roles below;",
+        "written by `scripts/write_reference.py` from `tests/contracts/permission_table.py`. Where a row says *signs*,",
+        "anybody sends it with the signature of who may. There is no owner, and who deployed may nothing.\n",
+        "| role | who that is |",
+        "| --- | --- |",
+        *(f"| {role} | {words} |" for role, words in table["ROLES"].items()),
+        "",
+    ]
+    for contract in table["CONTRACTS"]:
+        parts += [
+            f"## {contract}\n",
+            "| function | when | who may | everybody else |",
+            "| --- | --- | --- | --- |",
+            *(_permission(row, table) for row in table["ROWS"] if row.contract == contract),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _permission(row: Any, table: dict[str, Any]) -> str:  # noqa: ANN401 - a row of the tests' data
+    """Return a row: the roles that may, and what the others are told."""
+    roles, may = list(table["ROLES"]), list(row.may)
+    left = [role for role in roles if role not in may]
+    if not left:
+        who = "everybody"
+    elif not may:
+        who = "nobody"
+    elif len(left) < len(may):
+        who = f"everybody but: {', '.join(left)}"
+    else:
+        who = ", ".join(may)
+    refused = "<br>".join([f"`{row.refused}`", *(f"{role}: `{error}`" for role, error in row.others.items())])
+    signs = " (signs)" if row.signed else ""
+    return f"| `{row.function}` | {row.when} | {who}{signs} | {refused if left else ''} |"
 
 
 def _said(given: Any, number: int, count: int) -> str:  # noqa: ANN401 - a row of the tests' data

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from bare_evm import BareEvm, Log, RevertedError
 from eth_abi import decode, encode
-from eth_utils.abi import collapse_if_tuple
-from evm import RefusedError, artifact, decode_error
+from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
+from evm import ARTIFACTS, RefusedError, artifact, decode_error
+
+
+@cache
+def every_error() -> tuple[dict[str, Any], ...]:
+    """Return the errors of all our contracts."""
+    shipped = (artifact(path.stem)["abi"] for path in sorted(ARTIFACTS.glob("[A-Z]*.json")))
+    return tuple(entry for abi in shipped for entry in abi if entry["type"] == "error")
 
 
 class BareContract:
     """A deployed contract."""
 
-    def __init__(self, evm: BareEvm, name: str, *arguments: Any) -> None:
-        shipped = artifact(name)
+    def __init__(self, evm: BareEvm, name: str, *arguments: Any, shipped: dict[str, Any] | None = None) -> None:
+        """Deploy what the package ships under this name, or what ``shipped`` is."""
+        shipped = shipped or artifact(name)
         self._evm = evm
         self._abi = shipped["abi"]
         self._functions = {entry["name"]: entry for entry in self._abi if entry["type"] == "function"}
-        self._selectors = {
-            signature.partition("(")[0]: bytes.fromhex(selector)
-            for signature, selector in shipped["methodIdentifiers"].items()
-        }
+        self._selectors = {name: function_abi_to_4byte_selector(entry) for name, entry in self._functions.items()}
         [types] = [self._types(entry["inputs"]) for entry in self._abi if entry["type"] == "constructor"] or [[]]
         self.address = evm.deploy(bytes.fromhex(shipped["bytecode"][2:]) + encode(types, arguments))
 
-    def do(self, sender: str, time: int, name: str, *arguments: Any) -> tuple[Log, ...]:
+    def do(self, sender: str, time: int, name: str, *arguments: Any, value: int = 0) -> tuple[Log, ...]:
         """Call and keep what it does; raises ``RefusedError``."""
         try:
-            return self._evm.transact(bytes.fromhex(sender[2:]), self.address, self._data(name, arguments), time)
+            return self._evm.transact(bytes.fromhex(sender[2:]), self.address, self.data(name, *arguments), time, value)
         except RevertedError as error:
             raise self._refused(error) from None
 
     def ask(self, time: int, name: str, *arguments: Any) -> Any:
         """Call and forget what it did; raises ``RefusedError``."""
         try:
-            answer = self._evm.call(b"\xdd" * 20, self.address, self._data(name, arguments), time)
+            answer = self._evm.call(b"\xdd" * 20, self.address, self.data(name, *arguments), time)
         except RevertedError as error:
             raise self._refused(error) from None
         values = decode(self._types(self._functions[name]["outputs"]), answer)
         return values[0] if len(values) == 1 else values
 
-    def _data(self, name: str, arguments: tuple[Any, ...]) -> bytes:
+    def data(self, name: str, *arguments: Any) -> bytes:
+        """Return the calldata of a call."""
         return self._selectors[name] + encode(self._types(self._functions[name]["inputs"]), arguments)
 
     def _refused(self, error: RevertedError) -> RefusedError:
-        return decode_error(error.data, self._abi)
+        # A contract that calls another lets its errors through.
+        return decode_error(error.data, [*self._abi, *every_error()])
 
     @staticmethod
     def _types(items: list[dict[str, Any]]) -> list[str]:

@@ -65,9 +65,9 @@ class BareEvm:
         computation.raise_if_error()
         return address
 
-    def transact(self, sender: bytes, to: bytes, data: bytes, time: int) -> tuple[Log, ...]:
-        """Execute a call and keep what it does; raises ``RevertedError``."""
-        computation = self._execute(sender, to, data, time)
+    def transact(self, sender: bytes, to: bytes, data: bytes, time: int, value: int = 0) -> tuple[Log, ...]:
+        """Execute a call and keep what it does, with coins from nowhere; raises ``RevertedError``."""
+        computation = self._execute(sender, to, data, time, value)
         return tuple(
             Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), body)
             for address, topics, body in computation.get_log_entries()
@@ -85,15 +85,21 @@ class BareEvm:
         """Return a storage slot."""
         return int(self._state.get_storage(address, slot))
 
+    def balance(self, account: bytes) -> int:
+        """Return the coins of an account."""
+        return int(self._state.get_balance(account))
+
     def store(self, address: bytes, slot: int, value: int) -> None:
         """Write a storage slot, past the contract."""
         self._state.set_storage(address, slot, value)
 
-    def _execute(self, sender: bytes, to: bytes, data: bytes, time: int) -> Any:
+    def _execute(self, sender: bytes, to: bytes, data: bytes, time: int, value: int = 0) -> Any:
         self._state.execution_context._timestamp = time
-        message = Message(gas=_GAS, to=to, sender=sender, value=0, data=data, code=self._state.get_code(to))
+        self._state.delta_balance(sender, value)
+        message = Message(gas=_GAS, to=to, sender=sender, value=value, data=data, code=self._state.get_code(to))
         computation = self._state.computation_class.apply_message(self._state, message, _context(sender))
         if computation.is_error:
+            self._state.delta_balance(sender, -value)
             raise RevertedError(bytes(computation.output))
         return computation
 
