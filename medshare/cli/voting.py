@@ -127,8 +127,9 @@ def proposal_row(app: App, each: ProposalStanding) -> dict[str, object]:
         "state": each.state.value,
         "what": unknown_in_words(call_data) if each.call is None else in_words(each.call, names),
         "proposer": each.proposed.proposer,
-        "votes": each.tally.votes,
-        "needed": each.tally.needed,
+        # How many would count and be needed now says nothing about what is over.
+        "votes": each.tally.votes if each.is_open else len(each.ballots),
+        "needed": each.tally.needed if each.is_open else None,
         "deadline": moment(each.proposed.deadline),
     }
 
