@@ -30,8 +30,8 @@ node_modules/.ready: package-lock.json package.json
 demo: $(VENV)/.ready ## Run the whole path on real FHIR records, on the embedded chain and store
 	$(BIN)/medshare demo --home medshare-demo
 
-nodes: $(VENV)/.ready node_modules/.ready ## Build Kubo into the user's cache folder, for the tests (needs Go)
-	$(BIN)/python scripts/install_kubo.py
+nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's cache folder (needs Go)
+	$(BIN)/python scripts/install_nodes.py
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"

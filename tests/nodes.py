@@ -20,9 +20,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from medshare.network.binaries import GETH, KUBO, find_program
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_VARIABLE = "MEDSHARE_REQUIRE_NODES"
@@ -86,18 +89,14 @@ def _find_solc() -> Path | None:
         return None
 
 
-def _find_kubo() -> Path | None:
-    import install_kubo
-
-    named = os.environ.get("MEDSHARE_IPFS")
-    built = Path(named) if named else install_kubo.kubo_path()
-    if built.is_file():
-        return built
-    on_path = shutil.which("ipfs")
-    return Path(on_path) if on_path else None
 
 
-_FINDERS: dict[str, Callable[[], Path | None]] = {"anvil": _find_anvil, "kubo": _find_kubo, "solc": _find_solc}
+_FINDERS: dict[str, Callable[[], Path | None]] = {
+    "anvil": _find_anvil,
+    "geth": partial(find_program, GETH),
+    "kubo": partial(find_program, KUBO),
+    "solc": _find_solc,
+}
 
 
 @contextmanager
