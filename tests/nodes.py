@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from medshare.network.binaries import GETH, KUBO, find_program
+from medshare.network.processes import dying_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_VARIABLE = "MEDSHARE_REQUIRE_NODES"
@@ -38,7 +37,6 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)\n")
 _KUBO_LISTENING = re.compile(r"RPC API server listening on /ip4/127\.0\.0\.1/tcp/(\d+)\n(?:.*\n)*?Daemon is ready")
-_PR_SET_PDEATHSIG = 1
 
 
 def require(*tools: str) -> Path:
@@ -89,8 +87,6 @@ def _find_solc() -> Path | None:
         return None
 
 
-
-
 _FINDERS: dict[str, Callable[[], Path | None]] = {
     "anvil": _find_anvil,
     "geth": partial(find_program, GETH),
@@ -127,7 +123,7 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=dying_with_parent(),
         )
         try:
             port = _wait_until_listening(process, log.fileno(), _LISTENING)
@@ -166,7 +162,7 @@ def running_kubo(folder: Path) -> Iterator[KuboNode]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=dying_with_parent(),
         )
         try:
             port = _wait_until_listening(process, log.fileno(), _KUBO_LISTENING)
@@ -195,8 +191,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _die_with_parent() -> None:
-    # The kernel ends anvil when the tests are killed without a chance to.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
