@@ -86,6 +86,7 @@ _DATASTORE: Json = {
 def kubo_config(members: MemberFile, node: StorageNode) -> Json:
     """Return a storage node's configuration, without its key and its token."""
     dht = members.routing is Routing.DHT
+    partners = [other for other in members.storage if other != node]
     return {
         "API": {"HTTPHeaders": {}},
         "Addresses": {
@@ -99,7 +100,8 @@ def kubo_config(members: MemberFile, node: StorageNode) -> Json:
         "AutoConf": {"Enabled": False},
         "AutoNAT": {"ServiceMode": "disabled"},
         "AutoTLS": {"Enabled": False},
-        "Bootstrap": [],
+        # Peering holds the lines to partners, and takes its time to begin with: at the start this is quicker.
+        "Bootstrap": [f"{other.swarm_address}/p2p/{other.peer_id}" for other in partners],
         "DNS": {"Resolvers": {}},
         "Datastore": copy.deepcopy(_DATASTORE),
         "Discovery": {"MDNS": {"Enabled": False}},
@@ -109,11 +111,7 @@ def kubo_config(members: MemberFile, node: StorageNode) -> Json:
         "Identity": {"PeerID": node.peer_id},
         "Import": dict(_IMPORT),
         "Ipns": {"DelegatedPublishers": []},
-        "Peering": {
-            "Peers": [
-                {"Addrs": [other.swarm_address], "ID": other.peer_id} for other in members.storage if other != node
-            ]
-        },
+        "Peering": {"Peers": [{"Addrs": [other.swarm_address], "ID": other.peer_id} for other in partners]},
         "Plugins": {"Plugins": {"telemetry": {"Disabled": True}}},
         "Provide": {"Enabled": dht},
         "Pubsub": {"Enabled": False},

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -36,6 +36,8 @@ from medshare.network.members import Consensus, MemberFile
 from medshare.network.places import is_loopback
 from medshare.network.processes import ProcessMark, dying_with_parent
 from medshare.settings import NETWORKS_FILE
+
+_Node = TypeVar("_Node", bound=LocalNode)
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 20.0
@@ -111,16 +113,20 @@ class LocalNetwork:
             self._end_leftovers()
             self._check_ports()
             write_network(self.members, self.folder, self.members.institutions)
-            for name, node in self.nodes.items():
+            for name in self._state.halted():
                 self._state.resume(name)
+            for node in self._of(LocalValidator):
                 self._spawn(node)
-            for node in self.nodes.values():
-                self._await(node, lambda figures: figures.peers >= node.partners, "is connected with its partners")  # noqa: B023 - awaited at once
-            for node in self.nodes.values():
+            for peer in self._of(LocalStorage):
+                # One after the other: who finds a partner not there yet tries again only seconds later.
+                self._spawn(peer)
+                self._await(peer, lambda _: True, "answers")
+            self._await_partners()
+            for node in self._of(LocalValidator):
                 node.begin()
-            for node in self._validators():
-                first = node.asked.block_number()
-                self._await(node, lambda figures: (figures.block or 0) > first, "sees new blocks")  # noqa: B023
+            for node in self._of(LocalValidator):
+                self._await(node, lambda figures: (figures.block or 0) > 0, "sees blocks")
+            self._await_next_block()
         except BaseException:
             self.close()
             raise
@@ -173,9 +179,7 @@ class LocalNetwork:
         if name not in self._running:
             self._spawn(node)
             self._await(node, lambda _: True, "answers")
-            # Where all others stand still, too, it waits for them in vain, and begins all the same.
-            with suppress(NodeFailedError):
-                self._await(node, lambda figures: figures.peers > 0, "found a partner", seconds=_CONTACT_SECONDS)
+            self._await_work(node)
             node.begin()
 
     def ask_for(self, name: str, how: Ending | None, *, seconds: float = _START_SECONDS) -> None:
@@ -336,6 +340,28 @@ class LocalNetwork:
                 preexec_fn=dying_with_parent(),
             )
 
+    def _await_partners(self) -> None:
+        for node in self.nodes.values():
+            partners = node.partners
+            self._await(node, lambda figures: figures.peers >= partners, "is connected with its partners")  # noqa: B023 - awaited at once
+
+    def _await_next_block(self) -> None:
+        last, *_ = reversed(self._of(LocalValidator))
+        first = last.asked.block_number()
+        self._await(last, lambda figures: (figures.block or 0) > first, "sees a new block")
+
+    def _await_work(self, node: LocalNode) -> None:
+        """Wait a while for a node to find the others and have what they have."""
+        others = [other for other in self._of(LocalValidator) if other.name in self._running and other != node]
+        newest = max((_figures(other) or Figures(peers=0)).block or 0 for other in others) if others else 0
+
+        def caught_up(figures: Figures) -> bool:
+            return figures.peers > 0 and (figures.block is None or figures.block >= newest)
+
+        # Where all others stand still, too, it waits for them in vain, and begins all the same.
+        with suppress(NodeFailedError):
+            self._await(node, caught_up, "found a partner", seconds=_CONTACT_SECONDS)
+
     def _await(
         self, node: LocalNode, enough: Callable[[Figures], bool], what: str, *, seconds: float = _START_SECONDS
     ) -> None:
@@ -382,8 +408,8 @@ class LocalNetwork:
         marks = {name: ProcessMark.of(process.pid) for name, process in self._running.items()}
         self._state.save_nodes({name: mark for name, mark in marks.items() if mark is not None})
 
-    def _validators(self) -> list[LocalValidator]:
-        return [node for node in self.nodes.values() if isinstance(node, LocalValidator)]
+    def _of(self, kind: type[_Node]) -> list[_Node]:
+        return [node for node in self.nodes.values() if isinstance(node, kind)]
 
 
 def _figures(node: LocalNode) -> Figures | None:
