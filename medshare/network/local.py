@@ -62,6 +62,10 @@ class NodeState:
     figures: Figures | None
 
 
+class _ToldToEndError(Exception):
+    """Somebody asked for the end while a node was awaited."""
+
+
 class LocalNetwork:
     """The nodes of a member file, all of whose hosts are loopback; see ``open``.
 
@@ -84,6 +88,7 @@ class LocalNetwork:
         self._state = LocalState(folder=self.folder / "state")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._resources = ExitStack()
+        self._told_to_end: Callable[[], bool] = bool
 
     @classmethod
     def open(
@@ -101,14 +106,18 @@ class LocalNetwork:
 
     # --------------------------------------------------------------------------------------------- the whole
 
-    def start(self) -> None:
+    def start(self, told_to_end: Callable[[], bool] = bool) -> None:
         """Start every node and wait until blocks move and partners are connected.
+
+        Args:
+            told_to_end: asked while it waits; once it says yes, everything is ended, and this returns.
 
         Raises:
             ConfigurationError: it is running already, or a program or port is not to be had.
             NodeFailedError: a node ended, or was not ready in time; all others are ended, too.
         """
         self._hold()
+        self._told_to_end = told_to_end
         try:
             self._end_leftovers()
             self._check_ports()
@@ -127,6 +136,9 @@ class LocalNetwork:
             for node in self._of(LocalValidator):
                 self._await(node, lambda figures: (figures.block or 0) > 0, "sees blocks")
             self._await_next_block()
+            self._state.save_ready()
+        except _ToldToEndError:
+            self.close()
         except BaseException:
             self.close()
             raise
@@ -144,6 +156,7 @@ class LocalNetwork:
 
     def keep(self, told_to_end: Callable[[], bool]) -> None:
         """Keep the nodes as other processes wish, until told to end: see ``ask_for``."""
+        self._told_to_end = told_to_end
         while not told_to_end():
             halted = self._state.halted()
             for name in list(self._running):
@@ -153,7 +166,8 @@ class LocalNetwork:
                     self._ended_by_itself(name)
             for name in self.nodes:
                 if name not in self._running and name not in self._state.halted():
-                    with suppress(MedshareError):  # state and log say why it does not run
+                    # State and log say why it does not run.
+                    with suppress(MedshareError, _ToldToEndError):
                         self.resume(name)
             time.sleep(_LOOK_EVERY)
 
@@ -218,6 +232,16 @@ class LocalNetwork:
     def is_kept(self) -> bool:
         """Whether a process keeps the network now."""
         return self._state.keeper() is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is kept, and all nodes have come up."""
+        return self.is_kept and self._state.ready
+
+    @property
+    def keeper_log(self) -> Path:
+        """Where a keeper without a terminal says what it does."""
+        return self._state.log("keeper")
 
     def node(self, name: str) -> LocalNode:
         """Return a node by name; raises ``InvalidInputError``."""
@@ -367,6 +391,8 @@ class LocalNetwork:
     ) -> None:
         deadline = time.monotonic() + seconds
         while True:
+            if self._told_to_end():
+                raise _ToldToEndError
             figures = _figures(node)
             if figures is not None and enough(figures):
                 return

@@ -5,6 +5,7 @@
     FOLDER/state/
       lock              held while the network runs
       keeper.json       the process that runs it
+      ready             all nodes came up
       nodes.json        its nodes: process, or how it ended
       halted/<node>     the node shall not run; the text says how to end it
       logs/<node>.log
@@ -48,12 +49,23 @@ class LocalState:
         """Return where a node's output goes."""
         return private_folder(self.folder / "logs") / f"{node}.log"
 
+    @property
+    def ready(self) -> bool:
+        """Whether all nodes came up."""
+        return (self.folder / "ready").exists()
+
+    def save_ready(self) -> None:
+        """Write down that all nodes came up."""
+        write_whole(self.folder / "ready", b"", replace=True)
+
     def save_keeper(self, mark: ProcessMark) -> None:
         """Write down who runs the network."""
+        (self.folder / "ready").unlink(missing_ok=True)
         self._save("keeper.json", asdict(mark))
 
     def forget_keeper(self) -> None:
         """Write down that nobody runs the network."""
+        (self.folder / "ready").unlink(missing_ok=True)
         (self.folder / "keeper.json").unlink(missing_ok=True)
 
     def keeper(self) -> ProcessMark | None:

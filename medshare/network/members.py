@@ -52,6 +52,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PEER_ID = re.compile(r"12D3KooW[1-9A-HJ-NP-Za-km-z]{44}")
 _MAX_HOST = 253
 _PORTS = (1, 65_535)
+VALIDATOR_PORTS = (30_303, 8_545)
+"""For other validators, for programs."""
+STORAGE_PORTS = (4_001, 5_001, 8_080)
+"""For other storage nodes, of the RPC, of the gateway."""
 _ETHER = 10**18
 
 
@@ -83,9 +87,9 @@ class ValidatorNode:
     node_key: str
     """The node's public key: 128 hex digits."""
     host: str
-    port: int = 30_303
+    port: int = VALIDATOR_PORTS[0]
     """Where other validators reach it."""
-    rpc_port: int = 8_545
+    rpc_port: int = VALIDATOR_PORTS[1]
     """Where its institution's own programs reach it, on loopback only."""
 
     @property
@@ -107,11 +111,11 @@ class StorageNode:
     name: str
     peer_id: str
     host: str
-    port: int = 4_001
+    port: int = STORAGE_PORTS[0]
     """Where other storage nodes reach it."""
-    api_port: int = 5_001
+    api_port: int = STORAGE_PORTS[1]
     """Where its institution's own programs reach its RPC, on loopback only."""
-    gateway_port: int = 8_080
+    gateway_port: int = STORAGE_PORTS[2]
     """Where its plain gateway answers, on loopback only."""
 
     @property
@@ -260,6 +264,16 @@ class MemberFile:
 def account_of(node_key: str) -> Address:
     """Return the account of a node's public key."""
     return address("0x" + keccak256(bytes.fromhex(node_key))[-20:].hex())
+
+
+def check_name(name: str) -> None:
+    """Raise ``ConfigurationError`` where an institution or node cannot have this name."""
+    _name(name, "name")
+
+
+def check_host(host: str) -> None:
+    """Raise ``ConfigurationError`` where this is no host."""
+    _host(host, "host")
 
 
 # ------------------------------------------------------------------------------------------------- reading
