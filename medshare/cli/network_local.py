@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medshare.cli.console import App, Command
-from medshare.errors import InvalidInputError, NodeFailedError
+from medshare.errors import ConfigurationError, NodeFailedError
 from medshare.settings import default_home
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _place(app: App, folder: Path | None) -> Path:
 
 def _start_detached(network: LocalNetwork) -> None:
     if network.is_kept:
-        raise InvalidInputError("the network is running already", hint="see: medshare network status")
+        raise ConfigurationError("the network is running already", hint="see: medshare network status")
     with network.keeper_log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "medshare", "network", "up", "--in", str(network.folder)],

@@ -376,15 +376,16 @@ class LocalNetwork:
 
     def _await_work(self, node: LocalNode) -> None:
         """Wait a while for a node to find the others and have what they have."""
-        others = [other for other in self._of(LocalValidator) if other.name in self._running and other != node]
-        newest = max((_figures(other) or Figures(peers=0)).block or 0 for other in others) if others else 0
+        others = [other for other in self._of(type(node)) if other.name in self._running and other != node]
+        newest = max((found.block or 0 for other in others if (found := _figures(other)) is not None), default=0)
 
         def caught_up(figures: Figures) -> bool:
             return figures.peers > 0 and (figures.block is None or figures.block >= newest)
 
-        # Where all others stand still, too, it waits for them in vain, and begins all the same.
-        with suppress(NodeFailedError):
-            self._await(node, caught_up, "found a partner", seconds=_CONTACT_SECONDS)
+        if others:
+            # One that finds nobody begins all the same: it may be the one that the others wait for.
+            with suppress(NodeFailedError):
+                self._await(node, caught_up, "found a partner", seconds=_CONTACT_SECONDS)
 
     def _await(
         self, node: LocalNode, enough: Callable[[Figures], bool], what: str, *, seconds: float = _START_SECONDS
