@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +14,7 @@ import click
 
 from medshare.cli.console import App, Command
 from medshare.errors import ConfigurationError, NodeFailedError
+from medshare.files import PRIVATE_FILE
 from medshare.settings import default_home
 
 if TYPE_CHECKING:
@@ -134,21 +135,31 @@ def _place(app: App, folder: Path | None) -> Path:
 
 
 def _start_detached(network: LocalNetwork) -> None:
+    from medshare.network.processes import ProcessMark
+
     if network.is_kept:
         raise ConfigurationError("the network is running already", hint="see: medshare network status")
-    with network.keeper_log.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - ourselves
+    network.keeper_log.unlink(missing_ok=True)
+    log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    # Not a Popen, which would want to see the end of what is to outlive this.
+    keeper = ProcessMark.of(
+        os.posix_spawn(
+            sys.executable,
             [sys.executable, "-m", "medshare", "network", "up", "--in", str(network.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(network.keeper_log), log, PRIVATE_FILE),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
         )
+    )
     deadline = time.monotonic() + _DETACHED_SECONDS
     while not network.is_ready:
-        if process.poll() is not None:
+        if keeper is None or not keeper.is_running:
             said = network.keeper_log.read_text(errors="replace").strip().splitlines()
-            raise NodeFailedError("the network", said[0] if said else f"it ended with {process.returncode}")
+            raise NodeFailedError("the network", said[0] if said else "it ended, and said nothing")
         if time.monotonic() > deadline:
             network.end()
             raise NodeFailedError("the network", f"it was not ready within {_DETACHED_SECONDS:.0f} s")

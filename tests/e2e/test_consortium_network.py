@@ -21,20 +21,21 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nodes import require
 
 from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
 from medshare.chain.networks import FeeMode
-from medshare.errors import MedshareError
+from medshare.cli import main
+from medshare.errors import ConfigurationError, MedshareError
 from medshare.network.asking import GethNode, StoragePeer
 from medshare.network.checking import check_network
 from medshare.network.generating import write_network
@@ -238,44 +239,55 @@ def test_reconcile__seat_lost_and_regained__signers_follow(network: LocalNetwork
         assert node.votes().proposals == {}
 
 
-def _network(*words: str) -> list[dict[str, object]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "medshare", "network", *words, "--json"], capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    return found if isinstance(found, list) else [found]
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The command line, in this process: what it prints as JSON."""
+
+    def run(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        ended = main(["network", *words, "--json"])
+        said = capsys.readouterr()
+        assert ended == code, said.err
+        return json.loads(said.out or said.err)
+
+    return run
 
 
-def test_local_network__kept_in_the_background__leaves_no_orphan_and_goes_on(place: Path) -> None:
+def test_local_network__kept_in_the_background__leaves_no_orphan_and_goes_on(
+    place: Path, told: Callable[..., Any]
+) -> None:
     require("geth", "kubo")
     folder = ("--in", str(place))
+    state = LocalState(folder=place / "state")
     try:
-        assert [row["state"] for row in _network("up", "--local", "1", "--detach", *folder)] == ["running"] * 2
-        again = subprocess.run(
-            [sys.executable, "-m", "medshare", "network", "up", "--detach", *folder], capture_output=True, text=True
-        )
-        assert (again.returncode, "running already" in again.stderr) == (1, True)
-        _network("stop", "storage-1", *folder)
-        rows = {row["node"]: row for row in _network("status", *folder)}
-        assert (rows["storage-1"]["state"], rows["validator-1"]["state"]) == ("stopped", "running")
-        _network("start", "storage-1", *folder)
+        rows = told("up", "--local", "1", "--detach", *folder)
+        assert [row["state"] for row in rows] == ["running"] * 2
+        assert "running already" in told("up", "--detach", *folder, code=1)["message"]
+        with pytest.raises(ConfigurationError, match="running already"):
+            LocalNetwork(place).start()
 
-        state = LocalState(folder=place / "state")
+        told("stop", "storage-1", *folder)
+        assert [row["state"] for row in told("status", *folder)] == ["running", "stopped"]
+        told("start", "storage-1", *folder)
+        told("stop", "validator-1", "--kill", *folder)
+        assert [row["state"] for row in told("status", *folder)] == ["killed", "running"]
+        told("start", "validator-1", *folder)
+        assert [row["state"] for row in told("status", *folder)] == ["running"] * 2
+
         keeper, nodes = state.keeper(), state.nodes()
         reached = LocalNetwork(place).validator("validator-1").asked.block_number()
         assert keeper is not None
         assert keeper.send(signal.SIGKILL)
         assert all(mark.ended_within(10) for mark in [keeper, *nodes.values()])
-        assert [row["state"] for row in _network("status", *folder)] == ["stopped"] * 2
+        assert [row["state"] for row in told("status", *folder)] == ["stopped"] * 2
 
-        rows = {row["node"]: row for row in _network("up", "--detach", *folder)}
-        assert int(str(rows["validator-1"]["block"])) >= reached
+        assert told("up", "--detach", *folder)[0]["block"] >= reached
         nodes = state.nodes()
-        assert _network("down", *folder)[0]["was_running"]
+        assert told("down", *folder)["was_running"]
         assert not any(mark.is_running for mark in nodes.values())
+        assert not told("down", *folder)["was_running"]
     finally:
-        _network("down", *folder)
+        LocalNetwork(place).end()
 
 
 def test_start_scripts__of_one_institution__run_its_nodes(place: Path, tmp_path: Path) -> None:
