@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {Signed} from "./Signed.sol";
+import {IAccreditation} from "./interfaces/IAccreditation.sol";
 import {IRecordRegistry} from "./interfaces/IRecordRegistry.sol";
 import {RecordId} from "./types/Ids.sol";
 
 /// @title RecordRegistry
 /// @notice Which records exist, by whose word, and in which version.
-/// @dev Immutable, without owner: only a custodian writes under his own address.
+/// @dev Immutable, without owner: only a custodian writes under his own address, and only an accredited one about others.
 contract RecordRegistry is Signed, IRecordRegistry {
     uint16 private constant FIRST_VERSION = 1;
 
@@ -18,8 +19,15 @@ contract RecordRegistry is Signed, IRecordRegistry {
     bytes32 private constant RETRACT =
         keccak256("Retract(address custodian,bytes32 recordId,bytes32 reason,uint32 deadline)");
 
+    IAccreditation private immutable _accreditation;
+
     // slot 0: patient, registeredAt, endedAt, version, status
     mapping(address custodian => mapping(RecordId recordId => Record)) private _records;
+
+    /// @param accreditation who says who is a custodian
+    constructor(IAccreditation accreditation) {
+        _accreditation = accreditation;
+    }
 
     // ---------------------------------------------------------------------------------------- PUBLISHING A RECORD
 
@@ -88,6 +96,9 @@ contract RecordRegistry is Signed, IRecordRegistry {
     function _store(address custodian, RecordId recordId, address patient, uint16 version) private {
         Record storage record = _records[custodian][recordId];
 
+        if (custodian != patient && !_accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)) {
+            revert RecordRegistryNotAccredited(custodian);
+        }
         if (RecordId.unwrap(recordId) == bytes32(0)) revert RecordRegistryRecordIdIsZero();
         if (record.status != Status.Unknown) revert RecordRegistryRecordExists(custodian, recordId);
 

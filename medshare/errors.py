@@ -749,7 +749,7 @@ class NotAccreditedError(RejectedError):
     """Only an accredited clinician can break the glass, and only an accredited reviewer review."""
 
     solidity = "EmergencyAccessNotAccredited"
-    hint = "ask the accreditor of this deployment"
+    hint = "ask a member of the consortium to accredit this one: medshare consortium accredit"
     actor: str
 
 
@@ -869,22 +869,479 @@ class VerdictMissingError(RejectedError):
 
 
 @dataclass(eq=False)
-class NotTheAccreditorError(RejectedError):
-    """Only the accreditor accredits."""
+class CustodianNotAccreditedError(RejectedError):
+    """Only an accredited custodian states records of others; everybody states his own."""
 
-    solidity = "SoleAccreditorNotAllowed"
-    hint = "ask the accreditor of this deployment"
+    solidity = "RecordRegistryNotAccredited"
+    hint = "ask a member of the consortium to accredit this custodian: medshare consortium accredit"
+    custodian: str
+
+    def _message(self) -> str:
+        return f"{self.custodian} is not accredited as a custodian now"
+
+
+@dataclass(eq=False)
+class NotAMemberError(RejectedError):
+    """Only a member that has its seat may do this."""
+
+    solidity = "DirectoryNotAMember"
+    hint = "let a member of the consortium do it; see who is one: medshare consortium show"
     caller: str
+
+    def _message(self) -> str:
+        return f"{self.caller} is no member of the consortium, or has lost its seat"
+
+
+@dataclass(eq=False)
+class MemberInvalidError(RejectedError):
+    """A member is no zero address, and not what it is to become already."""
+
+    solidity = "DirectoryMemberInvalid"
+    hint = "compare with: medshare consortium show"
+    member: str
+    status: int
+
+
+@dataclass(eq=False)
+class LastMemberError(RejectedError):
+    """The last member keeps its seat: nobody would be left to vote."""
+
+    solidity = "DirectoryLastMember"
+    hint = "admit another institution first"
+    member: str
+
+
+@dataclass(eq=False)
+class SeatsExhaustedError(RejectedError):
+    """All 255 seats were given away."""
+
+    solidity = "DirectorySeatsExhausted"
+    hint = "readmit a former member, or found another consortium"
 
 
 @dataclass(eq=False)
 class AccreditationInvalidError(RejectedError):
     """Nobody can be accredited as nothing, and the zero address as nothing at all."""
 
-    solidity = "SoleAccreditorInvalid"
-    hint = "name an address, and clinician or reviewer"
+    solidity = "DirectoryAccreditationInvalid"
+    hint = "name an address and a capacity"
     actor: str
     kind: int
+
+
+@dataclass(eq=False)
+class AccreditedByAnotherError(RejectedError):
+    """Another member's word stands: only that member, or a vote, can change it while it does."""
+
+    solidity = "DirectoryAccreditedByAnother"
+    hint = "ask the member that accredited the actor, or propose it to the consortium"
+    actor: str
+    kind: int
+    seat: int
+
+
+@dataclass(eq=False)
+class SuspendedByVoteError(RejectedError):
+    """The actor is suspended by vote: only a vote can lift it."""
+
+    solidity = "DirectorySuspendedByVote"
+    hint = "propose it to the consortium"
+    actor: str
+    kind: int
+
+
+@dataclass(eq=False)
+class SuspensionInvalidError(RejectedError):
+    """The actor's accreditation is not suspended, or not there to be suspended, or suspended already."""
+
+    solidity = "DirectorySuspensionInvalid"
+    hint = "compare with: medshare consortium accreditations"
+    actor: str
+    kind: int
+    suspension: int
+
+
+@dataclass(eq=False)
+class NotByVoteError(RejectedError):
+    """Only a vote of the consortium can do this."""
+
+    solidity = "ConsortiumNotByVote"
+    hint = "propose it: medshare consortium propose"
+    caller: str
+
+
+@dataclass(eq=False)
+class TargetNotGovernedError(RejectedError):
+    """No vote reaches this contract: it is neither the consortium nor governed by it."""
+
+    solidity = "ConsortiumTargetNotGoverned"
+    hint = "nobody can vote on consents, records or emergencies"
+    target: str
+
+
+@dataclass(eq=False)
+class UnknownProposalError(RejectedError):
+    """Nothing was proposed under this number."""
+
+    solidity = "ConsortiumProposalUnknown"
+    hint = "see what was proposed: medshare consortium proposals"
+    proposal_id: int
+
+    def _message(self) -> str:
+        return f"there is no proposal {self.proposal_id}"
+
+
+@dataclass(eq=False)
+class ProposalExpiredError(RejectedError):
+    """It is too late to vote for the proposal, or to execute it."""
+
+    solidity = "ConsortiumProposalExpired"
+    hint = "propose it anew"
+    proposal_id: int
+    deadline: int
+
+    def _message(self) -> str:
+        return f"proposal {self.proposal_id} could be voted for and executed until {_moment(self.deadline)}"
+
+
+@dataclass(eq=False)
+class ProposalExecutedError(RejectedError):
+    """The proposal was executed already."""
+
+    solidity = "ConsortiumProposalExecuted"
+    hint = "there is nothing to do"
+    proposal_id: int
+
+
+@dataclass(eq=False)
+class VotedAlreadyError(RejectedError):
+    """This member voted for the proposal already."""
+
+    solidity = "ConsortiumVotedAlready"
+    hint = "there is nothing to do: a vote stands"
+    proposal_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class QuorumMissingError(RejectedError):
+    """Too few members that have their seats have voted for the proposal."""
+
+    solidity = "ConsortiumQuorumMissing"
+    hint = "ask further members to vote: medshare consortium vote"
+    proposal_id: int
+    votes: int
+    needed: int
+
+    def _message(self) -> str:
+        return f"proposal {self.proposal_id} has {self.votes} votes that count now, and needs {self.needed}"
+
+
+@dataclass(eq=False)
+class CallMismatchError(RejectedError):
+    """This is not the call that was proposed."""
+
+    solidity = "ConsortiumCallMismatch"
+    hint = "execute it with the calldata of its event"
+    proposal_id: int
+
+
+@dataclass(eq=False)
+class RulesOutOfRangeError(RejectedError):
+    """The quorum must be more than half and at most all, the voting period between an hour and 90 days."""
+
+    solidity = "ConsortiumRulesOutOfRange"
+    hint = "choose a quorum of 51 to 100 and 3600 to 7776000 seconds"
+    quorum: int
+    voting_period: int
+
+
+@dataclass(eq=False)
+class WithoutMembersError(RejectedError):
+    """A consortium needs a founding member."""
+
+    solidity = "ConsortiumWithoutMembers"
+    hint = "name the founding members in the network profile"
+
+
+@dataclass(eq=False)
+class EscrowNotByVoteError(RejectedError):
+    """Only a vote of the consortium can do this."""
+
+    solidity = "EscrowNotByVote"
+    hint = "propose it: medshare consortium propose"
+    caller: str
+
+
+@dataclass(eq=False)
+class TokenNotAllowedError(RejectedError):
+    """Rewards cannot be paid in this token: the consortium has not allowed it."""
+
+    solidity = "EscrowTokenNotAllowed"
+    hint = "use the native coin, or a token that is allowed; or propose it to the consortium"
+    token: str
+
+
+@dataclass(eq=False)
+class AmountMismatchError(RejectedError):
+    """What arrived is not what was promised: wrong value sent, or a token that takes a fee."""
+
+    solidity = "EscrowAmountMismatch"
+    hint = "use a token that arrives whole"
+    promised: int
+    arrived: int
+
+    def _message(self) -> str:
+        return f"{self.promised} were promised, and {self.arrived} arrived"
+
+
+@dataclass(eq=False)
+class NothingToWithdrawError(RejectedError):
+    """There is nothing to withdraw."""
+
+    solidity = "EscrowNothingToWithdraw"
+    hint = "see what there is: medshare reward show"
+    account: str
+    token: str
+
+
+@dataclass(eq=False)
+class WithdrawalNotAllowedError(RejectedError):
+    """This address may not withdraw for this account."""
+
+    solidity = "EscrowNotAllowed"
+    hint = "let the one in control of the account do it"
+    account: str
+    caller: str
+
+
+@dataclass(eq=False)
+class RecipientInvalidError(RejectedError):
+    """Nothing can be sent to the zero address, nor left in the escrow."""
+
+    solidity = "EscrowRecipientInvalid"
+    hint = "name another address"
+    to: str
+
+
+@dataclass(eq=False)
+class SplitInvalidError(RejectedError):
+    """Shares add up to more than the whole, or the category is 0."""
+
+    solidity = "EscrowSplitInvalid"
+    hint = "shares are ten thousandths, together at most 10000"
+    category: int
+    patient: int
+    custodian: int
+
+
+@dataclass(eq=False)
+class RequestNotAccreditedError(RejectedError):
+    """This address is not accredited for what it asked of requests."""
+
+    solidity = "AccessRequestsNotAccredited"
+    hint = "ask a member of the consortium: researchers open requests, ethics committees approve, custodians deliver"
+    actor: str
+
+    def _message(self) -> str:
+        return f"{self.actor} is not accredited for this now"
+
+
+@dataclass(eq=False)
+class RequestNotAllowedError(RejectedError):
+    """This address may not do this to this request."""
+
+    solidity = "AccessRequestsNotAllowed"
+    hint = "requesters confirm, dispute and cancel; the custodian whom the patient named delivers or declines"
+    caller: str
+
+
+@dataclass(eq=False)
+class UnknownRequestError(RejectedError):
+    """Nobody opened such a request."""
+
+    solidity = "AccessRequestsRequestUnknown"
+    hint = "check the number, network and deployment"
+    request_id: int
+
+    def _message(self) -> str:
+        return f"there is no request {self.request_id}"
+
+
+@dataclass(eq=False)
+class RequestNotOpenError(RejectedError):
+    """The request awaits approval, is approved already, or was cancelled."""
+
+    solidity = "AccessRequestsRequestNotOpen"
+    hint = "see how it stands: medshare request show"
+    request_id: int
+    status: int
+
+
+@dataclass(eq=False)
+class RequestDeadlinePassedError(RejectedError):
+    """It is too late for this request."""
+
+    solidity = "AccessRequestsDeadlinePassed"
+    hint = "ask the requester to open another"
+    request_id: int
+    deadline: int
+
+    def _message(self) -> str:
+        return f"request {self.request_id}: this could be done until {_moment(self.deadline)}"
+
+
+@dataclass(eq=False)
+class RequestTooEarlyError(RejectedError):
+    """It is too early: the period has not ended."""
+
+    solidity = "AccessRequestsTooEarly"
+    hint = "repeat it after that time"
+    request_id: int
+    earliest: int
+
+    def _message(self) -> str:
+        return f"request {self.request_id}: this can be done from {_moment(self.earliest)} on"
+
+
+@dataclass(eq=False)
+class RequestUsedUpError(RejectedError):
+    """As many patients have accepted as there are rewards."""
+
+    solidity = "AccessRequestsUsedUp"
+    hint = "ask the requester to open another"
+    request_id: int
+
+
+@dataclass(eq=False)
+class RequestTermsInvalidError(RejectedError):
+    """A request needs a purpose that can be asked for, at least one grant, a document, and a deadline ahead."""
+
+    solidity = "AccessRequestsTermsInvalid"
+    hint = "emergency purposes cannot be asked for; let the deadline lie ahead"
+
+
+@dataclass(eq=False)
+class RequestCategoryUnknownError(RejectedError):
+    """The consortium has not said how rewards of this category are divided."""
+
+    solidity = "AccessRequestsCategoryUnknown"
+    hint = "choose one of the categories that have a split, or propose one"
+    category: int
+
+
+@dataclass(eq=False)
+class NotInvitedError(RejectedError):
+    """The patient is not among those who are asked."""
+
+    solidity = "AccessRequestsNotInvited"
+    hint = "the request names its patients: ask the requester for an invitation"
+    request_id: int
+    patient: str
+
+
+@dataclass(eq=False)
+class ReservedAlreadyError(RejectedError):
+    """The patient has accepted already: one reward for each patient."""
+
+    solidity = "AccessRequestsReservedAlready"
+    hint = "there is nothing to do"
+    request_id: int
+    patient: str
+
+
+@dataclass(eq=False)
+class GrantUnfitError(RejectedError):
+    """The grant is not what the request asks for: another grantee, fewer purposes, begun later or ended earlier."""
+
+    solidity = "AccessRequestsGrantUnfit"
+    hint = "sign anew, from the request as it stands on chain"
+    request_id: int
+    wanted: int
+
+
+@dataclass(eq=False)
+class GrantNotLiveError(RejectedError):
+    """The grant is not live: it was revoked or has ended, or is not for this request."""
+
+    solidity = "AccessRequestsGrantNotLive"
+    hint = "nothing can be delivered without a live grant"
+    request_id: int
+    patient: str
+
+
+@dataclass(eq=False)
+class ReservationNotError(RejectedError):
+    """The patient's part in the request has not come so far, or is past it."""
+
+    solidity = "AccessRequestsReservationNot"
+    hint = "see how it stands: medshare request show"
+    request_id: int
+    patient: str
+    status: int
+
+
+@dataclass(eq=False)
+class NothingToReturnError(RejectedError):
+    """There is nothing to give back."""
+
+    solidity = "AccessRequestsNothingToReturn"
+    hint = "all was delivered or went back already"
+    request_id: int
+
+
+@dataclass(eq=False)
+class PeriodsOutOfRangeError(RejectedError):
+    """Periods must be between an hour and 90 days."""
+
+    solidity = "AccessRequestsPeriodsOutOfRange"
+    hint = "choose 3600 to 7776000 seconds"
+    dispute_period: int
+    decision_period: int
+
+
+@dataclass(eq=False)
+class CallFailedError(RejectedError):
+    """A call or a payment that a contract made failed, and the one who was called did not say why."""
+
+    solidity = "FailedCall"
+    hint = "if coins were to be paid out, name an address that takes them"
+
+
+@dataclass(eq=False)
+class NothingToCallError(RejectedError):
+    """There is no contract at the address that was to be called."""
+
+    solidity = "AddressEmptyCode"
+    hint = "compare the address with the deployment"
+    target: str
+
+
+@dataclass(eq=False)
+class ContractBalanceError(RejectedError):
+    """A contract has fewer coins than it was to pay."""
+
+    solidity = "InsufficientBalance"
+    hint = "report this: what a contract owes it must have"
+    balance: int
+    needed: int
+
+
+@dataclass(eq=False)
+class ReentrantCallError(RejectedError):
+    """A contract was called again while it waited for somebody it had called."""
+
+    solidity = "ReentrancyGuardReentrantCall"
+    hint = "beware of this token or account: it tried to be served twice"
+
+
+@dataclass(eq=False)
+class TokenFailedError(RejectedError):
+    """A token did not do what it was asked, or did not say that it did."""
+
+    solidity = "SafeERC20FailedOperation"
+    hint = "compare balance and allowance; the token may be paused, or bar one of the two addresses"
+    token: str
 
 
 def _moment(at: int) -> str:

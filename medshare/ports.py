@@ -12,22 +12,18 @@ from typing import Any, Protocol, runtime_checkable
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.envelope import Identity
 from medshare.errors import LedgerError
+from medshare.model.accreditation import Accreditation, AccreditationKind, Member
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
-from medshare.model.emergency import (
-    AccreditationKind,
-    Bar,
-    EmergencyLimits,
-    Episode,
-    EpisodeRequest,
-    Standing,
-    Verdict,
-)
+from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
 from medshare.model.events import BlockRef, LedgerEvent
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId
+from medshare.model.governed import GovernedCall
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, ProposalId, RecordId, RequestId
 from medshare.model.ledger import EncryptionKey
+from medshare.model.proposal import Proposal, Tally, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.request import Acceptance, AccessRequest, Periods, RequestTerms, Reservation, Split
 from medshare.model.typed_data import SignedMessage
 
 
@@ -337,22 +333,182 @@ class EmergencyLedger(Protocol):
 
 
 class AccreditationLedger(Protocol):
-    """Who is what: the contract SoleAccreditor."""
+    """Who is what: the contract Consortium's face as a directory."""
 
     def accredit(self, signer: Signer, actor: Address, kind: AccreditationKind, valid_until: int) -> Receipt:
-        """Accredit an actor until a time, or suspend him with 0, as the accreditor."""
+        """Accredit an actor until a time, or withdraw it with 0, as a member."""
         ...
 
-    def accreditor(self, *, block: BlockRef) -> Address:
-        """Return who accredits."""
+    def suspend(self, signer: Signer, actor: Address, kind: AccreditationKind) -> Receipt:
+        """Suspend an actor, as the member that accredited him."""
         ...
 
-    def accredited_until(self, actor: Address, kind: AccreditationKind, *, block: BlockRef) -> int:
-        """Return until when an actor is accredited, Unix seconds; 0 for never."""
+    def reinstate(self, signer: Signer, actor: Address, kind: AccreditationKind) -> Receipt:
+        """Lift one's own suspension of an actor, as the member that accredited him."""
+        ...
+
+    def accreditation(self, actor: Address, kind: AccreditationKind, *, block: BlockRef) -> Accreditation:
+        """Return an accreditation as it stands, in force or not; empty where nobody ever gave one."""
         ...
 
     def is_accredited(self, actor: Address, kind: AccreditationKind, *, block: BlockRef) -> bool:
         """Return the contract's own answer at that block's time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedProposal:
+    """A proposal that was made."""
+
+    proposal_id: ProposalId
+    receipt: Receipt
+
+
+class ConsortiumLedger(Protocol):
+    """The contract Consortium: members, proposals and votes."""
+
+    @property
+    def address(self) -> Address:
+        """The contract's own, which earns the consortium's share of rewards."""
+        ...
+
+    def propose(
+        self, signer: Signer, call: GovernedCall, reason: bytes, *, intent: str | None = None
+    ) -> OpenedProposal:
+        """Propose a call, as a member, which is a vote for it; ``reason`` is a salted digest."""
+        ...
+
+    def vote(self, signer: Signer, proposal_id: ProposalId) -> Receipt:
+        """Vote for a proposal, as a member."""
+        ...
+
+    def execute(self, payer: Signer, proposal_id: ProposalId, call_data: bytes) -> Receipt:
+        """Execute a proposal that has passed, with the calldata of its event; anybody may send."""
+        ...
+
+    def proposal(self, proposal_id: ProposalId, *, block: BlockRef) -> Proposal:
+        """Return a proposal as it stands; raises ``UnknownProposalError``."""
+        ...
+
+    def tally(self, proposal_id: ProposalId, *, block: BlockRef) -> Tally:
+        """Return how many votes count now, and how many are needed; raises ``UnknownProposalError``."""
+        ...
+
+    def member(self, member: Address, *, block: BlockRef) -> Member:
+        """Return an institution's seat and standing; empty where it was never a member."""
+        ...
+
+    def member_at(self, seat: int, *, block: BlockRef) -> Address:
+        """Return who has, or had, a seat; the zero address where nobody did."""
+        ...
+
+    def voting_rules(self, *, block: BlockRef) -> VotingRules:
+        """Return the rules of voting as they stand."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRequest:
+    """A request that was opened."""
+
+    request_id: RequestId
+    receipt: Receipt
+
+
+class RequestLedger(Protocol):
+    """The contract AccessRequests: asking for access, and rewarding it."""
+
+    @property
+    def address(self) -> Address:
+        """The contract's own, which the terms of a grant for a request name."""
+        ...
+
+    def open(self, signer: Signer, terms: RequestTerms, *, intent: str | None = None) -> OpenedRequest:
+        """Open a request and deposit all its rewards, as an accredited researcher."""
+        ...
+
+    def approve_study(self, signer: Signer, request_id: RequestId) -> Receipt:
+        """Approve a study of another on open call, as an accredited ethics committee."""
+        ...
+
+    def cancel(self, signer: Signer, request_id: RequestId) -> Receipt:
+        """End a request for those who have not accepted, as its requester."""
+        ...
+
+    def return_unearned(self, payer: Signer, request_id: RequestId) -> Receipt:
+        """Give back what was not earned by the deadline; anybody may send."""
+        ...
+
+    def accept(
+        self, payer: Signer, request_id: RequestId, acceptance: Acceptance, *, intent: str | None = None
+    ) -> Receipt:
+        """Accept a request by a patient's signature: grant, and reserve the reward; anybody may send."""
+        ...
+
+    def deliver(
+        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId
+    ) -> Receipt:
+        """State that what was granted can be fetched, as the accredited custodian whom the patient named."""
+        ...
+
+    def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:
+        """State that there is nothing to deliver, as the custodian whom the patient named."""
+        ...
+
+    def confirm(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:
+        """Confirm a delivery, as the requester: the reward is paid."""
+        ...
+
+    def dispute(self, signer: Signer, request_id: RequestId, patient: Address, reason: bytes) -> Receipt:
+        """Dispute a delivery, as the requester; ``reason`` is a salted digest."""
+        ...
+
+    def release(self, payer: Signer, request_id: RequestId, patient: Address) -> Receipt:
+        """Pay a reward that nobody disputed or decided in time; anybody may send."""
+        ...
+
+    def request(self, request_id: RequestId, *, block: BlockRef) -> AccessRequest:
+        """Return a request as it stands; raises ``UnknownRequestError``."""
+        ...
+
+    def reservation(self, request_id: RequestId, patient: Address, *, block: BlockRef) -> Reservation:
+        """Return a patient's part in a request; empty where he has none."""
+        ...
+
+
+class EscrowLedger(Protocol):
+    """The contract AccessRequests: what it holds, and how it is divided and withdrawn."""
+
+    def withdraw(self, signer: Signer, account: Address, token: Address, to: Address) -> Receipt:
+        """Withdraw all of an account's credit in one token, as the one in control of the account."""
+        ...
+
+    def credit(self, account: Address, token: Address, *, block: BlockRef) -> int:
+        """Return what an account can withdraw."""
+        ...
+
+    def withdrawals(self, account: Address, *, block: BlockRef) -> int:
+        """Return how often an account has withdrawn: what it signs next names this count."""
+        ...
+
+    def split(self, category: int, *, block: BlockRef) -> Split | None:
+        """Return how rewards of a category are divided now; None where nobody said."""
+        ...
+
+    def periods(self, *, block: BlockRef) -> Periods:
+        """Return the periods of a request that opens now."""
+        ...
+
+    def is_token_allowed(self, token: Address, *, block: BlockRef) -> bool:
+        """Return whether new requests may pay in this token."""
+        ...
+
+    def allow(self, signer: Signer, token: Address, amount: int) -> Receipt:
+        """Let the escrow take ``amount`` of the signer's tokens (ERC-20's approve)."""
+        ...
+
+    def balance(self, account: Address, token: Address, *, block: BlockRef) -> int:
+        """Return what an account has itself, in a token or the native coin."""
         ...
 
 
@@ -446,5 +602,8 @@ class Ledger:
     authority: AuthorityLedger
     emergencies: EmergencyLedger
     accreditation: AccreditationLedger
+    consortium: ConsortiumLedger
+    requests: RequestLedger
+    escrow: EscrowLedger
     relay: Relay
     chain: EventSource

@@ -73,6 +73,7 @@ class Actors:
     stranger: str = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"
     other_patient: str = "0x976EA74026E726554dB657fA54763abd0C3a0aa9"
     other_custodian: str = "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955"
+    member: str = "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f"
 
 
 @pytest.fixture(scope="session")

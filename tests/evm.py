@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,19 +19,23 @@ from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
 from eth_utils import event_abi_to_log_topic, function_abi_to_4byte_selector, keccak, to_checksum_address
 from eth_utils.abi import collapse_if_tuple
-from nodes import HD_PATH, MNEMONIC, AnvilNode
+from nodes import ACCOUNTS, HD_PATH, MNEMONIC, AnvilNode
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractCustomError, ContractPanicError
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "medshare" / "_data" / "contracts"
-DEPLOYED = ("ConsentRegistry", "Directory", "RecordRegistry")
 GAS = 2_000_000
 """Set explicitly, so that a refused transaction is mined and fails, as it would for a careless sender."""
 ZERO_ADDRESS = "0x" + "00" * 20
 ANYBODY = "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"
-"""Who asks the views: the last account of the mnemonic, which plays no part in any test."""
+"""Who asks the views: the tenth account of the mnemonic, which plays no part in any test."""
+QUORUM, VOTING_PERIOD = 51, 7 * 86_400
+CUSTODIAN_KIND, CLINICIAN_KIND, RESEARCHER_KIND, ETHICS_KIND, ASSESSOR_KIND, REVIEWER_KIND = range(1, 7)
+SPLIT = (7_000, 2_000, True)
+"""Ten thousandths for patient and custodian, in categories 1 to 3; the rest is the consortium's."""
+DISPUTE_PERIOD, DECISION_PERIOD = 14 * 86_400, 30 * 86_400
 
 
 @cache
@@ -114,10 +119,10 @@ class Chain(ABC):
         self.mine()
         assert self.now == time
 
-    def deploy(self, abi: list[dict[str, Any]], bytecode: str, *, sender: str) -> Contract:
-        """Deploy a contract without constructor arguments."""
+    def deploy(self, abi: list[dict[str, Any]], bytecode: str, *arguments: Any, sender: str) -> Contract:
+        """Deploy a contract with its constructor's arguments."""
         factory = self.w3.eth.contract(abi=abi, bytecode=bytecode)
-        sent = factory.constructor().transact({"from": sender, "gas": 5_000_000})
+        sent = factory.constructor(*arguments).transact({"from": sender, "gas": 8_000_000})
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1
         self._events |= {event_abi_to_log_topic(entry): entry for entry in abi if entry["type"] == "event"}
@@ -154,7 +159,7 @@ class Chain(ABC):
         abi = self._events[bytes(log["topics"][0])]
         topics = iter(log["topics"][1:])
         plain = [item for item in abi["inputs"] if not item["indexed"]]
-        data = iter(decode([item["type"] for item in plain], bytes(log["data"])))
+        data = iter(decode([collapse_if_tuple(item) for item in plain], bytes(log["data"])))
         values = {}
         for item in abi["inputs"]:
             value = decode([item["type"]], bytes(next(topics)))[0] if item["indexed"] else next(data)
@@ -170,7 +175,7 @@ class EmbeddedChain(Chain):
     """eth-tester and py-evm, inside this process."""
 
     def __init__(self) -> None:
-        self._backend = PyEVMBackend.from_mnemonic(MNEMONIC, hd_path=HD_PATH)
+        self._backend = PyEVMBackend.from_mnemonic(MNEMONIC, num_accounts=ACCOUNTS, hd_path=HD_PATH)
         self._tester = EthereumTester(self._backend)
         super().__init__(Web3(EthereumTesterProvider(self._tester)))
 
@@ -229,17 +234,25 @@ class AnvilChain(Chain):
 class Contracts:
     """Our contracts, deployed."""
 
-    directory: Contract
+    consortium: Contract
     records: Contract
     consents: Contract
+    requests: Contract
 
 
-def deploy_all(chain: Chain, *, sender: str) -> Contracts:
-    """Deploy our contracts from what the package ships."""
-    consents, directory, records = (
-        chain.deploy(artifact(name)["abi"], artifact(name)["bytecode"], sender=sender) for name in DEPLOYED
-    )
-    return Contracts(directory=directory, records=records, consents=consents)
+def deploy(chain: Chain, name: str, *arguments: Any, sender: str) -> Contract:
+    """Deploy one contract from what the package ships."""
+    return chain.deploy(artifact(name)["abi"], artifact(name)["bytecode"], *arguments, sender=sender)
+
+
+def deploy_all(chain: Chain, *, sender: str, members: Sequence[str]) -> Contracts:
+    """Deploy our contracts, EmergencyAccess apart, with these founding members."""
+    consortium = deploy(chain, "Consortium", list(members), QUORUM, VOTING_PERIOD, sender=sender)
+    records = deploy(chain, "RecordRegistry", consortium.address, sender=sender)
+    consents = deploy(chain, "ConsentRegistry", sender=sender)
+    links = (consortium.address, consents.address)
+    requests = deploy(chain, "AccessRequests", *links, SPLIT, DISPUTE_PERIOD, DECISION_PERIOD, sender=sender)
+    return Contracts(consortium=consortium, records=records, consents=consents, requests=requests)
 
 
 # -------------------------------------------------------------------------------------------- our verbs, in short

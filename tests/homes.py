@@ -25,7 +25,8 @@ from medshare.cli import main
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
-from medshare.model.consent import RecordRef
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import MAX_TIME, RecordRef
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
@@ -190,6 +191,10 @@ def _people(templates: Path) -> Home:
             session.chain.fund(actor.address)
             session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
             addresses[name] = actor.address
+        for custodian in ("hospital", "clinic"):
+            session.ledger.accreditation.accredit(
+                session.chain.development_member(), addresses[custodian], AccreditationKind.CUSTODIAN, MAX_TIME
+            )
     return Home(path=folder, addresses=addresses)
 
 

@@ -32,6 +32,7 @@ REQUIRE_VARIABLE = "MEDSHARE_REQUIRE_NODES"
 MNEMONIC = "test test test test test test test test test test test junk"
 HD_PATH = "m/44'/60'/0'/0"
 """Where anvil finds its accounts; the embedded chain of the tests looks in the same place."""
+ACCOUNTS = 20
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
@@ -119,7 +120,8 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
     with tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(
             # Port 0: the system chooses a free one, and anvil says which.
-            [str(binary), "--host", "127.0.0.1", "--port", "0", "--mnemonic", MNEMONIC, *options],
+            [str(binary), "--host", "127.0.0.1", "--port", "0", "--mnemonic", MNEMONIC]
+            + ["--accounts", str(ACCOUNTS), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

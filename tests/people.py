@@ -11,13 +11,27 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
-from evm import BUNDLE, NEVER, TERMS, TREAT, Chain, Receipt, _mapping_slot, _slot, artifact, pack_grant
+from evm import (
+    BUNDLE,
+    CLINICIAN_KIND,
+    NEVER,
+    REVIEWER_KIND,
+    TERMS,
+    TREAT,
+    Chain,
+    Contracts,
+    Receipt,
+    _mapping_slot,
+    _slot,
+    deploy,
+    pack_grant,
+)
 from web3.contract import Contract
 
 GRANT, REVOKE, BOTH = 1, 2, 3
 DAY = 86_400
 NO_CIRCLE = bytes(32)
-CLINICIAN, REVIEWER = 1, 2
+CLINICIAN, REVIEWER = CLINICIAN_KIND, REVIEWER_KIND
 UNCONSCIOUS = 1
 JUSTIFIED, UNJUSTIFIED = 1, 2
 BTG = 1 << 8
@@ -282,7 +296,7 @@ class EpisodeView:
 
 @dataclass(frozen=True, slots=True)
 class Emergencies:
-    """SoleAccreditor and EmergencyAccess."""
+    """EmergencyAccess, and the consortium that says who is a clinician."""
 
     chain: Chain
     accreditation: Contract
@@ -305,7 +319,7 @@ class Emergencies:
         return self.chain.call(self.accreditation.functions.isAccredited(actor, kind))
 
     def valid_until(self, actor: str, kind: int = CLINICIAN) -> int:
-        return self.chain.call(self.accreditation.functions.validUntil(actor, kind))
+        return self.chain.call(self.accreditation.functions.getAccreditation(actor, kind))[0]
 
     def break_glass(
         self,
@@ -351,26 +365,16 @@ def episode_id_of(clinician: str, number: int) -> int:
     return int(clinician, 16) << 96 | number
 
 
-def deploy(chain: Chain, name: str, *arguments: Any, sender: str) -> Contract:
-    """Deploy a contract that takes arguments."""
-    shipped = artifact(name)
-    [constructor] = (entry for entry in shipped["abi"] if entry["type"] == "constructor")
-    encoded = encode([item["type"] for item in constructor["inputs"]], arguments).hex()
-    abi = [entry for entry in shipped["abi"] if entry["type"] != "constructor"]
-    return chain.deploy(abi, shipped["bytecode"] + encoded, sender=sender)
-
-
 def deploy_emergencies(
     chain: Chain,
-    consents: Contract,
+    contracts: Contracts,
     *,
     accreditor: str,
     longest: int = LONGEST,
     period: int = REVIEW_PERIOD,
     most: int = MOST,
 ) -> Emergencies:
-    """Deploy an accreditor and break-glass beside a ConsentRegistry."""
-    accreditation = deploy(chain, "SoleAccreditor", accreditor, sender=accreditor)
-    authority = (consents.address, accreditation.address)
+    """Deploy break-glass beside the other contracts; ``accreditor`` is one of the members."""
+    authority = (contracts.consents.address, contracts.consortium.address)
     contract = deploy(chain, "EmergencyAccess", *authority, longest, period, most, sender=accreditor)
-    return Emergencies(chain, accreditation, contract, accreditor)
+    return Emergencies(chain, contracts.consortium, contract, accreditor)

@@ -1,4 +1,7 @@
-"""One hospital, one patient and two readers on the chain and the store in memory."""
+"""One hospital, one patient and two readers on the chain and the store in memory.
+
+The stranger is accredited as a custodian, too: he can state what he likes, and be no better for it.
+"""
 
 from __future__ import annotations
 
@@ -90,6 +93,6 @@ class World:
 
 def new_world(folder: Path) -> World:
     clock = FakeClock(NOW)
-    ledger, chain = in_memory_ledger(clock)
     actors = {name: new_actor() for name in ("hospital", "patient", "doctor", "stranger")}
+    ledger, chain = in_memory_ledger(clock, custodians=[actors["hospital"].address, actors["stranger"].address])
     return World(clock=clock, chain=chain, ledger=ledger, store=MemoryStore(), folder=folder, **actors)

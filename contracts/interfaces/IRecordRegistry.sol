@@ -49,6 +49,10 @@ interface IRecordRegistry is ISigned {
     /// @custom:privacy Makes public that the record was withdrawn, and when; the reason only to who has its text and salt.
     event RecordRetracted(address indexed custodian, RecordId indexed recordId, bytes32 reason);
 
+    /// @notice Only an accredited custodian states records of others; everybody states his own.
+    /// @custom:privacy Nothing: accreditations are public.
+    error RecordRegistryNotAccredited(address custodian);
+
     /// @notice The custodian has registered no such record.
     /// @custom:privacy Nothing: says only what the caller asked.
     error RecordRegistryRecordUnknown(address custodian, RecordId recordId);

@@ -15,3 +15,12 @@ type GrantId is uint256;
 
 /// @dev An emergency token's id: the clinician in the upper 160 bits, the number of his episode below.
 type EpisodeId is uint256;
+
+/// @dev A request's number, from 1.
+type RequestId is uint256;
+
+/// @dev The sha2-256 digest of the CID of the document that says what a request asks for.
+type DocumentId is bytes32;
+
+/// @dev A proposal's number, from 1.
+type ProposalId is uint256;

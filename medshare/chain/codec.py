@@ -5,11 +5,11 @@ Words that cannot be what they should be raise ``BadAnswerError``: a node that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import cache
 from itertools import accumulate
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from eth_utils.address import to_checksum_address
 
@@ -19,12 +19,16 @@ from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME, Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.events import EventPlace, LedgerEvent
+from medshare.model.grant import grant_word
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
 
 Choice = TypeVar("Choice", bound=IntEnum)
+Decoder: TypeAlias = Callable[[EventPlace, Sequence[bytes], bytes], LedgerEvent]
+"""Makes an event of its place, its indexed parameters, and its data."""
 
 WORD = 32
 _U8, _U16, _U32, _U160 = (1 << 8) - 1, (1 << 16) - 1, (1 << 32) - 1, (1 << 160) - 1
@@ -103,12 +107,14 @@ def pack_request(request: GrantRequest, *, stamp: int = 0, epoch: int = 0) -> by
     """
     _check_times(request.not_before, request.expires_at)
     return word(
-        int(request.grantee, 16) << 96
-        | request.not_before << 64
-        | request.expires_at << 32
-        | int(request.purposes) << 16
-        | stamp << 8
-        | epoch
+        grant_word(
+            grantee=request.grantee,
+            not_before=request.not_before,
+            expires_at=request.expires_at,
+            purposes=request.purposes,
+            stamp=stamp,
+            epoch=epoch,
+        )
     )
 
 
@@ -132,13 +138,13 @@ def unpack_grant(grant_id: GrantId, packed: int) -> Grant:
 
 def pack_grant(grant: Grant) -> int:
     """Return the word that holds a grant: the opposite of ``unpack_grant``."""
-    return (
-        int(grant.grantee, 16) << 96
-        | grant.not_before << 64
-        | grant.expires_at << 32
-        | int(grant.purposes) << 16
-        | grant.stamp << 8
-        | grant.epoch
+    return grant_word(
+        grantee=grant.grantee,
+        not_before=grant.not_before,
+        expires_at=grant.expires_at,
+        purposes=grant.purposes,
+        stamp=grant.stamp,
+        epoch=grant.epoch,
     )
 
 
@@ -287,6 +293,23 @@ def encode_bytes(data: bytes) -> bytes:
     return word(len(data)) + data.ljust(-(-len(data) // WORD) * WORD, b"\0")
 
 
+def decode_bytes(data: bytes, place: int, head: int) -> bytes:
+    """Return the ``bytes`` that one of a list of values is, where it is the only one that has no fixed length.
+
+    Args:
+        data: all of them, as the ABI writes them.
+        place: which of them it is.
+        head: how many they are.
+    """
+    start = head * WORD
+    if bounded(data[place * WORD : (place + 1) * WORD], _U32) != start or len(data) < start + WORD:
+        raise BadAnswerError("a text in the contract's answer begins elsewhere")
+    length, body = bounded(data[start : start + WORD], _U32), data[start + WORD :]
+    if len(body) != -(-length // WORD) * WORD:
+        raise BadAnswerError("a text in the contract's answer is cut")
+    return body[:length]
+
+
 def encode_bytes_list(items: Sequence[bytes]) -> bytes:
     """Return ``bytes[]`` as the ABI writes them where they lie."""
     bodies = [encode_bytes(item) for item in items]
@@ -335,6 +358,12 @@ class _Purposes(dict[int, Purpose]):
 
 
 _PURPOSES = _Purposes()
+
+
+def to_purposes(bits: int) -> Purpose:
+    """Return the purposes that these bits stand for."""
+    return _PURPOSES[bits]
+
 
 # -------------------------------------------------------------------------------------------------- hex
 

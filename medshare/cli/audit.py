@@ -9,6 +9,7 @@ from medshare.cli.console import App, Group, moment
 from medshare.cli.values import parse_moment
 from medshare.model.delegation import Verbs
 from medshare.model.events import (
+    AccessDelivered,
     AccessGranted,
     AccessRevoked,
     Accredited,
@@ -19,6 +20,8 @@ from medshare.model.events import (
     ControlMoved,
     DelegateAppointed,
     DelegateDismissed,
+    DeliveryDeclined,
+    DeliveryDisputed,
     EncryptionKeySet,
     EpisodeEnded,
     EpisodeEvent,
@@ -32,6 +35,10 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RequestOpened,
+    RewardPaid,
+    RewardReserved,
+    RewardReturned,
 )
 from medshare.services.acts import Act, acts
 
@@ -105,8 +112,12 @@ def _what(event: LedgerEvent) -> str:
             return "every grant"
         case GlassBroken() | EpisodeEnded() | KeysReleased() | EpisodeReviewed():
             return _what_in_an_emergency(event)
-        case _:
+        case Accredited():
+            return f"{event.kind.name.lower()} until {moment(event.valid_until)}"
+        case _ if isinstance(event, AuthorityEvent | BarSet):
             return _what_of_authority(event)
+        case _:
+            return _what_of_requests(event)
 
 
 def _what_in_an_emergency(event: EpisodeEvent) -> str:
@@ -122,7 +133,7 @@ def _what_in_an_emergency(event: EpisodeEvent) -> str:
             return episode
 
 
-def _what_of_authority(event: AuthorityEvent | Accredited | BarSet) -> str:
+def _what_of_authority(event: AuthorityEvent | BarSet) -> str:
     match event:
         case DelegateAppointed(delegation=delegation):
             verbs = ",".join(verb.name.lower() for verb in Verbs if verb in delegation.verbs and verb.name)
@@ -138,7 +149,21 @@ def _what_of_authority(event: AuthorityEvent | Accredited | BarSet) -> str:
             return f"tenure {event.tenure}"
         case BarSet():
             return "barred" if event.barred else "allowed"
-        case Accredited():
-            return f"{event.kind.name.lower()} until {moment(event.valid_until)}"
         case DelegateDismissed() | ActedFor():
+            return ""
+
+
+def _what_of_requests(event: LedgerEvent) -> str:
+    match event:
+        case RequestOpened(request=request):
+            codes = ",".join(request.terms.purposes.codes)
+            return f"request {request.request_id} for {codes} until {moment(request.terms.deadline)}"
+        case AccessDelivered():
+            return f"request {event.request_id}: bundle {event.bundle.hex()}"
+        case RewardPaid():
+            parts = f"{event.to_patient} to the patient, {event.to_custodian} to the custodian"
+            return f"request {event.request_id}: {parts}, {event.to_consortium} to the consortium"
+        case RewardReserved() | DeliveryDeclined() | DeliveryDisputed() | RewardReturned():
+            return f"request {event.request_id}"
+        case _:
             return ""

@@ -12,7 +12,7 @@ import click
 from medshare.cli.console import App, Group, moment
 from medshare.cli.ending import exit_code, report
 from medshare.cli.sending import Way, for_option, sending_options
-from medshare.cli.values import parse_moment, parse_span
+from medshare.cli.values import parse_span
 from medshare.errors import (
     ConfigurationError,
     InvalidInputError,
@@ -21,18 +21,15 @@ from medshare.errors import (
     StoreUnavailableError,
     UnknownEpisodeError,
 )
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.ids import EpisodeId, episode_id
 from medshare.model.record import Category
-from medshare.ports import Actor
 
 if TYPE_CHECKING:
     from medshare.services.emergencies import EpisodeStanding, Served
-    from medshare.session import Session
 
 _MAX_TEXT = 1 << 16
 _REASONS = {reason.name.lower().replace("_", "-"): reason for reason in EmergencyReason}
-_KINDS = {kind.name.lower(): kind for kind in AccreditationKind}
 _VERDICTS = {verdict.name.lower(): verdict for verdict in Verdict if verdict is not Verdict.NONE}
 _CATEGORIES = click.Choice([category.value for category in Category])
 
@@ -50,40 +47,6 @@ class EpisodeIdValue(click.ParamType[EpisodeId]):
 @click.group(cls=Group)
 def emergency() -> None:
     """Emergencies: break the glass, release keys, review."""
-
-
-@emergency.command("accredit")
-@click.argument("who")
-@click.option("--kind", type=click.Choice(list(_KINDS)), required=True, help="As what.")
-@click.option("--until", metavar="WHEN", help="365d, or a date and time (UTC).")
-@click.option("--suspend", is_flag=True, help="At once, and with it the episodes in force.")
-@click.option("--as", "accreditor", metavar="NAME", help="The accreditor's identity; embedded: not needed.")
-@click.pass_obj
-def accredit(app: App, who: str, kind: str, until: str | None, suspend: bool, accreditor: str | None) -> None:
-    """Accredit WHO as a clinician, who may break the glass, or as a reviewer."""
-    if (until is None) != suspend:
-        raise click.UsageError("say --until or --suspend")
-    account = app.keyring.resolve(who)
-    actor = app.actor(accreditor) if accreditor is not None else None
-    with app.session() as session:
-        valid_until = 0 if until is None else parse_moment(until, session.clock.now())
-        receipt = session.emergencies.accredit(
-            account, _KINDS[kind], valid_until, accreditor=actor or _embedded_accreditor(session)
-        )
-    app.show(
-        {"who": account, "kind": kind, "until": moment(valid_until), "block": receipt.block.number},
-        title="suspended" if suspend else "accredited",
-    )
-
-
-def _embedded_accreditor(session: Session) -> Actor:
-    """Return the account that accredits on the embedded chain, which is nobody else's."""
-    from medshare.chain.opening import genesis_signer
-    from medshare.envelope import Identity
-
-    if session.chain.node is None:
-        raise ConfigurationError("on this network somebody accredits", hint="say who, with --as NAME")
-    return Actor(signer=genesis_signer(), identity=Identity.generate())
 
 
 @emergency.command("open")

@@ -16,6 +16,7 @@ from medshare.model.delegation import ALL_VERBS, Verbs
 from medshare.model.eip712 import Domain, Value
 from medshare.model.ids import Address, clinician_of, patient_of
 from medshare.model.purpose import Purpose
+from medshare.model.request import NATIVE
 from medshare.model.typed_data import (
     Signable,
     SignableAppoint,
@@ -32,6 +33,7 @@ from medshare.model.typed_data import (
     SignableSetBar,
     SignableSetEncryptionKey,
     SignableSupersede,
+    SignableWithdraw,
     check_contract,
 )
 
@@ -107,6 +109,7 @@ _ACTS: dict[type[Signable], str] = {
     SignableObjectToRecovery: "an objection: the key is not lost",
     SignableEndEpisode: "the end of an emergency episode",
     SignableSetBar: "whether the glass may be broken in an emergency",
+    SignableWithdraw: "that all of a credit is paid out",
 }
 
 
@@ -154,6 +157,10 @@ def _warnings(message: Signable, told: _Teller) -> Iterator[str]:
             yield from _unknown(message.controller, told)
         case SignableSetBar(barred=False):
             yield "An accredited clinician can open your records in an emergency, without asking you."
+        case SignableWithdraw():
+            yield f"All of this credit goes to {told.who(message.to)}, and cannot be called back."
+            if message.to != message.account:
+                yield from _unknown(message.to, told)
         case _:
             yield from _WARNINGS.get(type(message), ())
 
@@ -216,6 +223,9 @@ class _Teller:
                 parts.append((count, unit))
         return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts[:2] if count) or "no time"
 
+    def token(self, token: Address) -> str:
+        return "the chain's own coin" if token == NATIVE else self.who(token)
+
     def hexed(self, value: bytes) -> str:
         return f"0x{value.hex()}" if value != bytes(DIGEST_SIZE) else "none"
 
@@ -239,6 +249,9 @@ _MEMBERS: dict[str, tuple[str, Callable[[_Teller, Value], str]]] = {
     "grantee": ("who shall read", _Teller.who),
     "delegate": ("delegate", _Teller.who),
     "controller": ("who takes over", _Teller.who),
+    "account": ("whose credit", _Teller.who),
+    "token": ("paid in", _Teller.token),
+    "to": ("paid to", _Teller.who),
     "key": ("encryption key", _Teller.hexed),
     "version": ("version of the key", _plain),
     "recordId": ("record", _Teller.hexed),
@@ -260,7 +273,7 @@ _MEMBERS: dict[str, tuple[str, Callable[[_Teller, Value], str]]] = {
     "epoch": ("how often this was changed", _count(_STANDING)),
     "lastEpoch": ("ends every change up to", _plain),
     "attempt": ("which proposal of a recovery", _plain),
-    "count": ("how often it was set", _count(_STANDING)),
+    "count": ("how often this was done before", _count(_STANDING)),
     "mandate": ("signed with", _Teller.mandate),
     "deadline": ("can be sent until", _Teller.moment),
 }

@@ -29,13 +29,6 @@ class Verdict(IntEnum):
     UNJUSTIFIED = 2
 
 
-class AccreditationKind(IntEnum):
-    """As what an actor is accredited."""
-
-    CLINICIAN = 1
-    REVIEWER = 2
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """An episode on chain (``IEmergencyAccess.Episode`` and its id). It alone permits break-glass; no grant does."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
+from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest
+from medshare.model.emergency import EmergencyReason, Verdict
+from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, ProposalId, RecordId, RequestId, TermsDigest
+from medshare.model.proposal import VotingRules
+from medshare.model.request import AccessRequest, Periods, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,10 @@ class EventPlace:
     block: BlockRef
     log_index: int
     tx_hash: bytes
+
+    def after(self, events: int = 1) -> Self:
+        """Return the place of what comes after so many events, in the same transaction."""
+        return replace(self, log_index=self.log_index + events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +178,106 @@ class ControlMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberAdmitted:
+    """An institution became a member, or one again."""
+
+    place: EventPlace
+    member: Address
+    seat: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRemoved:
+    """A member lost its seat for good, until it is admitted again."""
+
+    place: EventPlace
+    member: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSuspended:
+    """A member lost its seat for a time."""
+
+    place: EventPlace
+    member: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberReinstated:
+    """A suspended member has its seat again."""
+
+    place: EventPlace
+    member: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accredited:
-    """An actor was accredited until a time, or suspended (0)."""
+    """A member accredited an actor until a time, or withdrew it (0)."""
 
     place: EventPlace
     actor: Address
     kind: AccreditationKind
+    member: Address
     valid_until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccreditationSuspended:
+    """An actor was suspended, by the member that accredited him or by vote."""
+
+    place: EventPlace
+    actor: Address
+    kind: AccreditationKind
+    by: Suspension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccreditationReinstated:
+    """A suspension was lifted."""
+
+    place: EventPlace
+    actor: Address
+    kind: AccreditationKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A member proposed a call, which is a vote for it, too."""
+
+    place: EventPlace
+    proposal_id: ProposalId
+    proposer: Address
+    target: Address
+    call_data: bytes
+    reason: bytes
+    """Salted digest of the reason."""
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted:
+    """A member voted for a proposal."""
+
+    place: EventPlace
+    proposal_id: ProposalId
+    member: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalExecuted:
+    """A proposal that had passed was executed; what it did follows."""
+
+    place: EventPlace
+    proposal_id: ProposalId
+    by: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VotingRulesSet:
+    """The rules of voting were set."""
+
+    place: EventPlace
+    rules: VotingRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +335,155 @@ class BarSet:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOpened:
+    """A researcher opened a request, and its rewards are held."""
+
+    place: EventPlace
+    request: AccessRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyApproved:
+    """A study on open call was approved."""
+
+    place: EventPlace
+    request_id: RequestId
+    by: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestCancelled:
+    """A request was ended before its time; what nobody had reserved went back."""
+
+    place: EventPlace
+    request_id: RequestId
+    by: Address
+    returned: int
+    """Rewards, not money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnearnedReturned:
+    """What was not earned by the deadline went back."""
+
+    place: EventPlace
+    request_id: RequestId
+    returned: int
+    """Rewards, not money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardReserved:
+    """A patient accepted a request; his grant stands before this in the same transaction, or earlier."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+    custodian: Address
+    content: bytes
+    """The patient's salted digest, which whoever delivers states again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDelivered:
+    """The custodian stated that what was granted can be fetched."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+    bundle: BundleId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryDeclined:
+    """The custodian has nothing to deliver: the reservation is free again."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryDisputed:
+    """The requester says that what was delivered is not what was promised."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+    reason: bytes
+    """Salted digest of the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardPaid:
+    """A reward was divided."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+    to_patient: int
+    to_custodian: int
+    to_consortium: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardReturned:
+    """A dispute was decided for the requester: the reward went back."""
+
+    place: EventPlace
+    request_id: RequestId
+    patient: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodsSet:
+    """Requests that open from now on have these periods."""
+
+    place: EventPlace
+    periods: Periods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credited:
+    """An account may withdraw more now."""
+
+    place: EventPlace
+    account: Address
+    token: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """An account withdrew all its credit in one token."""
+
+    place: EventPlace
+    account: Address
+    token: Address
+    to: Address
+    amount: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAllowed:
+    """A token may be used for rewards from now on, or no longer in new requests."""
+
+    place: EventPlace
+    token: Address
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSet:
+    """Rewards of this category are divided in this way, in requests opened after this."""
+
+    place: EventPlace
+    category: int
+    split: Split
+
+
 ConsentEvent: TypeAlias = AccessGranted | AccessRevoked | AllAccessRevoked
 AuthorityEvent: TypeAlias = (
     DelegateAppointed
@@ -246,9 +495,30 @@ AuthorityEvent: TypeAlias = (
     | ControlMoved
 )
 EpisodeEvent: TypeAlias = GlassBroken | EpisodeEnded | KeysReleased | EpisodeReviewed
-EmergencyEvent: TypeAlias = EpisodeEvent | Accredited | BarSet
+EmergencyEvent: TypeAlias = EpisodeEvent | BarSet
+MemberEvent: TypeAlias = MemberAdmitted | MemberRemoved | MemberSuspended | MemberReinstated
+AccreditationEvent: TypeAlias = Accredited | AccreditationSuspended | AccreditationReinstated
+VotingEvent: TypeAlias = Proposed | Voted | ProposalExecuted | VotingRulesSet
+ConsortiumEvent: TypeAlias = MemberEvent | AccreditationEvent | VotingEvent
+EscrowEvent: TypeAlias = Credited | Withdrawn | TokenAllowed | SplitSet
+ReservationEvent: TypeAlias = (
+    RewardReserved | AccessDelivered | DeliveryDeclined | DeliveryDisputed | RewardPaid | RewardReturned
+)
+"""Of one patient's part in a request."""
+RequestEvent: TypeAlias = (
+    RequestOpened | StudyApproved | RequestCancelled | UnearnedReturned | ReservationEvent | PeriodsSet
+)
 RecordEvent: TypeAlias = RecordRegistered | RecordSuperseded | RecordRetracted
-LedgerEvent: TypeAlias = EncryptionKeySet | RecordEvent | ConsentEvent | AuthorityEvent | EmergencyEvent
+LedgerEvent: TypeAlias = (
+    EncryptionKeySet
+    | RecordEvent
+    | ConsentEvent
+    | AuthorityEvent
+    | EmergencyEvent
+    | ConsortiumEvent
+    | EscrowEvent
+    | RequestEvent
+)
 """Any event of ours. ERC-1155's TransferSingle is not among them: it repeats what these say; and neither is
 ``CallRefused``, which tells the sender of a batch what became of it, and changes nothing.
 """

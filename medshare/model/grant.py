@@ -45,3 +45,10 @@ class GrantRequest:
     """0 or a past time: from the block on in which it is granted."""
     expires_at: int
     purposes: Purpose
+
+
+def grant_word(
+    *, grantee: Address, not_before: int, expires_at: int, purposes: int, stamp: int = 0, epoch: int = 0
+) -> int:
+    """Return the one word that holds a grant (``contracts/types/Grant.sol``)."""
+    return int(grantee, 16) << 96 | not_before << 64 | expires_at << 32 | int(purposes) << 16 | stamp << 8 | epoch

@@ -28,6 +28,15 @@ GrantId = NewType("GrantId", int)
 EpisodeId = NewType("EpisodeId", int)
 """An emergency token's id: clinician (160 bits) and the number of his episode."""
 
+ProposalId = NewType("ProposalId", int)
+"""A proposal's number in its consortium, from 1."""
+
+RequestId = NewType("RequestId", int)
+"""A request's number, from 1."""
+
+DocumentId = NewType("DocumentId", bytes)
+"""The 32-byte sha2-256 digest of the CID of the directory with a request's document."""
+
 ZERO_ADDRESS = Address("0x" + "00" * 20)
 _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HEX_BYTES = re.compile(r"(0x)?([0-9a-fA-F]{2})*")

@@ -100,7 +100,7 @@ class Mandated(Signable):
 class SignableSetEncryptionKey(Signable):
     """Publish or rotate the actor's encryption key."""
 
-    contract: ClassVar[str] = "Directory"
+    contract: ClassVar[str] = "Consortium"
     encoding: ClassVar[str] = "SetEncryptionKey(address actor,bytes32 key,uint32 version,uint32 deadline)"
     author: ClassVar[str | None] = "actor"
 
@@ -315,6 +315,25 @@ class SignableSetBar(Signable):
         return self.patient
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignableWithdraw(Signable):
+    """Withdraw all of an account's credit in one token, as the one in control of the account."""
+
+    contract: ClassVar[str] = "AccessRequests"
+    encoding: ClassVar[str] = "Withdraw(address account,address token,address to,uint32 count,uint32 deadline)"
+
+    account: Address
+    token: Address
+    to: Address
+    count: int
+    """How often the account has withdrawn so far."""
+
+    @property
+    def subject(self) -> Address | None:
+        """Whose credit it is; who is in control of it is for the chain to say."""
+        return self.account
+
+
 SIGNABLES: Mapping[str, type[Signable]] = {
     kind.struct(): kind
     for kind in (
@@ -332,6 +351,7 @@ SIGNABLES: Mapping[str, type[Signable]] = {
         SignableObjectToRecovery,
         SignableEndEpisode,
         SignableSetBar,
+        SignableWithdraw,
     )
 }
 """Every message by its struct's name."""

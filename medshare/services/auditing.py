@@ -29,6 +29,9 @@ from medshare.model.events import (
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RequestEvent,
+    RequestOpened,
+    RewardReserved,
 )
 from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.ledger import LedgerModel
@@ -156,7 +159,7 @@ class Auditing:
         """Return everything the chain tells about a patient, in order.
 
         Records and their ends, grants and revocations, delegates and recoveries, emergencies with their ends, releases
-        and reviews. ``acts`` says who did each.
+        and reviews, requests that he accepted and what became of them. ``acts`` says who did each.
         """
         self._index.sync()
         events = self._index.events(patient=patient)
@@ -168,6 +171,9 @@ class Auditing:
                 case GlassBroken():
                     about = self._index.events(episode_id=event.episode_id)
                     events += [other for other in about if other != event]
+                case RewardReserved():
+                    about = self._index.events(request_id=event.request_id, kind=RequestOpened)
+                    events += [other for other in about if other not in events]
                 case _:
                     continue
         return sorted(events, key=_chain_order)
@@ -309,7 +315,8 @@ class Auditing:
                         revoked_at.setdefault(grant_id, event.place.block.time)
                 case _:
                     pass
-            model.apply(event)
+            if not isinstance(event, RequestEvent):
+                model.apply(event)
         return [
             _standing(model.get_grant(grant_id), given, revoked_at.get(grant_id), model.stamp(patient), now)
             for grant_id, given in granted.items()
@@ -350,9 +357,11 @@ def _standing(grant: Grant, given: _Given, revoked_at: int | None, stamp: int, n
 
 
 def _replay(events: Sequence[LedgerEvent]) -> LedgerModel:
+    """Return the state that one patient's events make: requests are others' as well, and left out."""
     model = LedgerModel()
     for event in events:
-        model.apply(event)
+        if not isinstance(event, RequestEvent):
+            model.apply(event)
     return model
 
 

@@ -40,7 +40,7 @@ from medshare.errors import (
     StoreUnavailableError,
 )
 from medshare.model.documents import decode_document, encode_document
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Episode, EpisodeRequest, Verdict
+from medshare.model.emergency import EmergencyReason, Episode, EpisodeRequest, Verdict
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
 from medshare.model.provision import MAX_RECORDS
@@ -96,7 +96,7 @@ class EpisodeStanding:
 
 
 class Emergencies:
-    """Break-glass, for clinicians, custodians, reviewers, patients and the accreditor.
+    """Break-glass, for clinicians, custodians, reviewers and patients.
 
     Args:
         ledger: the contracts.
@@ -288,7 +288,7 @@ class Emergencies:
             return None
         return [RecordId(bytes.fromhex(each)) for each in decode_document(note)["records"]]
 
-    # ------------------------------------------------------------------------ reviewers, patients, accreditor
+    # ------------------------------------------------------------------------------- reviewers, patients
 
     def review(self, episode_id: EpisodeId, verdict: Verdict, note: str, *, reviewer: Actor) -> Receipt:
         """Say whether an emergency was justified, as an accredited reviewer who is neither clinician nor patient.
@@ -308,15 +308,6 @@ class Emergencies:
             EpisodeNotAllowedError: another is in control; a delegate never bars.
         """
         return self._ledger.emergencies.set_bar(patient.signer, on_behalf_of or patient.address, barred=barred)
-
-    def accredit(self, account: Address, kind: AccreditationKind, until: int, *, accreditor: Actor) -> Receipt:
-        """Accredit a clinician or a reviewer until a time; 0 suspends at once, and with him his episodes.
-
-        Raises:
-            NotTheAccreditorError: somebody else accredits here.
-            AccreditationInvalidError: the zero address.
-        """
-        return self._ledger.accreditation.accredit(accreditor.signer, account, kind, until)
 
     def text_of(self, digest: bytes, *, owner: Actor) -> str | None:
         """Return details or a review by their digest on chain, where they were written here by ``owner``, or None.

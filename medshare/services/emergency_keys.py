@@ -13,7 +13,8 @@ from dataclasses import replace
 from medshare.content import Cid, Link
 from medshare.envelope import FileKey, Identity, Recipient, wrap
 from medshare.errors import IntegrityError, InvalidInputError, StoreUnavailableError
-from medshare.model.emergency import AccreditationKind, Episode
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.emergency import Episode
 from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.ids import EpisodeId, RecordId, clinician_of
 from medshare.ports import BlobStore, Ledger
@@ -33,7 +34,9 @@ def standing_episode(ledger: Ledger, episode_id: EpisodeId, block: BlockRef) -> 
     """
     episode = ledger.emergencies.episode(episode_id, block=block)
     clinician = clinician_of(episode_id)
-    until = ledger.accreditation.accredited_until(clinician, AccreditationKind.CLINICIAN, block=block)
+    until = 0
+    if ledger.accreditation.is_accredited(clinician, AccreditationKind.CLINICIAN, block=block):
+        until = ledger.accreditation.accreditation(clinician, AccreditationKind.CLINICIAN, block=block).valid_until
     episode = replace(episode, ends_at=min(episode.ends_at, until))
     if ledger.emergencies.is_live(episode_id, block=block) != episode.in_force(block.time):
         raise IntegrityError(f"the contract and this client disagree about episode {episode_id:#x}")

@@ -7,41 +7,84 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias, get_args, get_type_hints
 
+from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import (
+    AccessDelivered,
     AccessGranted,
     AccessRevoked,
+    AccreditationReinstated,
+    AccreditationSuspended,
     Accredited,
     ActedFor,
     AllAccessRevoked,
     BarSet,
     ConsentEvent,
+    ConsortiumEvent,
     ControlMoved,
+    Credited,
     DelegateAppointed,
     DelegateDismissed,
+    DeliveryDeclined,
+    DeliveryDisputed,
     EncryptionKeySet,
     EpisodeEnded,
     EpisodeEvent,
     EpisodeReviewed,
+    EscrowEvent,
     EventPlace,
     GlassBroken,
     GuardiansNamed,
     KeysReleased,
     LedgerEvent,
+    MemberAdmitted,
+    MemberReinstated,
+    MemberRemoved,
+    MemberSuspended,
+    PeriodsSet,
+    ProposalExecuted,
+    Proposed,
     RecordEvent,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RequestCancelled,
+    RequestEvent,
+    RequestOpened,
+    ReservationEvent,
+    RewardPaid,
+    RewardReserved,
+    RewardReturned,
+    SplitSet,
+    StudyApproved,
+    TokenAllowed,
+    UnearnedReturned,
+    Voted,
+    VotingRulesSet,
+    Withdrawn,
 )
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    DocumentId,
+    EpisodeId,
+    GrantId,
+    ProposalId,
+    RecordId,
+    RequestId,
+    TermsDigest,
+    patient_of,
+)
+from medshare.model.proposal import VotingRules
 from medshare.model.purpose import Purpose
+from medshare.model.request import AccessRequest, Periods, RequestStatus, RequestTerms, Split
 
 Subject: TypeAlias = Mapping[str, str | None]
-"""What an event is searched by: patient, actor (who did it, or to whom), record, grant and episode."""
+"""What an event is searched by: patient, actor (who did it, or to whom), record, grant, episode, proposal, request."""
 
 _KINDS: Mapping[str, type[LedgerEvent]] = {kind.__name__: kind for kind in get_args(LedgerEvent)}
 
@@ -49,7 +92,7 @@ _KINDS: Mapping[str, type[LedgerEvent]] = {kind.__name__: kind for kind in get_a
 def subject(event: LedgerEvent) -> Subject:
     """Return what ``event`` is searched by."""
     match event:
-        case EncryptionKeySet() | Accredited():
+        case EncryptionKeySet():
             return {"actor": event.actor}
         case RecordRegistered() | RecordSuperseded() | RecordRetracted():
             return _of_record(event)
@@ -67,6 +110,45 @@ def subject(event: LedgerEvent) -> Subject:
             return {"patient": event.patient, "actor": event.controller}
         case GuardiansNamed() | RecoveryObjected() | BarSet():
             return {"patient": event.patient}
+        case _:
+            return _of_governing(event)
+
+
+def _of_governing(event: ConsortiumEvent | EscrowEvent | RequestEvent) -> Subject:
+    match event:
+        case MemberAdmitted() | MemberRemoved() | MemberSuspended() | MemberReinstated():
+            return {"actor": event.member}
+        case Accredited() | AccreditationSuspended() | AccreditationReinstated():
+            return {"actor": event.actor}
+        case Proposed():
+            return {"actor": event.proposer, "proposal": counted_text(event.proposal_id)}
+        case Voted():
+            return {"actor": event.member, "proposal": counted_text(event.proposal_id)}
+        case ProposalExecuted():
+            return {"actor": event.by, "proposal": counted_text(event.proposal_id)}
+        case Credited() | Withdrawn():
+            return {"actor": event.account}
+        case VotingRulesSet() | TokenAllowed() | SplitSet() | PeriodsSet():
+            return {}
+        case _:
+            return _of_request(event)
+
+
+def _of_request(
+    event: RequestOpened | StudyApproved | RequestCancelled | UnearnedReturned | ReservationEvent,
+) -> Subject:
+    if isinstance(event, RequestOpened):
+        return {"actor": event.request.requester, "request": counted_text(event.request.request_id)}
+    request = counted_text(event.request_id)
+    match event:
+        case StudyApproved() | RequestCancelled():
+            return {"actor": event.by, "request": request}
+        case UnearnedReturned():
+            return {"request": request}
+        case RewardReserved():
+            return {"patient": event.patient, "actor": event.custodian, "request": request}
+        case AccessDelivered() | DeliveryDeclined() | DeliveryDisputed() | RewardPaid() | RewardReturned():
+            return {"patient": event.patient, "request": request}
 
 
 def _of_record(event: RecordEvent) -> Subject:
@@ -100,6 +182,11 @@ def _of_episode(event: EpisodeEvent) -> Subject:
 def token_text(token_id: GrantId | EpisodeId) -> str:
     """Return an id as text of one length (SQLite has no 256-bit integers)."""
     return f"{token_id:064x}"
+
+
+def counted_text(number: ProposalId | RequestId) -> str:
+    """Return a number that counts from 1 as text."""
+    return str(number)
 
 
 def encode(event: LedgerEvent) -> tuple[str, str]:
@@ -178,15 +265,78 @@ def _read_delegation(value: list[Any]) -> Delegation:
     )
 
 
+def _write_request(request: AccessRequest) -> list[Any]:
+    terms = request.terms
+    return [
+        request.request_id,
+        request.requester,
+        [
+            int(terms.purposes),
+            terms.category,
+            terms.grants,
+            terms.deadline,
+            terms.access_days,
+            terms.token,
+            terms.reward,
+            terms.document.hex(),
+            terms.invitees.hex(),
+        ],
+        int(request.status),
+        [request.places, request.delivered, request.returned],
+        _SPLIT.write(request.split),
+        _PERIODS.write(request.periods),
+    ]
+
+
+def _read_request(value: list[Any]) -> AccessRequest:
+    request_id, requester, terms, status, (places, delivered, returned), split, periods = value
+    purposes, category, grants, deadline, access_days, token, reward, document, invitees = terms
+    return AccessRequest(
+        request_id=RequestId(request_id),
+        requester=Address(requester),
+        terms=RequestTerms(
+            purposes=Purpose(purposes),
+            category=category,
+            grants=grants,
+            deadline=deadline,
+            access_days=access_days,
+            token=Address(token),
+            reward=reward,
+            document=DocumentId(bytes.fromhex(document)),
+            invitees=bytes.fromhex(invitees),
+        ),
+        status=RequestStatus(status),
+        places=places,
+        delivered=delivered,
+        returned=returned,
+        split=_SPLIT.read(split),
+        periods=_PERIODS.read(periods),
+    )
+
+
+def _numbers(kind: Callable[..., Any], *names: str) -> _Codec:
+    """Return the codec of a class of nothing but numbers: they in their order."""
+    return _Codec(
+        lambda value: [getattr(value, name) for name in names],
+        lambda numbers: kind(**dict(zip(names, numbers, strict=True))),
+    )
+
+
+_SPLIT = _numbers(Split, "patient", "custodian")
+_PERIODS = _numbers(Periods, "dispute_period", "decision_period")
 _TOKEN = _Codec(token_text, lambda text: int(text, 16))
 _BYTES = _Codec(bytes.hex, bytes.fromhex)
 _CODECS: Mapping[Any, _Codec] = {
     **dict.fromkeys((bytes, RecordId, TermsDigest, BundleId), _BYTES),
     **dict.fromkeys((GrantId, EpisodeId), _TOKEN),
-    **dict.fromkeys((Address, int, bool), _Codec(_plain, _plain)),
-    **{kind: _Codec(int, kind) for kind in (AccreditationKind, EmergencyReason, Verdict)},
+    **dict.fromkeys((Address, int, bool, ProposalId, RequestId), _Codec(_plain, _plain)),
+    **{kind: _Codec(int, kind) for kind in (AccreditationKind, EmergencyReason, Suspension, Verdict)},
     Grant: _Codec(_write_grant, _read_grant),
     Delegation: _Codec(_write_delegation, _read_delegation),
+    AccessRequest: _Codec(_write_request, _read_request),
+    Split: _SPLIT,
+    Periods: _PERIODS,
+    VotingRules: _numbers(VotingRules, "quorum", "voting_period"),
 }
 
 

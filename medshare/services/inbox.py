@@ -15,8 +15,9 @@ from pathlib import Path
 
 from medshare.errors import InvalidInputError, LedgerUnavailableError
 from medshare.files import private_folder, write_whole
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import Reader, decode_document, encode_document
-from medshare.model.emergency import AccreditationKind, Verdict
+from medshare.model.emergency import Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,

@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 from medshare.errors import ConfigurationError, LedgerBusyError, LedgerUnavailableError
 from medshare.files import PRIVATE_FILE
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
-from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.ids import Address, EpisodeId, GrantId, ProposalId, RecordId, RequestId
 from medshare.ports import EventSource
 from medshare.services import event_codec
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _WHAT = "the index"
 _HINT = "it is only a copy of the chain: rebuild it with: medshare audit rebuild"
 _MAX_ATTEMPTS = 5
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (number INTEGER PRIMARY KEY, hash BLOB NO
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER NOT NULL, log_index INTEGER NOT NULL, hash BLOB NOT NULL, time INTEGER NOT NULL,
     tx_hash BLOB NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
-    patient TEXT, actor TEXT, record TEXT, grant_id TEXT, episode TEXT,
+    patient TEXT, actor TEXT, record TEXT, grant_id TEXT, episode TEXT, proposal TEXT, request TEXT,
     PRIMARY KEY (number, log_index)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS events_patient ON events (patient, number, log_index);
@@ -41,6 +41,9 @@ CREATE INDEX IF NOT EXISTS events_actor ON events (actor, kind, number, log_inde
 CREATE INDEX IF NOT EXISTS events_record ON events (record, number, log_index);
 CREATE INDEX IF NOT EXISTS events_grant ON events (grant_id, number, log_index);
 CREATE INDEX IF NOT EXISTS events_episode ON events (episode, number, log_index);
+CREATE INDEX IF NOT EXISTS events_proposal ON events (proposal, number, log_index);
+CREATE INDEX IF NOT EXISTS events_request ON events (request, number, log_index);
+CREATE INDEX IF NOT EXISTS events_kind ON events (kind, number, log_index);
 """
 
 
@@ -112,6 +115,8 @@ class LedgerIndex:
         record_id: RecordId | None = None,
         grant_id: GrantId | None = None,
         episode_id: EpisodeId | None = None,
+        proposal_id: ProposalId | None = None,
+        request_id: RequestId | None = None,
         kind: type[LedgerEvent] | None = None,
         until: int | None = None,
         up_to_block: int | None = None,
@@ -119,11 +124,14 @@ class LedgerIndex:
         """Return events in chain order that match everything that is given.
 
         Args:
-            patient: whose records, grants, delegates or emergencies.
-            actor: grantee, custodian, delegate, clinician, reviewer, or owner of an encryption key.
+            patient: whose records, grants, delegates, emergencies, or parts in requests.
+            actor: grantee, custodian, delegate, clinician, reviewer, owner of an encryption key, member, who is
+                accredited, requester, or whose credit.
             record_id: which record.
             grant_id: which grant.
             episode_id: which emergency episode.
+            proposal_id: which proposal.
+            request_id: which request.
             kind: events of this class only.
             until: only those in blocks of this time (Unix seconds) or before.
             up_to_block: only those in blocks of this number or before.
@@ -131,24 +139,20 @@ class LedgerIndex:
         Raises:
             LedgerUnavailableError, LedgerBusyError, ConfigurationError: as ``sync``.
         """
-        wanted: list[tuple[str, str | int]] = []
-        if patient is not None:
-            wanted.append(("patient = ?", patient))
-        if actor is not None:
-            wanted.append(("actor = ?", actor))
-        if record_id is not None:
-            wanted.append(("record = ?", record_id.hex()))
-        if grant_id is not None:
-            wanted.append(("grant_id = ?", event_codec.token_text(grant_id)))
-        if episode_id is not None:
-            wanted.append(("episode = ?", event_codec.token_text(episode_id)))
-        if kind is not None:
-            wanted.append(("kind = ?", kind.__name__))
-        if until is not None:
-            wanted.append(("time <= ?", until))
-        if up_to_block is not None:
-            wanted.append(("number <= ?", up_to_block))
-        where = " AND ".join(clause for clause, _ in wanted) or "1"
+        given: dict[str, str | int | None] = {
+            "patient = ?": patient,
+            "actor = ?": actor,
+            "record = ?": None if record_id is None else record_id.hex(),
+            "grant_id = ?": None if grant_id is None else event_codec.token_text(grant_id),
+            "episode = ?": None if episode_id is None else event_codec.token_text(episode_id),
+            "proposal = ?": None if proposal_id is None else event_codec.counted_text(proposal_id),
+            "request = ?": None if request_id is None else event_codec.counted_text(request_id),
+            "kind = ?": None if kind is None else kind.__name__,
+            "time <= ?": until,
+            "number <= ?": up_to_block,
+        }
+        wanted = {clause: value for clause, value in given.items() if value is not None}
+        where = " AND ".join(wanted) or "1"
         # The clauses are the constants above; values are bound.
         query = (
             "SELECT number, log_index, hash, time, tx_hash, kind, body FROM events "  # noqa: S608
@@ -158,7 +162,7 @@ class LedgerIndex:
             with self._open() as database, database:
                 database.execute("BEGIN")
                 whole = self._holds_what_was_synced(database)
-                rows = database.execute(query, [value for _, value in wanted]).fetchall() if whole else []
+                rows = database.execute(query, list(wanted.values())).fetchall() if whole else []
             if whole:
                 return [self._event(row) for row in rows]
             self.sync()
@@ -216,7 +220,7 @@ class LedgerIndex:
             [(block.number, block.hash, block.time) for block in blocks.values()],
         )
         database.executemany(
-            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_row(event) for event in events],
         )
 
@@ -296,4 +300,6 @@ def _row(event: LedgerEvent) -> tuple[int | str | bytes | None, ...]:
         about.get("record"),
         about.get("grant_id"),
         about.get("episode"),
+        about.get("proposal"),
+        about.get("request"),
     )

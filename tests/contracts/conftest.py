@@ -8,7 +8,17 @@ from typing import Any
 
 import compile_contracts
 import pytest
-from evm import AnvilChain, Chain, Contracts, EmbeddedChain, Ledger, deploy_all
+from evm import (
+    CUSTODIAN_KIND,
+    NEVER,
+    RESEARCHER_KIND,
+    AnvilChain,
+    Chain,
+    Contracts,
+    EmbeddedChain,
+    Ledger,
+    deploy_all,
+)
 from nodes import require
 from people import Authority, Emergencies, deploy_emergencies
 from web3.contract import Contract
@@ -27,8 +37,15 @@ def shared_chain(request: pytest.FixtureRequest) -> Chain:
 
 @pytest.fixture(scope="session")
 def shared_contracts(shared_chain: Chain, actors) -> Contracts:
-    """Our contracts, deployed once on each chain."""
-    return deploy_all(shared_chain, sender=actors.deployer)
+    """Our contracts, deployed once on each chain; two custodians and a researcher are accredited."""
+    contracts = deploy_all(shared_chain, sender=actors.deployer, members=[actors.member])
+    for actor, kind in (
+        (actors.custodian, CUSTODIAN_KIND),
+        (actors.other_custodian, CUSTODIAN_KIND),
+        (actors.researcher, RESEARCHER_KIND),
+    ):
+        shared_chain.send(contracts.consortium.functions.accredit(actor, kind, NEVER), sender=actors.member)
+    return contracts
 
 
 @pytest.fixture
@@ -60,7 +77,7 @@ def authority(chain: Chain, contracts: Contracts) -> Authority:
 @pytest.fixture
 def emergencies(chain: Chain, contracts: Contracts, actors) -> Emergencies:
     """Break-glass on an untouched chain, where nobody is accredited yet."""
-    return deploy_emergencies(chain, contracts.consents, accreditor=actors.deployer)
+    return deploy_emergencies(chain, contracts, accreditor=actors.member)
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,10 @@ from medshare import connect
 from medshare.chain import LocalSigner
 from medshare.errors import InsufficientFundsError
 from medshare.hashing import keccak256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Circle, DelegationRequest, Verbs
 from medshare.model.describing import Line
-from medshare.model.emergency import AccreditationKind, EmergencyReason, EpisodeRequest
+from medshare.model.emergency import EmergencyReason, EpisodeRequest
 from medshare.model.ids import Address
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.ports import Actor, Signer

@@ -19,8 +19,8 @@ from told import Moved, Refused, Told, moves, read_logs
 
 from medshare.errors import RejectedError
 from medshare.model import events
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Control, Delegation, Guardianship, Verbs
-from medshare.model.emergency import AccreditationKind
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
 from medshare.model.ids import Address, GrantId, clinician_of, patient_of
 from medshare.model.ledger import LAST_COUNT

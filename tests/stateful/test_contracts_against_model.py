@@ -48,10 +48,11 @@ from stage import (
 )
 from story import Story
 
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import DAY, NO_CIRCLE, Control, Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.eip712 import field_name
-from medshare.model.emergency import AccreditationKind, EpisodeRequest, Verdict
+from medshare.model.emergency import EpisodeRequest, Verdict
 from medshare.model.ids import GrantId, derive_episode_id, derive_grant_id, patient_of
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus

@@ -15,10 +15,11 @@ from people import unpack_delegation
 from stage import Stage
 
 from medshare.model import events
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation, Verbs
 from medshare.model.eip712 import field_name
-from medshare.model.emergency import AccreditationKind, EmergencyReason, Verdict
+from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import EventPlace, LedgerEvent
 from medshare.model.ids import GrantId, patient_of
 from medshare.model.purpose import Purpose

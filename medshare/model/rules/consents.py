@@ -49,8 +49,8 @@ class ConsentRules(RecoveryRules):
         """Grant access to a patient's records, as somebody who may act for him."""
         delegation = self._require_verb(patient, caller, Verbs.GRANT, place.block.time)
         self._require_within(delegation, request)
-        acted, then = ActedFor(place=place, patient=patient, actor=caller), _after(place)
-        return acted, self._grant(patient, request, then)
+        acted = ActedFor(place=place, patient=patient, actor=caller)
+        return acted, self._grant(patient, request, place.after())
 
     def _grant_signed(self, message: SignableGrant, signer: Address, place: EventPlace, *, valid: bool) -> Granted:
         patient = message.patient
@@ -70,7 +70,7 @@ class ConsentRules(RecoveryRules):
             raise SignedOutdatedError(_counts(signed), _counts(current))
         if signer == patient:
             return (self._grant(patient, request, place),)
-        granted = self._grant(patient, request, _after(place))
+        granted = self._grant(patient, request, place.after())
         return ActedFor(place=place, patient=patient, actor=signer), granted
 
     def _grant(self, patient: Address, request: GrantRequest, place: EventPlace) -> AccessGranted:
@@ -124,7 +124,7 @@ class ConsentRules(RecoveryRules):
             return (self._revoke(grant_id, epoch, place),)
         self._require_verb(patient, caller, Verbs.REVOKE, place.block.time)
         acted = ActedFor(place=place, patient=patient, actor=caller)
-        return acted, self._revoke(grant_id, epoch, _after(place))
+        return acted, self._revoke(grant_id, epoch, place.after())
 
     def _revoke_signed(self, message: SignableRevoke, signer: Address, place: EventPlace, *, valid: bool) -> Revoked:
         patient, grant_id = message.patient, message.grant_id
@@ -134,7 +134,7 @@ class ConsentRules(RecoveryRules):
         if signer == patient:
             return (self._revoke(grant_id, message.last_epoch, place),)
         acted = ActedFor(place=place, patient=patient, actor=signer)
-        return acted, self._revoke(grant_id, message.last_epoch, _after(place))
+        return acted, self._revoke(grant_id, message.last_epoch, place.after())
 
     def _revoke(self, grant_id: GrantId, last_epoch: int, place: EventPlace) -> AccessRevoked:
         event = AccessRevoked(place=place, grant_id=grant_id, epoch=min(last_epoch + 1, LAST_COUNT))
@@ -201,10 +201,6 @@ def _nothing_granted(grant_id: GrantId) -> Grant:
         stamp=0,
         epoch=0,
     )
-
-
-def _after(place: EventPlace) -> EventPlace:
-    return replace(place, log_index=place.log_index + 1)
 
 
 def _counts(counts: tuple[int, int]) -> int:

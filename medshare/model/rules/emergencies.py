@@ -1,11 +1,10 @@
-"""EmergencyAccess and SoleAccreditor: break-glass, its review, and who may do either."""
+"""EmergencyAccess: break-glass, and its review."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 from medshare.errors import (
-    AccreditationInvalidError,
     AlreadyReviewedError,
     BreakGlassBarredError,
     EmergencyReasonUnknownError,
@@ -15,16 +14,15 @@ from medshare.errors import (
     EpisodeOverError,
     EpisodePatientInvalidError,
     NotAccreditedError,
-    NotTheAccreditorError,
     ReviewOverdueError,
     SignedOutdatedError,
     TooManyUnreviewedError,
     UnknownEpisodeError,
     VerdictMissingError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.emergency import (
     SHORTEST_EPISODE,
-    AccreditationKind,
     Bar,
     EmergencyLimits,
     EmergencyReason,
@@ -34,7 +32,6 @@ from medshare.model.emergency import (
     Verdict,
 )
 from medshare.model.events import (
-    Accredited,
     BarSet,
     EmergencyEvent,
     EpisodeEnded,
@@ -45,35 +42,19 @@ from medshare.model.events import (
 )
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, EpisodeId, clinician_of, derive_episode_id, number_of
 from medshare.model.rules.authority import AuthorityRules
+from medshare.model.rules.directory import DirectoryRules
 from medshare.model.rules.signatures import require_signature
 from medshare.model.typed_data import SignableEndEpisode, SignableSetBar
 
 
 @dataclass
-class EmergencyRules(AuthorityRules):
-    """State and verbs of EmergencyAccess and SoleAccreditor, which ask the authority who is in control."""
+class EmergencyRules(AuthorityRules, DirectoryRules):
+    """State and verbs of EmergencyAccess, which asks the authority who is in control, the directory who is who."""
 
-    accreditor: Address = ZERO_ADDRESS
     limits: EmergencyLimits = field(default_factory=EmergencyLimits)
-    accredited: dict[tuple[Address, AccreditationKind], int] = field(default_factory=dict)
-    """Until when."""
     episodes: dict[EpisodeId, Episode] = field(default_factory=dict)
     standings: dict[Address, Standing] = field(default_factory=dict)
     bars: dict[Address, Bar] = field(default_factory=dict)
-
-    # -------------------------------------------------------------------------------------- accrediting
-
-    def accredit(
-        self, caller: Address, actor: Address, kind: AccreditationKind, valid_until: int, place: EventPlace
-    ) -> tuple[Accredited]:
-        """Accredit an actor until a time, or suspend him with 0, as the accreditor."""
-        if caller != self.accreditor:
-            raise NotTheAccreditorError(caller)
-        if actor == ZERO_ADDRESS or not kind:
-            raise AccreditationInvalidError(actor, kind)
-        event = Accredited(place=place, actor=actor, kind=kind, valid_until=valid_until)
-        self._apply_emergency(event)
-        return (event,)
 
     # ----------------------------------------------------------------------------- breaking the glass
 
@@ -206,14 +187,6 @@ class EmergencyRules(AuthorityRules):
 
     # ------------------------------------------------------------------------------------ reads, replay
 
-    def accredited_until(self, actor: Address, kind: AccreditationKind) -> int:
-        """Return until when an actor is accredited, 0 for never."""
-        return self.accredited.get((actor, kind), 0)
-
-    def is_accredited(self, actor: Address, kind: AccreditationKind, now: int) -> bool:
-        """Whether an actor is accredited at ``now``."""
-        return now < self.accredited_until(actor, kind)
-
     def episode(self, episode_id: EpisodeId) -> Episode:
         """Return an episode as it stands; raises ``UnknownEpisodeError``."""
         if episode_id not in self.episodes:
@@ -236,8 +209,6 @@ class EmergencyRules(AuthorityRules):
 
     def _apply_emergency(self, event: EmergencyEvent) -> None:
         match event:
-            case Accredited():
-                self.accredited[event.actor, event.kind] = event.valid_until
             case GlassBroken():
                 self._open(event)
             case EpisodeEnded():

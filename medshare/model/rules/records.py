@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from medshare.errors import (
+    CustodianNotAccreditedError,
     PatientIsZeroError,
     RecordExistsError,
     RecordIdIsZeroError,
@@ -13,9 +14,11 @@ from medshare.errors import (
     VersionsExhaustedError,
 )
 from medshare.hashing import DIGEST_SIZE
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.events import EventPlace, RecordEvent, RecordRegistered, RecordRetracted, RecordSuperseded
 from medshare.model.ids import ZERO_ADDRESS, Address, RecordId
 from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.rules.directory import DirectoryRules
 from medshare.model.rules.signatures import require_signature
 from medshare.model.typed_data import SignableRegister, SignableRetract, SignableSupersede
 
@@ -24,18 +27,18 @@ _ZERO_ID = bytes(DIGEST_SIZE)
 
 
 @dataclass
-class RecordRules:
-    """State and verbs of RecordRegistry."""
+class RecordRules(DirectoryRules):
+    """State and verbs of RecordRegistry, which asks the directory who is a custodian."""
 
     records: dict[tuple[Address, RecordId], RecordEntry] = field(default_factory=dict)
 
     def register(
         self, caller: Address, record_id: RecordId, patient: Address, place: EventPlace
     ) -> tuple[RecordRegistered]:
-        """Register a first version, as custodian."""
+        """Register a first version, as an accredited custodian; everybody may register his own."""
         if patient == ZERO_ADDRESS:
             raise PatientIsZeroError
-        self._check_new(caller, record_id)
+        self._check_new(caller, record_id, patient, place)
         event = RecordRegistered(place=place, custodian=caller, patient=patient, record_id=record_id)
         self._apply_record(event)
         return (event,)
@@ -49,7 +52,7 @@ class RecordRules:
             raise RecordNotActiveError(caller, previous_id, previous.status)
         if previous.version == LAST_VERSION:
             raise VersionsExhaustedError(caller, previous_id)
-        self._check_new(caller, record_id)
+        self._check_new(caller, record_id, previous.patient, place)
         event = RecordSuperseded(
             place=place,
             custodian=caller,
@@ -106,7 +109,10 @@ class RecordRules:
             case RecordRetracted():
                 self._end(self.records[event.custodian, event.record_id], RecordStatus.RETRACTED, at)
 
-    def _check_new(self, custodian: Address, record_id: RecordId) -> None:
+    def _check_new(self, custodian: Address, record_id: RecordId, patient: Address, place: EventPlace) -> None:
+        is_accredited = self.is_accredited(custodian, AccreditationKind.CUSTODIAN, place.block.time)
+        if custodian != patient and not is_accredited:
+            raise CustodianNotAccreditedError(custodian)
         if record_id == _ZERO_ID:
             raise RecordIdIsZeroError
         if (custodian, record_id) in self.records:

@@ -204,7 +204,7 @@ def test_clock__goes_back__time_does_not(tmp_path: Path) -> None:
 def test_logs__900_of_them__are_read_quickly_and_in_proportion(embedded: OpenChain) -> None:
     node, nonce = embedded.node, embedded.client.nonce(genesis_signer().address, pending=True)
     assert node is not None
-    directory = embedded.deployment.contract("Directory").address
+    directory = embedded.deployment.contract("Consortium").address
     builder = node._backend.chain.get_transaction_builder()
     raw = [
         _raw(embedded, nonce=nonce + number, gas=80_000, to=directory, value=0, data=_set_key(number + 1))
@@ -226,7 +226,7 @@ def test_logs__900_of_them__are_read_quickly_and_in_proportion(embedded: OpenCha
 def _set_key(number: int) -> bytes:
     from medshare.chain.codec import selector, word
 
-    return selector("Directory", "setEncryptionKey(bytes32)") + word(number)
+    return selector("Consortium", "setEncryptionKey(bytes32)") + word(number)
 
 
 class Counting:
@@ -275,7 +275,7 @@ def test_reverted_transaction__sent_with_gas_of_its_own__is_mined_without_effect
         "gas": 200_000,
         "maxFeePerGas": 2 * 10**9,
         "maxPriorityFeePerGas": 0,
-        "to": embedded.deployment.contract("Directory").address,
+        "to": embedded.deployment.contract("Consortium").address,
         "value": 0,
         "data": _set_key(0),
     }

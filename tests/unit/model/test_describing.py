@@ -22,7 +22,7 @@ from medshare.errors import WrongDomainError
 from medshare.model.delegation import Verbs
 from medshare.model.describing import MEANINGS, WARNING, describe
 from medshare.model.eip712 import Domain
-from medshare.model.ids import address
+from medshare.model.ids import ZERO_ADDRESS, address
 from medshare.model.purpose import Purpose
 from medshare.model.typed_data import (
     SignableAppoint,
@@ -33,6 +33,7 @@ from medshare.model.typed_data import (
     SignableRevoke,
     SignableRevokeAll,
     SignableSetBar,
+    SignableWithdraw,
 )
 
 pytestmark = pytest.mark.unit
@@ -125,7 +126,7 @@ def test_describe__each_kind__has_its_act_in_words(kind) -> None:
 
 def test_describe__domain_of_another_contract__is_refused() -> None:
     with pytest.raises(WrongDomainError):
-        describe(GRANT, replace(DOMAIN, name="medshare Directory"), names=NAMES, now=NOW)
+        describe(GRANT, replace(DOMAIN, name="medshare Consortium"), names=NAMES, now=NOW)
 
 
 def test_describe__stranger_or_long_time__is_pointed_out() -> None:
@@ -185,6 +186,20 @@ def test_describe__emergencies__say_what_is_at_stake() -> None:
     assert "without asking you" in allowing[0].text
     assert ("break-glass", "allowed") in allowing
     assert any(line.label == "episode" and f"of clinician doctor ({DOCTOR})" in line.text for line in ending)
+
+
+def test_describe__withdrawal__says_what_goes_where() -> None:
+    domain = Domain.of("AccessRequests", 31337, PLACE)
+    withdraw = SignableWithdraw(account=MARY, token=ZERO_ADDRESS, to=DOCTOR, count=1, deadline=NOW + 5)
+    mine, other, own = (
+        describe(message, domain, names=NAMES, now=NOW)
+        for message in (withdraw, replace(withdraw, to=PLACE, token=PLACE), replace(withdraw, to=MARY))
+    )
+    assert mine[0].text == f"All of this credit goes to doctor ({DOCTOR}), and cannot be called back."
+    assert ("paid in", "the chain's own coin") in mine
+    assert ("paid in", PLACE) in other
+    assert "no name" in other[1].text
+    assert [line.label for line in own].count("warning") == 1
 
 
 def test_describe__revoking__says_what_stays() -> None:

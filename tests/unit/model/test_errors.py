@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import medshare
 from medshare import errors
 from medshare.errors import (
     AccessDeniedError,
@@ -92,6 +93,27 @@ VALUES = {
     "episode_id": 1 << 200,
     "clinician": "0x" + "88" * 20,
     "kind": 0,
+    "member": "0x" + "99" * 20,
+    "seat": 1,
+    "suspension": 1,
+    "target": "0x" + "aa" * 20,
+    "proposal_id": 3,
+    "votes": 1,
+    "needed": 2,
+    "quorum": 50,
+    "voting_period": 5,
+    "token": "0x" + "bb" * 20,
+    "promised": 2,
+    "arrived": 1,
+    "account": "0x" + "cc" * 20,
+    "to": "0x" + "dd" * 20,
+    "category": 9,
+    "request_id": 4,
+    "earliest": 5,
+    "wanted": 1 << 200,
+    "balance": 1,
+    "dispute_period": 5,
+    "decision_period": 5,
 }
 
 
@@ -203,9 +225,9 @@ def test_rejected__each_contract_error__says_what_to_do() -> None:
 
 
 def test_rejected__each_contract_error__has_exactly_one_class() -> None:
-    folder = Path(errors.__file__).parent / "_data" / "contracts"
+    folder = Path(medshare.__file__).parent / "_data" / "contracts"
     on_chain: dict[str, int] = {}
-    for name in ("Directory", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "SoleAccreditor"):
+    for name in ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests"):
         for item in json.loads((folder / f"{name}.json").read_text())["abi"]:
             if item["type"] == "error":
                 on_chain[item["name"]] = len(item["inputs"])

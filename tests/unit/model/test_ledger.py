@@ -12,10 +12,12 @@ import copy
 from dataclasses import replace
 
 import pytest
+from founded import MEMBER, founded
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medshare.errors import (
+    CustodianNotAccreditedError,
     EncryptionKeyIsZeroError,
     EncryptionKeyNotSetError,
     EncryptionKeyUnchangedError,
@@ -37,6 +39,7 @@ from medshare.errors import (
     VersionsExhaustedError,
 )
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import MAX_TIME, GrantRequest
 from medshare.model.events import BlockRef, EventPlace
 from medshare.model.ids import ZERO_ADDRESS, BundleId, RecordId, TermsDigest, address, derive_grant_id
@@ -93,7 +96,7 @@ verbs = st.one_of(
 
 @given(history=st.lists(st.tuples(verbs, st.integers(0, 10)), max_size=40))
 def test_apply__own_events_of_any_history__rebuild_the_state(history) -> None:
-    model, replayed, time = LedgerModel(), LedgerModel(), NOW
+    model, replayed, time = founded(HOSPITAL), founded(HOSPITAL), NOW
     for number, ((verb, *arguments), pause) in enumerate(history):
         time += pause
         before = copy.deepcopy(model)
@@ -109,7 +112,7 @@ def test_apply__own_events_of_any_history__rebuild_the_state(history) -> None:
 
 
 def test_set_encryption_key__zero_or_unchanged__is_refused_and_others_count_up() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     with pytest.raises(EncryptionKeyNotSetError):
         model.encryption_key(PATIENT)
     with pytest.raises(EncryptionKeyIsZeroError):
@@ -124,7 +127,7 @@ def test_set_encryption_key__zero_or_unchanged__is_refused_and_others_count_up()
 
 
 def test_register__twice_or_zero__is_refused_and_another_custodian_may() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     with pytest.raises(PatientIsZeroError):
         model.register(HOSPITAL, ONE, ZERO_ADDRESS, at())
     with pytest.raises(RecordIdIsZeroError):
@@ -139,8 +142,27 @@ def test_register__twice_or_zero__is_refused_and_another_custodian_may() -> None
         model.record(DOCTOR, ONE)
 
 
+def test_register__by_who_is_not_accredited__his_own_alone() -> None:
+    model = founded()
+    with pytest.raises(CustodianNotAccreditedError) as caught:
+        model.register(HOSPITAL, ONE, PATIENT, at())
+    assert caught.value.custodian == HOSPITAL
+    model.register(PATIENT, ONE, PATIENT, at())
+    model.supersede(PATIENT, TWO, ONE, at())
+    model.retract(PATIENT, ONE, ZERO, at())
+
+
+def test_supersede__no_longer_accredited__is_refused_and_retracting_is_not() -> None:
+    model = founded(HOSPITAL)
+    model.register(HOSPITAL, ONE, PATIENT, at())
+    model.accredit(MEMBER, HOSPITAL, AccreditationKind.CUSTODIAN, 0, at())
+    with pytest.raises(CustodianNotAccreditedError):
+        model.supersede(HOSPITAL, TWO, ONE, at())
+    model.retract(HOSPITAL, ONE, ZERO, at())
+
+
 def test_supersede__a_line_of_versions__each_once_and_only_the_active_one() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     with pytest.raises(UnknownRecordError):
         model.supersede(HOSPITAL, TWO, ONE, at())
     model.register(HOSPITAL, ONE, PATIENT, at(NOW))
@@ -160,7 +182,7 @@ def test_supersede__a_line_of_versions__each_once_and_only_the_active_one() -> N
 
 
 def test_supersede__the_last_version_that_can_be_counted__is_refused() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     model.register(HOSPITAL, ONE, PATIENT, at())
     model.records[HOSPITAL, ONE] = replace(model.record(HOSPITAL, ONE), version=LAST_VERSION - 1)
     model.supersede(HOSPITAL, TWO, ONE, at())
@@ -170,7 +192,7 @@ def test_supersede__the_last_version_that_can_be_counted__is_refused() -> None:
 
 
 def test_retract__superseded_before__keeps_the_time_it_ended_first() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     model.register(HOSPITAL, ONE, PATIENT, at(NOW))
     model.supersede(HOSPITAL, TWO, ONE, at(NOW + 5))
     model.retract(HOSPITAL, ONE, ZERO, at(NOW + 9))
@@ -195,14 +217,14 @@ def test_retract__superseded_before__keeps_the_time_it_ended_first() -> None:
     ids=str,
 )
 def test_grant__that_could_not_be__is_refused(change: dict, error: type) -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     with pytest.raises(error):
         model.grant(PATIENT, request(**change), at())
-    assert model == LedgerModel()
+    assert model == founded(HOSPITAL, CLINIC)
 
 
 def test_grant__dates__begin_no_earlier_than_the_block() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     now = model.grant(PATIENT, request(not_before=5), at())[0].grant
     later = model.grant(PATIENT, request(not_before=NOW + 7, expires_at=MAX_TIME), at())[0].grant
     assert (now.not_before, later.not_before, later.expires_at) == (NOW, NOW + 7, MAX_TIME)
@@ -216,7 +238,7 @@ def test_grant__dates__begin_no_earlier_than_the_block() -> None:
 
 
 def test_grant__two_grantees_meet_in_one_id__is_refused() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     granted = model.grant(PATIENT, request(), at())[0].grant
     model.grants[granted.grant_id] = replace(granted, grantee=CLINIC)
     with pytest.raises(GrantIdTakenError) as caught:
@@ -225,7 +247,7 @@ def test_grant__two_grantees_meet_in_one_id__is_refused() -> None:
 
 
 def test_revoke__in_advance__burns_nothing_and_is_no_grant() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     grant_id = derive_grant_id(PATIENT, DOCTOR, TermsDigest(DIGESTS[0]))
     with pytest.raises(UnknownGrantError):
         model.get_grant(grant_id)
@@ -246,7 +268,7 @@ def test_is_live__no_purpose__is_refused() -> None:
 
 
 def test_epoch__comes_to_its_end__the_last_can_be_revoked_and_none_granted() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     for epoch in range(1, LAST_COUNT):
         assert model.grant(PATIENT, request(), at())[0].grant.epoch == epoch
     grant_id = derive_grant_id(PATIENT, DOCTOR, TermsDigest(DIGESTS[0]))
@@ -263,7 +285,7 @@ def test_epoch__comes_to_its_end__the_last_can_be_revoked_and_none_granted() -> 
 
 
 def test_stamp__comes_to_its_end__everything_is_revoked_and_nothing_granted() -> None:
-    model = LedgerModel()
+    model = founded(HOSPITAL, CLINIC)
     for stamp in range(1, LAST_COUNT + 1):
         if stamp < LAST_COUNT:
             assert model.revoke_all(PATIENT, PATIENT, at())[0].stamp == stamp

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
 
 from medshare.errors import RejectedError
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import GrantRequest
-from medshare.model.ids import Address, BundleId, RecordId, TermsDigest, address, derive_grant_id
+from medshare.model.events import EventPlace, LedgerEvent
+from medshare.model.governed import SetSplit, encode_call
+from medshare.model.ids import Address, BundleId, DocumentId, RecordId, TermsDigest, address, derive_grant_id
+from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
+from medshare.model.request import RequestTerms
 from medshare.testing import FakeClock, InMemoryChain, NamedSigner, in_memory_ledger
 
 BEGIN = 1_800_000_000
 ACTORS = tuple(address("0x" + f"{number:02x}" * 20) for number in range(1, 5))
+CUSTODIANS = ACTORS[:2]
 DIGESTS = tuple(sha256(bytes([number])) for number in range(5))
 
 actors = st.sampled_from(ACTORS)
@@ -33,6 +40,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("grant"), actors, actors, digests, seconds, seconds, purposes),
     st.tuples(st.just("revoke"), actors, actors, actors, digests),
     st.tuples(st.just("revoke_all"), actors),
+    st.tuples(st.just("accredit"), actors, st.sampled_from(AccreditationKind)),
+    st.tuples(st.just("split"), st.integers(0, 4), st.integers(0, 9_000)),
+    st.tuples(st.just("open"), actors, st.integers(0, 3)),
     st.tuples(st.just("wait"), st.integers(1, 20)),
     st.tuples(st.just("empty block")),
 )
@@ -41,34 +51,64 @@ histories = st.lists(steps, max_size=25)
 
 def take(chain: InMemoryChain, clock: FakeClock, step: Step) -> None:
     """Do one step; what the rules refuse is not done."""
-    ledger_model = chain.model
-    what, *rest = step
+    match step:
+        case "wait", length:
+            clock.advance(length)
+        case ("empty block",):
+            chain.mine()
+        case _:
+            with suppress(RejectedError):
+                chain.mine(lambda place: _do(chain.model, step, place))
+
+
+def _do(model: LedgerModel, step: Step, place: EventPlace) -> Sequence[LedgerEvent]:
+    now = place.block.time
+    match step:
+        case "key", caller, key:
+            return model.set_encryption_key(caller, key, place)
+        case "register", caller, record, patient:
+            return model.register(caller, RecordId(record), patient, place)
+        case "supersede", caller, record, previous:
+            return model.supersede(caller, RecordId(record), RecordId(previous), place)
+        case "retract", caller, record:
+            return model.retract(caller, RecordId(record), sha256(record), place)
+        case "grant", caller, grantee, terms, start, length, what_for:
+            return model.grant(caller, request_of(grantee, terms, now + start, now + start + length, what_for), place)
+        case "revoke", caller, patient, grantee, terms:
+            return model.revoke(caller, derive_grant_id(patient, grantee, TermsDigest(terms)), place)
+        case "revoke_all", caller:
+            return model.revoke_all(caller, caller, place)
+        case "accredit", actor, kind:
+            return model.accredit(InMemoryChain.member.address, actor, kind, now + 50, place)
+        case "split", category, patient:
+            return _decided(model, category, patient, place)
+        case "open", caller, grants:
+            return model.open_request(caller, terms_of(grants, now + 40), place)
+        case _:
+            raise AssertionError(step)
+
+
+def _decided(model: LedgerModel, category: int, patient: int, place: EventPlace) -> tuple[LedgerEvent, ...]:
+    """Propose and execute a split, as the only member, in one block."""
+    call = encode_call(SetSplit(category=category, patient=patient, custodian=1_000))
+    proposed = model.propose(InMemoryChain.member.address, model.escrow, call, bytes(32), place)
     try:
-        match what, rest:
-            case "wait", [length]:
-                clock.advance(length)
-            case "empty block", []:
-                chain.mine()
-            case "key", [caller, key]:
-                chain.mine(lambda place: ledger_model.set_encryption_key(caller, key, place))
-            case "register", [caller, record, patient]:
-                chain.mine(lambda place: ledger_model.register(caller, RecordId(record), patient, place))
-            case "supersede", [caller, record, previous]:
-                chain.mine(lambda place: ledger_model.supersede(caller, RecordId(record), RecordId(previous), place))
-            case "retract", [caller, record]:
-                chain.mine(lambda place: ledger_model.retract(caller, RecordId(record), sha256(record), place))
-            case "grant", [caller, grantee, terms, start, length, what_for]:
-                request = request_of(grantee, terms, clock.now() + start, clock.now() + start + length, what_for)
-                chain.mine(lambda place: ledger_model.grant(caller, request, place))
-            case "revoke", [caller, patient, grantee, terms]:
-                grant_id = derive_grant_id(patient, grantee, TermsDigest(terms))
-                chain.mine(lambda place: ledger_model.revoke(caller, grant_id, place))
-            case "revoke_all", [caller]:
-                chain.mine(lambda place: ledger_model.revoke_all(caller, caller, place))
-            case _:
-                raise AssertionError(step)
+        done = model.execute(ACTORS[0], proposed[0].proposal_id, call, place.after(len(proposed)))
     except RejectedError:
-        return
+        return proposed
+    return (*proposed, *done)
+
+
+def terms_of(grants: int, deadline: int) -> RequestTerms:
+    return RequestTerms(
+        purposes=Purpose.HRESCH,
+        category=1,
+        grants=grants,
+        deadline=deadline,
+        access_days=1,
+        reward=7,
+        document=DocumentId(DIGESTS[0]),
+    )
 
 
 def request_of(grantee: Address, terms: bytes, not_before: int, expires_at: int, what_for: Purpose) -> GrantRequest:
@@ -84,7 +124,7 @@ def request_of(grantee: Address, terms: bytes, not_before: int, expires_at: int,
 
 def chain_of(history: Sequence[Step]) -> tuple[InMemoryChain, FakeClock]:
     clock = FakeClock(BEGIN)
-    _, chain = in_memory_ledger(clock)
+    _, chain = in_memory_ledger(clock, CUSTODIANS)
     for step in history:
         take(chain, clock, step)
     return chain, clock

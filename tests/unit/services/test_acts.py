@@ -4,6 +4,7 @@ given the events about a patient
 ├─ what somebody did for him is that one's act, and only the very next event of the transaction
 ├─ what the patient's own verbs did is the act of the one in control of him then
 ├─ where the chain does not say, nobody is named
+├─ members accredit, propose and vote; what a vote did has no author of its own
 └─ whom an act concerns is known also where its event does not say it
 """
 
@@ -14,13 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from medshare.chain import LocalSigner
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import GrantRequest
 from medshare.model.delegation import DAY, Circle, DelegationRequest, Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason, EpisodeRequest, Verdict
-from medshare.model.events import ActedFor, EpisodeReviewed, LedgerEvent
-from medshare.model.ids import address, derive_grant_id
+from medshare.model.emergency import EmergencyReason, EpisodeRequest, Verdict
+from medshare.model.events import AccessGranted, ActedFor, EpisodeReviewed, LedgerEvent
+from medshare.model.governed import ApproveStudy, DecideDispute, GovernedCall, encode_call
+from medshare.model.ids import ProposalId, RequestId, address, derive_grant_id
 from medshare.model.purpose import Purpose
+from medshare.model.request import NATIVE, Acceptance, RequestTerms, request_terms_digest
+from medshare.model.typed_data import SignableGrant, SignedMessage, to_typed_data
+from medshare.ports import Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
 from medshare.services.index import LedgerIndex
@@ -28,9 +35,11 @@ from medshare.testing import FakeClock, InMemoryChain, NamedSigner, in_memory_le
 
 pytestmark = pytest.mark.unit
 
-MARY, SON, DOCTOR, NEW_KEY, CLINICIAN, REVIEWER, HOSPITAL, GUARDIAN = (
-    NamedSigner(address("0x" + f"{number:02x}" * 20)) for number in range(1, 9)
+MARY, SON, DOCTOR, NEW_KEY, CLINICIAN, REVIEWER, HOSPITAL, GUARDIAN, RESEARCHER = (
+    NamedSigner(address("0x" + f"{number:02x}" * 20)) for number in range(1, 10)
 )
+ANN = LocalSigner.from_key(b"\1" * 32)
+"""Who can sign, and so accept a request."""
 TERMS, BUNDLE, DETAILS, RECORD = (sha256(text) for text in (b"terms", b"bundle", b"details", b"record"))
 NOW = 1_800_000_000
 CIRCLE = Circle(guardians=(GUARDIAN.address,), threshold=1, salt=bytes(32))
@@ -52,7 +61,7 @@ REQUEST = GrantRequest(
 def chain() -> InMemoryChain:
     """Everything that can happen about Mary, once."""
     clock = FakeClock(NOW)
-    ledger, chain = in_memory_ledger(clock)
+    ledger, chain = in_memory_ledger(clock, [HOSPITAL.address])
     model = chain.model
     ledger.records.register(HOSPITAL, RECORD, MARY.address)
     ledger.authority.appoint(MARY, MARY.address, APPOINTMENT)
@@ -68,7 +77,7 @@ def chain() -> InMemoryChain:
     ledger.consents.revoke(MARY, GRANT_ID)
     ledger.emergencies.set_bar(NEW_KEY, MARY.address, barred=False)
     for who, kind in ((CLINICIAN, AccreditationKind.CLINICIAN), (REVIEWER, AccreditationKind.REVIEWER)):
-        ledger.accreditation.accredit(chain.accreditor, who.address, kind, NOW + 90 * DAY)
+        ledger.accreditation.accredit(chain.member, who.address, kind, NOW + 90 * DAY)
     opened = ledger.emergencies.break_glass(
         CLINICIAN,
         EpisodeRequest(patient=MARY.address, reason=EmergencyReason.INCAPABLE, details=DETAILS, duration=600),
@@ -85,12 +94,15 @@ def told(one: Act) -> tuple[str, str | None, str | None]:
         signer.address: name
         for name, signer in {
             "Mary": MARY,
+            "Ann": ANN,
             "son": SON,
             "doctor": DOCTOR,
             "new key": NEW_KEY,
             "clinician": CLINICIAN,
             "reviewer": REVIEWER,
             "hospital": HOSPITAL,
+            "researcher": RESEARCHER,
+            "member": InMemoryChain.member,
         }.items()
     }
     return type(one.event).__name__, names.get(one.by), names.get(one.concerns)
@@ -123,10 +135,104 @@ def test_trail__of_a_full_life__says_who_did_what_to_whom(chain: InMemoryChain, 
     assert [type(event) for event in trail].count(ActedFor) == 2
 
 
-def test_acts__of_the_whole_chain__name_the_accredited_and_not_the_accreditor(chain: InMemoryChain) -> None:
+def test_acts__of_the_whole_chain__name_the_accredited_and_who_accredited_him(chain: InMemoryChain) -> None:
     found = [told(act) for act in acts(chain.events(0, chain.head().number))]
-    assert ("Accredited", None, "clinician") in found
-    assert ("Accredited", None, "reviewer") in found
+    assert ("Accredited", "member", "clinician") in found
+    assert ("Accredited", "member", "reviewer") in found
+
+
+STUDY = [
+    ("RequestOpened", "researcher", None),
+    ("AccessGranted", "Ann", "researcher"),
+    ("RewardReserved", "Ann", "hospital"),
+    ("AccessDelivered", "hospital", "researcher"),
+    ("DeliveryDisputed", "researcher", "hospital"),
+    ("RewardPaid", None, "hospital"),
+]
+
+
+@pytest.fixture
+def study() -> InMemoryChain:
+    """A study on open call that Ann takes part in, and whose dispute is decided by vote."""
+    ledger, chain = in_memory_ledger(FakeClock(NOW), [HOSPITAL.address])
+    chain.accredit(RESEARCHER.address, AccreditationKind.RESEARCHER)
+    chain.give(RESEARCHER.address, 1_000)
+    terms = RequestTerms(
+        purposes=Purpose.HRESCH,
+        category=1,
+        grants=1,
+        deadline=NOW + DAY,
+        access_days=0,
+        reward=1_000,
+        document=RECORD,
+    )
+    request_id = ledger.requests.open(RESEARCHER, terms).request_id
+    decided(ledger, chain, ApproveStudy(request_id=request_id))
+    message = SignableGrant(
+        patient=ANN.address,
+        grantee=RESEARCHER.address,
+        terms=request_terms_digest(ledger.requests.address, request_id, HOSPITAL.address, DETAILS),
+        bundle=BUNDLE,
+        purposes=Purpose.HRESCH,
+        not_before=0,
+        expires_at=NOW + DAY,
+        stamp=0,
+        epoch=0,
+        deadline=NOW + DAY,
+    )
+    domain = chain.domains["ConsentRegistry"]
+    signature = ANN.sign_typed_data(to_typed_data(message, domain))
+    signed = SignedMessage(message=message, domain=domain, signer=ANN.address, signature=signature)
+    acceptance = Acceptance(custodian=HOSPITAL.address, content=DETAILS, signed=signed)
+    ledger.requests.accept(SON, request_id, acceptance)
+    ledger.requests.deliver(HOSPITAL, request_id, ANN.address, DETAILS, BUNDLE)
+    ledger.requests.dispute(RESEARCHER, request_id, ANN.address, DETAILS)
+    decided(ledger, chain, DecideDispute(request_id=request_id, patient=ANN.address, paid=True))
+    ledger.escrow.withdraw(HOSPITAL, HOSPITAL.address, NATIVE, NEW_KEY.address)
+    return chain
+
+
+def decided(ledger: Ledger, chain: InMemoryChain, call: GovernedCall) -> None:
+    proposal_id = ledger.consortium.propose(chain.member, call, DETAILS).proposal_id
+    ledger.consortium.execute(SON, proposal_id, encode_call(call))
+
+
+def test_trail__of_a_study__says_who_did_what_to_whom(study: InMemoryChain, tmp_path: Path) -> None:
+    trail = Auditing(index=LedgerIndex(tmp_path / "index", study)).trail(ANN.address)
+    assert [told(act) for act in acts(trail)] == STUDY
+
+
+def test_acts__of_a_study__name_members_and_whom_it_pays(study: InMemoryChain) -> None:
+    found = [told(act) for act in acts(study.events(0, study.head().number))]
+    for act in (
+        ("MemberAdmitted", None, "member"),
+        ("Proposed", "member", None),
+        ("Voted", "member", None),
+        ("ProposalExecuted", "son", None),
+        ("StudyApproved", None, "researcher"),
+        ("Credited", None, "Ann"),
+        ("Withdrawn", "hospital", "new key"),
+    ):
+        assert act in found
+
+
+def test_acts__the_signature_was_sent_before__names_nobody_who_reserved(study: InMemoryChain) -> None:
+    events = [event for event in study.events(0, study.head().number) if not isinstance(event, AccessGranted)]
+    assert ("RewardReserved", None, "hospital") in [told(act) for act in acts(events)]
+
+
+def test_index__request_and_proposal__are_found_with_all_their_events(study: InMemoryChain, tmp_path: Path) -> None:
+    index = LedgerIndex(tmp_path / "index", study)
+    index.sync()
+    opened, _, *others = (kind for kind, *_ in STUDY)
+    kinds = [type(event).__name__ for event in index.events(request_id=RequestId(1))]
+    assert kinds == [opened, "StudyApproved", *others]
+    assert [type(event).__name__ for event in index.events(proposal_id=ProposalId(2))] == [
+        "Proposed",
+        "Voted",
+        "ProposalExecuted",
+    ]
+    assert index.events(request_id=RequestId(2)) == []
 
 
 def test_acts__what_follows_in_the_transaction_but_not_next__is_the_patients_own(chain: InMemoryChain) -> None:

@@ -138,6 +138,7 @@ def test_bundle__of_any_consent__opens_what_is_permitted_and_nothing_else(
     with tempfile.TemporaryDirectory() as folder:
         world = new_world(Path(folder))
         clinic = new_actor()
+        world.chain.accredit(clinic.address)
         world.ledger.directory.set_encryption_key(clinic.signer, clinic.identity.recipient.key)
         records = [
             publish(world, b"record %d" % number, custodian=clinic if number == 5 else None, **kind)

@@ -76,7 +76,7 @@ pytestmark = pytest.mark.unit
 
 PAYER = person(0)
 MARY, JOHN, ANN = person(1), person(2), person(3)
-DIRECTORY = Domain.of("Directory", 31337, address("0x" + "d1" * 20))
+CONSORTIUM = Domain.of("Consortium", 31337, address("0x" + "d1" * 20))
 DONE, REFUSED, LATER = RelayState.DONE, RelayState.REFUSED, RelayState.LATER
 
 
@@ -90,7 +90,7 @@ class Office:
         self.head = FakeHead(self.clock)
         self.wallets = FakeWallets()
         self.policy = RelayPolicy()
-        self.domains = {"ConsentRegistry": DOMAIN, "Directory": DIRECTORY}
+        self.domains = {"ConsentRegistry": DOMAIN, "Consortium": CONSORTIUM}
 
     def open(self) -> Relaying:
         return Relaying(
@@ -119,8 +119,8 @@ def states(relayed):
 
 def new_key(who, version=1):
     message = SignableSetEncryptionKey(actor=who.address, key=b"\5" * 32, version=version, deadline=NOW + HOUR)
-    signature = who.sign_typed_data(to_typed_data(message, DIRECTORY))
-    return SignedMessage(message=message, domain=DIRECTORY, signer=who.address, signature=signature)
+    signature = who.sign_typed_data(to_typed_data(message, CONSORTIUM))
+    return SignedMessage(message=message, domain=CONSORTIUM, signer=who.address, signature=signature)
 
 
 # ------------------------------------------------------------------------------------------------ sending
@@ -222,7 +222,7 @@ def test_relay__wrong_by_itself__is_refused_before_the_chain_is_asked(signed, er
 
 
 def test_relay__contract_that_is_not_served__is_refused(office) -> None:
-    del office.domains["Directory"]
+    del office.domains["Consortium"]
 
     (relayed,) = office.send(new_key(MARY))
 
@@ -461,7 +461,7 @@ def test_relay__chain_is_lost_in_the_middle__what_follows_waits(office) -> None:
     rehearse = office.relay.rehearse
 
     def lost(payer, signed):
-        if signed[0].message.contract == "Directory":
+        if signed[0].message.contract == "Consortium":
             raise LedgerUnavailableError("no node")
         return rehearse(payer, signed)
 

@@ -77,6 +77,8 @@ def publish(world: World, text: bytes = TEXT, *, by: Actor | None = None, supers
 
 
 def with_key(world: World, actor: Actor) -> Actor:
+    """Return another hospital: accredited, with its key published."""
+    world.chain.accredit(actor.address)
     world.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
     return actor
 

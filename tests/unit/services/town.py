@@ -9,8 +9,9 @@ from world import DAY, World, new_world
 
 from medshare.chain import LocalSigner
 from medshare.envelope import Identity
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Verbs
-from medshare.model.emergency import AccreditationKind, EmergencyReason
+from medshare.model.emergency import EmergencyReason
 from medshare.model.ids import Address, EpisodeId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
@@ -64,13 +65,11 @@ class Town:
             emergencies=self.emergencies,
             folder=world.folder / "inbox",
         )
-        self.accreditor = Actor(signer=world.chain.accreditor, identity=Identity.generate())
         self.accredit(self.clinician)
         self.accredit(self.reviewer, AccreditationKind.REVIEWER)
 
     def accredit(self, actor: Actor, kind: AccreditationKind = AccreditationKind.CLINICIAN, days: int = 365) -> None:
-        until = self.world.clock.now() + days * DAY
-        self.emergencies.accredit(actor.address, kind, until, accreditor=self.accreditor)
+        self.world.chain.accredit(actor.address, kind, self.world.clock.now() + days * DAY)
 
     def appoint(self, delegate: Actor | None = None, **more) -> Appointed:
         wanted = {
