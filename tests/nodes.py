@@ -120,8 +120,11 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
     with tempfile.TemporaryFile("w+b") as log:
         process = subprocess.Popen(
             # Port 0: the system chooses a free one, and anvil says which.
-            [str(binary), "--host", "127.0.0.1", "--port", "0", "--mnemonic", MNEMONIC]
-            + ["--accounts", str(ACCOUNTS), *options],
+            [
+                *(str(binary), "--host", "127.0.0.1", "--port", "0"),
+                *("--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)),
+                *options,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ import click
 from medshare.cli.console import App, Group
 from medshare.cli.network_local import down, start, status, stop, up
 from medshare.cli.network_members import check, init, keys
+from medshare.cli.network_reconcile import reconcile
 
 
 @click.group(cls=Group)
@@ -54,5 +55,5 @@ def show(app: App) -> None:
     )
 
 
-for command in (keys, init, check, up, status, stop, start, down):
+for command in (keys, init, check, reconcile, up, status, stop, start, down):
     network.add_command(command)

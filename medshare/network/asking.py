@@ -116,8 +116,15 @@ class GethNode:
         """Vote no longer on an account."""
         self.ask("clique_discard", account)
 
-    def seal(self, *, free_gas: bool) -> None:
-        """Begin to seal blocks, and where gas is free take transactions that offer nothing."""
+    def seal(self, signer: Address, *, free_gas: bool) -> None:
+        """Begin to seal blocks, and where gas is free take transactions that offer nothing.
+
+        Raises:
+            NodeError: the signer is not unlocked yet: what it cannot sign now, it would try to again only after the
+                next block, which may be its own.
+            LedgerUnavailableError: the node does not answer.
+        """
+        self.ask("eth_sign", signer, "0x")
         if free_gas:
             self.ask("miner_setGasPrice", "0x0")
         self.ask("miner_start")

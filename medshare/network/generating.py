@@ -126,6 +126,12 @@ def network_profile(members: MemberFile, institution: Institution) -> str:
             f"fees = {json.dumps('zero' if members.free_gas else 'auto')}",
             f"confirmations = {members.confirmations}",
             "",
+            # Who deploys the contracts with this profile founds the consortium with these members.
+            f"[networks.{members.name}.deployment]",
+            "members = [",
+            *(f"  {json.dumps(each.address)}," for each in members.institutions),
+            "]",
+            "",
         ]
     )
 

@@ -132,7 +132,7 @@ class LocalNetwork:
                 self._await(peer, lambda _: True, "answers")
             self._await_partners()
             for node in self._of(LocalValidator):
-                node.begin()
+                self._set_to_work(node)
             for node in self._of(LocalValidator):
                 self._await(node, lambda figures: (figures.block or 0) > 0, "sees blocks")
             self._await_next_block()
@@ -193,8 +193,8 @@ class LocalNetwork:
         if name not in self._running:
             self._spawn(node)
             self._await(node, lambda _: True, "answers")
-            self._await_work(node)
-            node.begin()
+            self._await_others(node)
+            self._set_to_work(node)
 
     def ask_for(self, name: str, how: Ending | None, *, seconds: float = _START_SECONDS) -> None:
         """Have the process that keeps the network end a node, or start it (None), and wait until that is so.
@@ -374,7 +374,7 @@ class LocalNetwork:
         first = last.asked.block_number()
         self._await(last, lambda figures: (figures.block or 0) > first, "sees a new block")
 
-    def _await_work(self, node: LocalNode) -> None:
+    def _await_others(self, node: LocalNode) -> None:
         """Wait a while for a node to find the others and have what they have."""
         others = [other for other in self._of(type(node)) if other.name in self._running and other != node]
         newest = max((found.block or 0 for other in others if (found := _figures(other)) is not None), default=0)
@@ -387,6 +387,13 @@ class LocalNetwork:
             with suppress(NodeFailedError):
                 self._await(node, caught_up, "found a partner", seconds=_CONTACT_SECONDS)
 
+    def _set_to_work(self, node: LocalNode) -> None:
+        def begun(_: Figures) -> bool:
+            node.begin()
+            return True
+
+        self._await(node, begun, "begins its work")
+
     def _await(
         self, node: LocalNode, enough: Callable[[Figures], bool], what: str, *, seconds: float = _START_SECONDS
     ) -> None:
@@ -394,9 +401,10 @@ class LocalNetwork:
         while True:
             if self._told_to_end():
                 raise _ToldToEndError
-            figures = _figures(node)
-            if figures is not None and enough(figures):
-                return
+            # It may not answer yet, or not be ready for what is asked of it.
+            with suppress(MedshareError):
+                if enough(node.figures()):
+                    return
             if self._running[node.name].poll() is not None:
                 self._ended_by_itself(node.name)
                 raise NodeFailedError(node.name, self._end_of_log(node.name))

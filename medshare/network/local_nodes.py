@@ -87,7 +87,7 @@ class LocalNode(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Have it do its work, once it has found others."""
+        """Have it do its work, once it has found others; raises ``MedshareError`` where it is not ready for that yet."""
 
     @property
     def place(self) -> Path:
@@ -173,7 +173,7 @@ class LocalValidator(LocalNode):
 
     def begin(self) -> None:
         """Seal."""
-        self.asked.seal(free_gas=self.members.free_gas)
+        self.asked.seal(self.node.signer, free_gas=self.members.free_gas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

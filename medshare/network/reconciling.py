@@ -7,12 +7,13 @@ it votes for: this is done again then, and does no harm at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from medshare.chain.wire import translated
 from medshare.errors import ConfigurationError
-from medshare.model.ids import Address
+from medshare.model.ids import Address, address
 from medshare.network.asking import Votes
 from medshare.network.members import Institution, MemberFile
 
@@ -117,6 +118,24 @@ def cast_votes(node: VotingNode, difference: Difference) -> None:
         node.discard(account)
     for change in difference.owed:
         node.propose(change.signer, seals=change.seals)
+
+
+def qbft_votes(ask: Callable[..., Any]) -> Votes:
+    """Return where the validators of a QBFT network stand, as one's own Besu says.
+
+    Args:
+        ask: asks the node one question: method and parameters.
+
+    Raises:
+        LedgerUnavailableError: it does not answer, or its RPC has no QBFT.
+    """
+    signers, pending = ask("qbft_getValidatorsByBlockNumber", "latest"), ask("qbft_getPendingVotes")
+    with translated("qbft_getPendingVotes"):
+        return Votes(
+            signers=frozenset(address(each) for each in signers),
+            votes={},  # Besu counts them, and does not tell
+            proposals={address(account): bool(wanted) for account, wanted in pending.items()},
+        )
 
 
 def qbft_calls(difference: Difference) -> list[tuple[str, list[Address | bool]]]:

@@ -36,18 +36,20 @@ from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
 from medshare.chain.networks import FeeMode
 from medshare.cli import main
 from medshare.errors import ConfigurationError, MedshareError
+from medshare.model.governed import RemoveMember, encode_call
 from medshare.network.asking import GethNode, StoragePeer
 from medshare.network.checking import check_network
-from medshare.network.generating import write_network
+from medshare.network.generating import TOKEN_VARIABLE, write_network
 from medshare.network.geth import SOCKET
 from medshare.network.keys import SWARM_KEY_FILE, StorageSecrets, make_storage, make_swarm_key
 from medshare.network.kubo import ENVIRONMENT, kubo_config, kubo_json, with_secrets
 from medshare.network.local import LocalNetwork
-from medshare.network.local_making import make_local
+from medshare.network.local_making import MEMBERS_FILE, make_local
 from medshare.network.local_state import LocalState
 from medshare.network.members import Institution, MemberFile, StorageNode, member_text
 from medshare.network.processes import ProcessMark, dying_with_parent
 from medshare.network.reconciling import cast_votes, find_difference
+from medshare.network.seats import seated_members
 from medshare.services.examining import Health
 from medshare.settings import NETWORKS_FILE
 
@@ -74,9 +76,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
 
 
 @pytest.fixture(scope="module")
-def chain(network: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenChain]:
-    with open_chain(network.profile("member-1"), tmp_path_factory.mktemp("home")) as chain:
+def chain(network: LocalNetwork) -> Iterator[OpenChain]:
+    with open_chain(network.profile("member-1"), network.home("member-1")) as chain:
         yield chain
+
+
+@pytest.fixture(scope="module")
+def deployed(chain: OpenChain) -> OpenChain:
+    """The contracts, deployed by somebody without coins."""
+    chain.deploy(LocalSigner.generate())
+    return chain
 
 
 @pytest.fixture
@@ -113,15 +122,18 @@ def test_network__started__is_sealed_by_several_and_as_the_member_file_says(netw
     }
 
 
-def test_contracts__deployed_by_an_account_without_coins__work(chain: OpenChain) -> None:
+def test_contracts__deployed_by_an_account_without_coins__work(network: LocalNetwork, deployed: OpenChain) -> None:
+    chain = deployed
     assert (chain.profile.fees, chain.profile.confirmations) == (FeeMode.ZERO, VALIDATORS // 2 + 1)
-    deployer = LocalSigner.generate()
-    deployment = chain.deploy(deployer)
-    last = max(contract.block_number for contract in deployment.contracts)
+    last = max(contract.block_number for contract in chain.deployment.contracts)
     assert chain.client.head().number - last >= chain.profile.confirmations - 1
-    assert chain.client.balance(deployer.address) == 0
-    receipt = chain.ledger.directory.set_encryption_key(deployer, b"\7" * 32)
-    assert chain.ledger.directory.encryption_key(deployer.address, block=receipt.block).key == b"\7" * 32
+    institutions = network.members.institutions
+    assert set(seated_members(chain.ledger.consortium, block=chain.client.head())) == {
+        each.address for each in institutions
+    }
+    poor = LocalSigner.generate()
+    receipt = chain.ledger.directory.set_encryption_key(poor, b"\7" * 32)
+    assert chain.ledger.directory.encryption_key(poor.address, block=receipt.block).key == b"\7" * 32
     assert len(chain.client.web3.eth.get_block("latest")["proofOfAuthorityData"]) == 32 + 65
 
 
@@ -222,35 +234,51 @@ def test_storage__another_swarm_key__is_refused(network: LocalNetwork, tmp_path:
     assert (partners.health, partners.says) == (Health.BAD, "2 of 2, and 1 that no member knows")
 
 
-def test_reconcile__seat_lost_and_regained__signers_follow(network: LocalNetwork) -> None:
-    everybody = [each.address for each in network.members.institutions]
-    excluded = network.validator("validator-2").node.signer
-    asked = {name: network.validator(name).asked for name in network.nodes if "validator" in name}
-
-    for seated, expected in ((everybody[:1] + everybody[2:], VALIDATORS - 1), (everybody, VALIDATORS)):
-        for node in asked.values():
-            cast_votes(node, find_difference(network.members, seated, node.votes()))
-        eventually(
-            lambda expected=expected: len(asked["validator-1"].signers()) == expected, "votes have come to a change"
-        )
-        assert (excluded in asked["validator-1"].signers()) == (seated == everybody)
-    for node in asked.values():
-        cast_votes(node, find_difference(network.members, everybody, node.votes()))
-        assert node.votes().proposals == {}
-
-
 @pytest.fixture
 def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """The command line, in this process: what it prints as JSON."""
 
     def run(*words: str, code: int = 0) -> Any:
         capsys.readouterr()
-        ended = main(["network", *words, "--json"])
+        ended = main([*words, "--json"])
         said = capsys.readouterr()
         assert ended == code, said.err
         return json.loads(said.out or said.err)
 
     return run
+
+
+def test_reconcile__seat_lost_and_regained__signers_follow(
+    network: LocalNetwork, deployed: OpenChain, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, network.storage("storage-1").token)
+    expelled = network.validator("validator-2")
+    loyal = ("member-1", "member-3", "member-4")
+    call = RemoveMember(member=expelled.institution.address)
+    consortium = deployed.ledger.consortium
+    opened = consortium.propose(network.account("member-1"), call, bytes(32))
+    with ThreadPoolExecutor(2) as pool:
+        for vote in [pool.submit(consortium.vote, network.account(name), opened.proposal_id) for name in loyal[1:]]:
+            vote.result(PATIENCE)
+    consortium.execute(LocalSigner.generate(), opened.proposal_id, encode_call(call))
+
+    home = ("--home", str(network.home("member-1")))
+    where = (str(network.folder / MEMBERS_FILE), "--in", str(network.folder))
+    reconcile = (*home, "network", "reconcile", *where, "--as")
+    owed = told(*reconcile, "member-1", "--dry-run")
+    assert [(row["of"], row["seals"], row["vote"]) for row in owed] == [("member-2", False, "owed")]
+    for name in loyal:
+        assert [row["vote"] for row in told(*reconcile, name)] == ["cast"]
+    asked = {name: network.validator(name).asked for name in network.nodes if "validator" in name}
+    eventually(lambda: expelled.node.signer not in asked["validator-1"].signers(), "it may not seal any more")
+
+    everybody = [each.address for each in network.members.institutions]
+    for node in asked.values():
+        cast_votes(node, find_difference(network.members, everybody, node.votes()))
+    eventually(lambda: expelled.node.signer in asked["validator-1"].signers(), "it may seal again")
+    for node in asked.values():
+        cast_votes(node, find_difference(network.members, everybody, node.votes()))
+        assert node.votes().proposals == {}
 
 
 def test_local_network__kept_in_the_background__leaves_no_orphan_and_goes_on(
@@ -260,32 +288,32 @@ def test_local_network__kept_in_the_background__leaves_no_orphan_and_goes_on(
     folder = ("--in", str(place))
     state = LocalState(folder=place / "state")
     try:
-        rows = told("up", "--local", "1", "--detach", *folder)
+        rows = told("network", "up", "--local", "1", "--detach", *folder)
         assert [row["state"] for row in rows] == ["running"] * 2
-        assert "running already" in told("up", "--detach", *folder, code=1)["message"]
+        assert "running already" in told("network", "up", "--detach", *folder, code=1)["message"]
         with pytest.raises(ConfigurationError, match="running already"):
             LocalNetwork(place).start()
 
-        told("stop", "storage-1", *folder)
-        assert [row["state"] for row in told("status", *folder)] == ["running", "stopped"]
-        told("start", "storage-1", *folder)
-        told("stop", "validator-1", "--kill", *folder)
-        assert [row["state"] for row in told("status", *folder)] == ["killed", "running"]
-        told("start", "validator-1", *folder)
-        assert [row["state"] for row in told("status", *folder)] == ["running"] * 2
+        told("network", "stop", "storage-1", *folder)
+        assert [row["state"] for row in told("network", "status", *folder)] == ["running", "stopped"]
+        told("network", "start", "storage-1", *folder)
+        told("network", "stop", "validator-1", "--kill", *folder)
+        assert [row["state"] for row in told("network", "status", *folder)] == ["killed", "running"]
+        told("network", "start", "validator-1", *folder)
+        assert [row["state"] for row in told("network", "status", *folder)] == ["running"] * 2
 
         keeper, nodes = state.keeper(), state.nodes()
         reached = LocalNetwork(place).validator("validator-1").asked.block_number()
         assert keeper is not None
         assert keeper.send(signal.SIGKILL)
         assert all(mark.ended_within(10) for mark in [keeper, *nodes.values()])
-        assert [row["state"] for row in told("status", *folder)] == ["stopped"] * 2
+        assert [row["state"] for row in told("network", "status", *folder)] == ["stopped"] * 2
 
-        assert told("up", "--detach", *folder)[0]["block"] >= reached
+        assert told("network", "up", "--detach", *folder)[0]["block"] >= reached
         nodes = state.nodes()
-        assert told("down", *folder)["was_running"]
+        assert told("network", "down", *folder)["was_running"]
         assert not any(mark.is_running for mark in nodes.values())
-        assert not told("down", *folder)["was_running"]
+        assert not told("network", "down", *folder)["was_running"]
     finally:
         LocalNetwork(place).end()
 
