@@ -122,14 +122,14 @@ def secrets_folder(folder: Path, institution: str, node: str) -> Path:
 
 
 def make_validator(
-    folder: Path, *, consensus: Consensus = Consensus.CLIQUE, work: int = SCRYPT_WORK
+    folder: Path, *, consensus: Consensus = Consensus.CLIQUE, work: int | None = None
 ) -> ValidatorSecrets:
     """Make the secrets of a validator in a folder; those that are there stay.
 
     Args:
         folder: where; see ``secrets_folder``.
         consensus: with QBFT the node's own key seals, and there is no other.
-        work: scrypt's n; less than the default is for tests.
+        work: scrypt's n; less than the default is for what is tried on one machine.
 
     Raises:
         ConfigurationError, StoreFullError: the folder cannot be written to.
@@ -140,7 +140,9 @@ def make_validator(
     if consensus is Consensus.CLIQUE and not made.keystore.exists():
         passphrase = secrets.token_urlsafe(_KEY_SIZE)
         write_whole(made.passphrase, passphrase.encode(), replace=True)
-        LocalSigner.generate().save_keystore(private_folder(made.keystore) / "key.json", passphrase, work=work)
+        LocalSigner.generate().save_keystore(
+            private_folder(made.keystore) / "key.json", passphrase, work=work or SCRYPT_WORK
+        )
     # Last: it says that the others are there.
     key = ec.generate_private_key(ec.SECP256K1()).private_numbers().private_value
     write_whole(made.node_key, f"{key:064x}".encode(), replace=False)

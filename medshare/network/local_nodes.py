@@ -87,7 +87,7 @@ class LocalNode(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Have it do its work, once it has found others; raises ``MedshareError`` where it is not ready for that yet."""
+        """Have it do its work, once it has found others; raises ``MedshareError`` where it is not ready yet."""
 
     @property
     def place(self) -> Path:

@@ -186,7 +186,11 @@ IN_A_STORY = {
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
 }  # they need what came before them: test_cli_people.py, test_cli_signing.py
-ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
+A_NETWORK = {
+    *("network keys", "network init", "network check", "network reconcile"),
+    *("network up", "network status", "network stop", "network start", "network down"),
+}  # they need member files, or nodes: test_cli_network.py, test_consortium_network.py
+ELSEWHERE = {*IN_A_STORY, *A_NETWORK, "demo"}  # takes seconds: test_demo.py
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
