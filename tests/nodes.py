@@ -37,6 +37,7 @@ ACCOUNTS = 20
 _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)\n")
+_GETH_LISTENING = re.compile(r"HTTP server started +endpoint=127\.0\.0\.1:(\d+) auth=false")
 _KUBO_LISTENING = re.compile(r"RPC API server listening on /ip4/127\.0\.0\.1/tcp/(\d+)\n(?:.*\n)*?Daemon is ready")
 
 
@@ -133,6 +134,36 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
         try:
             port = _wait_until_listening(process, log.fileno(), _LISTENING)
             yield AnvilNode(url=f"http://127.0.0.1:{port}", port=port, pid=process.pid)
+        finally:
+            _stop(process)
+
+
+@dataclass(frozen=True, slots=True)
+class GethNode:
+    """A running ``geth --dev``, and where it answers: over HTTP anybody, over its socket its owner."""
+
+    url: str
+    socket: Path
+
+
+@contextmanager
+def running_geth(folder: Path) -> Iterator[GethNode]:
+    """Run a development chain of geth's until the block ends; exactly this process is ended, and surely."""
+    binary = require("geth")
+    with tempfile.TemporaryFile("w+b") as log:
+        process = subprocess.Popen(
+            [
+                *(str(binary), "--dev", "--datadir", str(folder), "--port", "0", "--authrpc.port", "0"),
+                *("--http", "--http.addr", "127.0.0.1", "--http.port", "0"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=dying_with_parent(),
+        )
+        try:
+            port = _wait_until_listening(process, log.fileno(), _GETH_LISTENING)
+            yield GethNode(url=f"http://127.0.0.1:{port}", socket=folder / "geth.ipc")
         finally:
             _stop(process)
 
