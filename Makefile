@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo nodes test test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -35,6 +35,9 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+
+test-network: nodes ## Run a consortium's network of geth and Kubo, and break it (needs Go the first time)
+	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m network --durations=0
 
 test-install: $(VENV)/.ready ## Install the wheel into an empty environment and run the demo from it
 	$(BIN)/python -m pytest -m install

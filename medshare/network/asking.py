@@ -14,7 +14,7 @@ from typing import Any
 
 from medshare.chain.codec import hex_bytes, hex_int
 from medshare.chain.wire import MAX_ANSWER_SIZE, BadAnswerError, JsonValue, result_of, translated
-from medshare.errors import StoreUnavailableError
+from medshare.errors import InvalidInputError, StoreUnavailableError
 from medshare.model.ids import Address, address
 from medshare.storage.kubo_rpc import BearerAuth, KuboRpc
 
@@ -32,6 +32,14 @@ class Votes:
     """Who has voted, in blocks, for a change that concerns each account."""
     proposals: Mapping[Address, bool]
     """What the asked node votes for when it seals: True to add, False to remove."""
+
+
+def account_in(answer: JsonValue) -> Address:
+    """Return an account that stands in a node's answer; raises ``BadAnswerError``."""
+    try:
+        return address(answer)
+    except (InvalidInputError, TypeError):
+        raise BadAnswerError("a node's answer holds no account where one should be") from None
 
 
 class GethNode:
@@ -86,13 +94,13 @@ class GethNode:
         """Return who may seal."""
         found = self.ask("clique_getSigners", "latest")
         with translated("clique_getSigners"):
-            return frozenset(address(each) for each in found)
+            return frozenset(account_in(each) for each in found)
 
     def sealers(self) -> dict[Address, int]:
         """Return how many of the last 64 blocks each signer sealed."""
         found = self.ask("clique_status")
         with translated("clique_status"):
-            return {address(signer): int(blocks) for signer, blocks in found["sealerActivity"].items()}
+            return {account_in(signer): int(blocks) for signer, blocks in found["sealerActivity"].items()}
 
     def votes(self) -> Votes:
         """Return signers, votes and what this node proposes."""
@@ -101,11 +109,11 @@ class GethNode:
         with translated("clique_getSnapshot"):
             cast: dict[Address, set[Address]] = {}
             for vote in snapshot["votes"] or ():
-                cast.setdefault(address(vote["address"]), set()).add(address(vote["signer"]))
+                cast.setdefault(account_in(vote["address"]), set()).add(account_in(vote["signer"]))
             return Votes(
-                signers=frozenset(address(each) for each in snapshot["signers"]),
+                signers=frozenset(account_in(each) for each in snapshot["signers"]),
                 votes={account: frozenset(voters) for account, voters in cast.items()},
-                proposals={address(account): bool(wanted) for account, wanted in proposals.items()},
+                proposals={account_in(account): bool(wanted) for account, wanted in proposals.items()},
             )
 
     def propose(self, account: Address, *, seals: bool) -> None:

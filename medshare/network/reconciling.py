@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from medshare.chain.wire import translated
 from medshare.errors import ConfigurationError
-from medshare.model.ids import Address, address
-from medshare.network.asking import Votes
+from medshare.model.ids import Address
+from medshare.network.asking import Votes, account_in
 from medshare.network.members import Institution, MemberFile
 
 
@@ -132,9 +132,9 @@ def qbft_votes(ask: Callable[..., Any]) -> Votes:
     signers, pending = ask("qbft_getValidatorsByBlockNumber", "latest"), ask("qbft_getPendingVotes")
     with translated("qbft_getPendingVotes"):
         return Votes(
-            signers=frozenset(address(each) for each in signers),
+            signers=frozenset(account_in(each) for each in signers),
             votes={},  # Besu counts them, and does not tell
-            proposals={address(account): bool(wanted) for account, wanted in pending.items()},
+            proposals={account_in(account): bool(wanted) for account, wanted in pending.items()},
         )
 
 

@@ -9,7 +9,8 @@ given a network that was generated from a member file and started
 └─ votes follow the seats: who lost his seat seals no longer, who has it again does
 given one that a process keeps in the background
 ├─ started twice it says so; single nodes are stopped and started by other processes
-└─ its keeper killed: no node is left; started again it goes on with its chain
+├─ its keeper killed: no node is left; started again it goes on with its chain
+└─ stopped from the keyboard: its nodes end with it
 given the folders of an institution
 └─ its start scripts run its nodes, as generated
 """
@@ -21,6 +22,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -316,6 +318,27 @@ def test_local_network__kept_in_the_background__leaves_no_orphan_and_goes_on(
         assert not told("network", "down", *folder)["was_running"]
     finally:
         LocalNetwork(place).end()
+
+
+def test_local_network__stopped_from_the_keyboard__ends_its_nodes(place: Path) -> None:
+    require("geth", "kubo")
+    state = LocalState(folder=place / "state")
+    make_local(place, validators=1, storage=0)
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "medshare", "network", "up", "--in", str(place)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=dying_with_parent(),
+    )
+    with keeper:
+        eventually(lambda: state.ready, "it is ready")
+        nodes = state.nodes()
+        keeper.send_signal(signal.SIGINT)
+        assert keeper.wait(PATIENCE) == 0
+        assert "validator-1" in (keeper.stdout.read() if keeper.stdout else "")
+    assert list(nodes) == ["validator-1"]
+    assert not any(mark.is_running for mark in nodes.values())
+    assert state.keeper() is None
 
 
 def test_start_scripts__of_one_institution__run_its_nodes(place: Path, tmp_path: Path) -> None:

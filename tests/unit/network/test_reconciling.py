@@ -16,10 +16,10 @@ from dataclasses import replace
 import pytest
 from member_files import account, member_file
 
-from medshare.errors import ConfigurationError
+from medshare.errors import ConfigurationError, LedgerUnavailableError
 from medshare.model.ids import Address
 from medshare.network.asking import Votes
-from medshare.network.reconciling import cast_votes, find_difference, qbft_calls
+from medshare.network.reconciling import cast_votes, find_difference, qbft_calls, qbft_votes
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +100,15 @@ def test_qbft__the_same_votes__are_calls() -> None:
         ("qbft_proposeValidatorVote", [SOUTH, True]),
         ("qbft_proposeValidatorVote", [WEST, False]),
     ]
+
+
+def test_qbft__what_besu_says__is_read_or_refused() -> None:
+    answers: dict[str, object] = {
+        "qbft_getValidatorsByBlockNumber": [NORTH.lower(), SOUTH],
+        "qbft_getPendingVotes": {WEST: True},
+    }
+    assert qbft_votes(lambda method, *_: answers[method]) == votes(NORTH, SOUTH, proposals={WEST: True})
+    for wrong in (None, 5, ["x"]):
+        answers["qbft_getValidatorsByBlockNumber"] = wrong
+        with pytest.raises(LedgerUnavailableError):
+            qbft_votes(lambda method, *_: answers[method])
