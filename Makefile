@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo nodes test deep test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test deep test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -30,14 +30,17 @@ node_modules/.ready: package-lock.json package.json
 demo: $(VENV)/.ready ## Run the whole path on real FHIR records, on the embedded chain and store
 	$(BIN)/medshare demo --home medshare-demo
 
-nodes: $(VENV)/.ready node_modules/.ready ## Build Kubo into the user's cache folder, for the tests (needs Go)
-	$(BIN)/python scripts/install_kubo.py
+nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's cache folder (needs Go)
+	$(BIN)/python scripts/install_nodes.py
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
+
+test-network: nodes ## Run a consortium's network of geth and Kubo, and break it (needs Go the first time)
+	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m network --durations=0
 
 test-install: $(VENV)/.ready ## Install the wheel into an empty environment and run the demo from it
 	$(BIN)/python -m pytest -m install

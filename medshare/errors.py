@@ -28,6 +28,7 @@
     ├─ LedgerError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
     │  └─ RejectedError             one subclass for each error of each contract
+    ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
     └─ IntegrityError               chain, manifest and store disagree
 
@@ -1386,6 +1387,19 @@ class TokenFailedError(RejectedError):
 
 def _moment(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ------------------------------------------------------------------------------------------------- network
+
+
+class NodeFailedError(MedshareError):
+    """A node of a local network ended, or did not get ready."""
+
+    hint = "read its log, in state/logs of the network's folder"
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(f"{node}: {reason}")
+        self.node = node
 
 
 # ----------------------------------------------------------------------------------------------- decisions

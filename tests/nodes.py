@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,9 +18,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from medshare.network.binaries import GETH, KUBO, find_program
+from medshare.network.processes import dying_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_VARIABLE = "MEDSHARE_REQUIRE_NODES"
@@ -35,8 +37,8 @@ ACCOUNTS = 20
 _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)\n")
+_GETH_LISTENING = re.compile(r"HTTP server started +endpoint=127\.0\.0\.1:(\d+) auth=false")
 _KUBO_LISTENING = re.compile(r"RPC API server listening on /ip4/127\.0\.0\.1/tcp/(\d+)\n(?:.*\n)*?Daemon is ready")
-_PR_SET_PDEATHSIG = 1
 
 
 def require(*tools: str) -> Path:
@@ -87,18 +89,12 @@ def _find_solc() -> Path | None:
         return None
 
 
-def _find_kubo() -> Path | None:
-    import install_kubo
-
-    named = os.environ.get("MEDSHARE_IPFS")
-    built = Path(named) if named else install_kubo.kubo_path()
-    if built.is_file():
-        return built
-    on_path = shutil.which("ipfs")
-    return Path(on_path) if on_path else None
-
-
-_FINDERS: dict[str, Callable[[], Path | None]] = {"anvil": _find_anvil, "kubo": _find_kubo, "solc": _find_solc}
+_FINDERS: dict[str, Callable[[], Path | None]] = {
+    "anvil": _find_anvil,
+    "geth": partial(find_program, GETH),
+    "kubo": partial(find_program, KUBO),
+    "solc": _find_solc,
+}
 
 
 @contextmanager
@@ -132,11 +128,41 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=dying_with_parent(),
         )
         try:
             port = _wait_until_listening(process, log.fileno(), _LISTENING)
             yield AnvilNode(url=f"http://127.0.0.1:{port}", port=port, pid=process.pid)
+        finally:
+            _stop(process)
+
+
+@dataclass(frozen=True, slots=True)
+class GethNode:
+    """A running ``geth --dev``, and where it answers: over HTTP anybody, over its socket its owner."""
+
+    url: str
+    socket: Path
+
+
+@contextmanager
+def running_geth(folder: Path) -> Iterator[GethNode]:
+    """Run a development chain of geth's until the block ends; exactly this process is ended, and surely."""
+    binary = require("geth")
+    with tempfile.TemporaryFile("w+b") as log:
+        process = subprocess.Popen(
+            [
+                *(str(binary), "--dev", "--datadir", str(folder), "--port", "0", "--authrpc.port", "0"),
+                *("--http", "--http.addr", "127.0.0.1", "--http.port", "0"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=dying_with_parent(),
+        )
+        try:
+            port = _wait_until_listening(process, log.fileno(), _GETH_LISTENING)
+            yield GethNode(url=f"http://127.0.0.1:{port}", socket=folder / "geth.ipc")
         finally:
             _stop(process)
 
@@ -171,7 +197,7 @@ def running_kubo(folder: Path) -> Iterator[KuboNode]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=dying_with_parent(),
         )
         try:
             port = _wait_until_listening(process, log.fileno(), _KUBO_LISTENING)
@@ -200,8 +226,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _die_with_parent() -> None:
-    # The kernel ends anvil when the tests are killed without a chance to.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -107,6 +107,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.LedgerBusyError, ExitCode.UNAVAILABLE),
     (errors.RateLimitedError, ExitCode.UNAVAILABLE),
     (errors.SignerUnavailableError, ExitCode.UNAVAILABLE),
+    (errors.NodeFailedError, ExitCode.UNAVAILABLE),
 )
 
 

@@ -1,15 +1,18 @@
-"""``medshare network``: which networks are known, and what is deployed on one."""
+"""``medshare network``: which networks are known, what is deployed on one, and the consortium kit."""
 
 from __future__ import annotations
 
 import click
 
 from medshare.cli.console import App, Group
+from medshare.cli.network_local import down, start, status, stop, up
+from medshare.cli.network_members import check, init, keys
+from medshare.cli.network_reconcile import reconcile
 
 
 @click.group(cls=Group)
 def network() -> None:
-    """Networks: what is known, and what is deployed."""
+    """Networks: what is known, what is deployed, and the members' own."""
 
 
 @network.command("list")
@@ -50,3 +53,7 @@ def show(app: App) -> None:
             **contracts,
         }
     )
+
+
+for command in (keys, init, check, reconcile, up, status, stop, start, down):
+    network.add_command(command)

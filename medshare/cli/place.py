@@ -64,7 +64,11 @@ def doctor(app: App, deep: bool) -> None:
 
     The exit code is 1 if a line says BAD.
     """
-    findings = _findings(app, deep=deep)
+    show_findings(app, _findings(app, deep=deep))
+
+
+def show_findings(app: App, findings: list[Finding]) -> None:
+    """Print what was found; the program ends with 1 where something is bad."""
     if app.as_json:
         app.show_all([_row(app, finding) for finding in findings], nothing="")
     else:

@@ -47,7 +47,10 @@ def test_pages__written__hold_everything(pages: list[Path]) -> None:
         assert ours <= public
     assert all(line.count("|") == 5 for line in on_chain.splitlines() if line.startswith("| "))
     for cases, least in ((consent_cases, 70), (duo_cases, 60)):
-        rows = [line for line in permissions.splitlines() if line.startswith("| `")]
+        rows = [line for line in cases.splitlines() if line.startswith("| `")]
+        assert len(rows) == len(set(rows)) >= least
+        assert all(line.count("|") == 7 for line in rows)
+    rows = [line for line in permissions.splitlines() if line.startswith("| `")]
     assert len(rows) == len(set(rows)) >= 70
     assert all(line.count("|") == 5 for line in rows)
 

@@ -233,7 +233,11 @@ IN_A_STORY = {
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
 }  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py
-ELSEWHERE = {*IN_A_STORY, "demo"}  # takes seconds: test_demo.py
+A_NETWORK = {
+    *("network keys", "network init", "network check", "network reconcile"),
+    *("network up", "network status", "network stop", "network start", "network down"),
+}  # they need member files, or nodes: test_cli_network.py, test_consortium_network.py
+ELSEWHERE = {*IN_A_STORY, *A_NETWORK, "demo"}  # takes seconds: test_demo.py
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
