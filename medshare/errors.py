@@ -40,6 +40,9 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from medshare.model.consent import Decision
 
+_MEMBER = {0: "no member", 1: "a member with its seat", 2: "a suspended member", 3: "a former member"}
+_SUSPENDED = {1: "the member that accredited it", 2: "vote"}
+
 
 class MedshareError(Exception):
     """Root of every error that medshare raises on purpose."""
@@ -900,6 +903,9 @@ class MemberInvalidError(RejectedError):
     member: str
     status: int
 
+    def _message(self) -> str:
+        return f"that cannot be done to {self.member}: it is {_MEMBER.get(self.status, self.status)}"
+
 
 @dataclass(eq=False)
 class LastMemberError(RejectedError):
@@ -938,6 +944,9 @@ class AccreditedByAnotherError(RejectedError):
     kind: int
     seat: int
 
+    def _message(self) -> str:
+        return f"another member, with seat {self.seat}, answers for {self.actor}: only its word counts, or a vote"
+
 
 @dataclass(eq=False)
 class SuspendedByVoteError(RejectedError):
@@ -947,6 +956,9 @@ class SuspendedByVoteError(RejectedError):
     hint = "propose it to the consortium"
     actor: str
     kind: int
+
+    def _message(self) -> str:
+        return f"{self.actor} was suspended by vote: only a vote can lift it"
 
 
 @dataclass(eq=False)
@@ -958,6 +970,11 @@ class SuspensionInvalidError(RejectedError):
     actor: str
     kind: int
     suspension: int
+
+    def _message(self) -> str:
+        if not self.suspension:
+            return f"{self.actor} is not suspended, or was never accredited"
+        return f"{self.actor} is suspended already, by {_SUSPENDED.get(self.suspension, self.suspension)}"
 
 
 @dataclass(eq=False)
@@ -1011,6 +1028,9 @@ class ProposalExecutedError(RejectedError):
     hint = "there is nothing to do"
     proposal_id: int
 
+    def _message(self) -> str:
+        return f"proposal {self.proposal_id} was executed already"
+
 
 @dataclass(eq=False)
 class VotedAlreadyError(RejectedError):
@@ -1020,6 +1040,9 @@ class VotedAlreadyError(RejectedError):
     hint = "there is nothing to do: a vote stands"
     proposal_id: int
     member: str
+
+    def _message(self) -> str:
+        return f"{self.member} has voted for proposal {self.proposal_id} already"
 
 
 @dataclass(eq=False)
