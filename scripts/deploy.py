@@ -234,7 +234,7 @@ def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
 def arguments_text(contract: PlannedContract) -> str:
     """Return what a constructor would be told, for people."""
     arguments = contract.constructor_arguments
-    return "those of whoever deploys" if arguments is None else arguments.hex() or "none"
+    return "the contracts before it" if arguments is None else arguments.hex() or "none"
 
 
 def plan_text(plan: Plan, *, faucet: bool) -> str:

@@ -69,7 +69,7 @@ def constructor_arguments(
             return links(name, addresses)
 
 
-_LINKS: Mapping[str, tuple[str, ...]] = {
+LINKS: Mapping[str, tuple[str, ...]] = {
     "RecordRegistry": ("Consortium",),
     "EmergencyAccess": ("ConsentRegistry", "Consortium"),
     "AccessRequests": ("Consortium", "ConsentRegistry"),
@@ -79,7 +79,7 @@ _LINKS: Mapping[str, tuple[str, ...]] = {
 
 def links(name: str, addresses: Mapping[str, Address]) -> bytes:
     """Return the beginning of a constructor's arguments: the contracts that it is to ask."""
-    return b"".join(address_word(addresses[linked]) for linked in _LINKS.get(name, ()))
+    return b"".join(address_word(addresses[linked]) for linked in LINKS.get(name, ()))
 
 
 def immutables(name: str, arguments: bytes) -> list[bytes]:

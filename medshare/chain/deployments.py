@@ -16,7 +16,14 @@ from typing import Any, Self
 from medshare.chain.artifacts import CONTRACTS, Artifact, load_artifact
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import WORD, hex_bytes, selector, to_address, word
-from medshare.chain.constructors import constructor_arguments, founders_of, founding_members, immutables, links
+from medshare.chain.constructors import (
+    LINKS,
+    constructor_arguments,
+    founders_of,
+    founding_members,
+    immutables,
+    links,
+)
 from medshare.chain.deployer_rights import prove_no_rights
 from medshare.chain.development import member_signer
 from medshare.chain.events import ChainEvents
@@ -174,7 +181,7 @@ class PlannedContract:
     gas: int
     creation_hash: bytes
     constructor_arguments: bytes | None
-    """None where they depend on who deploys, and nobody is named."""
+    """None where they name contracts that lie where nobody knows yet: who deploys is not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +260,7 @@ def _planned(client: ChainClient, deployer: Address, artifact: Artifact, argumen
         name=artifact.name,
         gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code + arguments),
         creation_hash=artifact.creation_hash,
-        constructor_arguments=None if arguments and deployer == ZERO_ADDRESS else arguments,
+        constructor_arguments=None if deployer == ZERO_ADDRESS and artifact.name in LINKS else arguments,
     )
 
 

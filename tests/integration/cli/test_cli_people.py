@@ -301,7 +301,7 @@ def test_emergency__what_may_not_be__is_refused_with_its_code(
     assert (answer.code, answer.error["error"]) == (code, error)
 
 
-def test_emergency__barred_or_suspended__is_refused_until_lifted(cli: CommandLine, tmp_path: Path) -> None:
+def test_emergency__barred_or_no_longer_accredited__is_refused(cli: CommandLine, tmp_path: Path) -> None:
     episode = broken(cli, tmp_path)
     cli.json("emergency", "end", episode, "--as", "doctor")
     cli.json("emergency", "bar", "--as", "patient")
