@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo nodes test test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test deep test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -35,6 +35,9 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build Kubo into the user's cache fo
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+
+deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
 
 test-install: $(VENV)/.ready ## Install the wheel into an empty environment and run the demo from it
 	$(BIN)/python -m pytest -m install

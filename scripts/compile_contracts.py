@@ -65,6 +65,8 @@ SETTINGS: dict[str, Any] = {
 EXIT_OK, EXIT_FAILED, EXIT_CANNOT_RUN = 0, 1, 2
 _DIFF_LINES = 20
 _DIFF_WIDTH = 160
+_DIAGNOSIS = 2_000
+"""Most characters of what a compiler that broke off has said."""
 _IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*\sfrom\s+)?["']([^"']+)["']\s*;""", re.MULTILINE)
 
 Json: TypeAlias = dict[str, Any]
@@ -180,7 +182,8 @@ def compile_sources(standard_input: Json, compiler: Path) -> Json:
     try:
         output: Json = solcx.compile_standard(standard_input, solc_binary=compiler)
     except SolcError as error:
-        raise ContractsRefusedError(str(error)) from error
+        # Its text holds all the compiler wrote, megabytes of other contracts' code: only the messages are wanted.
+        raise _refusal(error) from None
     warnings = [
         str(entry["formattedMessage"])
         for entry in output.get("errors", [])
@@ -189,6 +192,16 @@ def compile_sources(standard_input: Json, compiler: Path) -> Json:
     if warnings:
         raise ContractsRefusedError("warnings are errors here:\n" + "\n".join(warnings))
     return output
+
+
+def _refusal(error: SolcError) -> ContractsRefusedError | CannotRunError:
+    """Return what the compiler says is wrong, or that it said nothing that can be read."""
+    try:
+        found = [entry for entry in json.loads(error.stdout_data or "")["errors"] if entry["severity"] == "error"]
+        return ContractsRefusedError("\n".join(str(entry["formattedMessage"]).rstrip() for entry in found))
+    except (ValueError, KeyError, TypeError):
+        said = (error.stderr_data or "").strip()[-_DIAGNOSIS:]
+        return CannotRunError(f"the compiler broke off with code {error.return_code}: {said or 'it said nothing'}")
 
 
 def package_files(standard_input: Json, output: Json) -> dict[str, str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import medshare
 from medshare.cli.asking import passphrase_of
-from medshare.cli.console import escaped
+from medshare.cli.console import one_line
 from medshare.cli.ending import ExitCode, run
 from medshare.errors import InvalidInputError
 from medshare.services.publishing import Description
@@ -86,7 +86,7 @@ def _print(rows: list[dict[str, str | bool]], *, as_json: bool) -> None:
     for row in rows:
         what = "refused" if "refused" in row else "there already" if row["already_published"] else "new"
         count[what] += 1
-        print(escaped(f"{row['file']}: {what}, {row.get('record') or row['refused']}"))
+        print(one_line(f"{row['file']}: {what}, {row.get('record') or row['refused']}"))
     print(f"{count['new']} new, {count['there already']} published before and unchanged, {count['refused']} refused")
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medshare import Session, connect
+from medshare.chain import LocalSigner
 from medshare.chain.opening import genesis_signer
 from medshare.cli.ending import run
 from medshare.demo import example_records
@@ -36,7 +37,7 @@ from medshare.standards import fhir
 
 DAY = 86_400
 HOUR = 3_600
-PEOPLE = ("city_hospital", "lake_hospital", "child", "mother", "paediatrician", "clinician", "reviewer")
+PEOPLE = ("city_hospital", "lake_hospital", "child", "mother", "paediatrician", "clinician", "reviewer", "new_key")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +68,7 @@ def walk(session: Session) -> None:
     revoked_and_rotated(town, published)
     an_emergency_is_reviewed(town)
     the_child_comes_of_age(town)
+    guardians_replace_a_lost_key(town)
     say("")
     say("Done: each of these steps was checked as it was told.")
 
@@ -224,6 +226,38 @@ def the_child_comes_of_age(town: Town) -> None:
     )
     town.denied("mother", record, PurposeOfUse.PATRQT)
     town.reads("child", record)
+
+
+def guardians_replace_a_lost_key(town: Town) -> None:
+    """Two of three guardians give a new key, after a week in which the old one could object."""
+    title("The key is lost; two of three guardians, named before, give a new one")
+    guarding, child, new_key = town.session.guarding, town.people["child"], town.people["new_key"]
+    guardians = [town.people[name] for name in ("mother", "paediatrician", "reviewer")]
+    addresses = [each.address for each in guardians]
+    circle = guarding.name(patient=child, guardians=addresses, threshold=2, delay=7 * DAY).circle
+    if circle is None:
+        raise IntegrityError("there is no circle")
+    approvals = [
+        guarding.approve(
+            guardian=each.signer, patient=child.address, controller=new_key.address, deadline=town.now + DAY
+        )
+        for each in guardians[:2]
+        if isinstance(each.signer, LocalSigner)
+    ]
+    guarding.propose(circle, approvals, payer=guardians[0])
+    town.refused(lambda: guarding.complete(child.address, payer=guardians[0]))
+    town.pass_by(7 * DAY)
+    control = guarding.complete(child.address, payer=guardians[0])
+    check(control.controller == new_key.address, "the new key is in control")
+    hospital = town.people["city_hospital"]
+    due = town.session.rotating.due(child.address, custodian=hospital)
+    check(all(each.published for each in town.session.rotating.rotate(due, custodian=hospital)), "all was rotated")
+    say("after a week nobody has objected; the city hospital encrypts its records anew, for the new key")
+    record = town.newest("city_hospital")
+    town.reads("new_key", record, PurposeOfUse.PATRQT)
+    town.refused(lambda: town.session.consenting.revoke_all(patient=child))
+    for guardian in ("mother", "reviewer"):
+        town.denied(guardian, record, PurposeOfUse.PATRQT)
 
 
 # -------------------------------------------------------------------------------------------- what they need

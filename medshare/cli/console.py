@@ -118,7 +118,7 @@ class App:
             click.echo(self.respelled(title))
         width = max((len(key) for key in document), default=0)
         for key, value in document.items():
-            click.echo(f"  {key.replace('_', ' '):<{width}}  {escaped(_text(value))}")
+            click.echo(f"  {key.replace('_', ' '):<{width}}  {one_line(_text(value))}")
 
     def show_all(self, rows: Sequence[Mapping[str, Any]], *, nothing: str, named: bool = True) -> None:
         """Print many things of one kind, a line each; for people, ``named`` puts names in the place of addresses."""
@@ -140,7 +140,7 @@ class App:
             table.add_column(key.replace("_", " "), no_wrap=True)
         for row in rows:
             values = [_hashable(row[key]) for key in keys]
-            table.add_row(*(Text(escaped(names.get(value) or _text(value))) for value in values))
+            table.add_row(*(Text(one_line(names.get(value) or _text(value))) for value in values))
         # Ids are to be copied: a line is never folded by us, only by the terminal.
         Console(width=_WIDE).print(table, crop=False)
 
@@ -182,7 +182,17 @@ class App:
 
 def escaped(text: str) -> str:
     """Return ``text`` without characters that could command a terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    return "".join(char if char.isprintable() or char == "\n" else _code(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` escaped and in one line: a file's name must not look like another row or field."""
+    return escaped(text).replace("\n", "\\n")
+
+
+def _code(char: str) -> str:
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def moment(at: int | None) -> str | None:

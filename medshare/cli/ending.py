@@ -153,7 +153,8 @@ def run(
     except OSError as error:
         if verbose:
             traceback.print_exc()
-        report(error, "check the files and folders that you have named", as_json=as_json)
+        hint = "check the files and folders that you have named, and that this user may write in the home and its disk"
+        report(error, hint, as_json=as_json)
         return ExitCode.ERROR
     return code if isinstance(code, int) else ExitCode.DONE
 

@@ -6,6 +6,8 @@ given a packaged file that is altered, missing or stray
     --check says so, with the lines, and exits 1
 given an interface without a @notice or a @custom:privacy, a warning, a foreign import
     the compilation is refused
+given sources that do not compile
+    only the compiler's own messages are shown, however much else it writes
 given no compiler
     the message says where it was looked for, and the exit code is 2
 """
@@ -23,6 +25,7 @@ from compile_contracts import (
     DEPLOYED,
     INPUT_FILE,
     PACKAGED,
+    CannotRunError,
     ContractsRefusedError,
     check_documentation,
     compare,
@@ -193,6 +196,41 @@ def test_compile_sources__warning_in_our_source__is_refused(compile_probe):
 def test_compile_sources__error__is_refused(compile_probe):
     with pytest.raises(ContractsRefusedError, match="ParserError"):
         compile_probe("contract {")
+
+
+def test_compile_sources__error_beside_all_contracts__shows_the_messages_and_nothing_else(compiler):
+    broken = (
+        "// SPDX-License-Identifier: Apache-2.0\npragma solidity ^0.8.28;\ncontract Broken { uint256 x = nowhere; }\n"
+    )
+    standard_input = read_sources({"contracts/Broken.sol": broken})
+
+    with pytest.raises(ContractsRefusedError) as refused:
+        compile_sources(standard_input, compiler)
+
+    said = str(refused.value)
+    assert said.startswith("DeclarationError: Undeclared identifier.")
+    assert "contracts/Broken.sol:3:" in said
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize("written", ["no JSON " * 1_000_000, '{"errors": "none"}', ""])
+def test_compile_sources__compiler_breaks_off__says_how_in_a_few_lines(tmp_path, written):
+    said = tmp_path / "said"
+    said.write_text(written, "utf-8")
+    compiler = tmp_path / "solc"
+    compiler.write_text(
+        f"""#!/bin/sh
+[ "$1" = --version ] && {{ echo "Version: {COMPILER_VERSION}+commit.00000000"; exit; }}
+cat > /dev/null; cat {said}; echo "out of memory" >&2; exit 3
+""",
+        "utf-8",
+    )
+    compiler.chmod(0o700)
+
+    with pytest.raises(CannotRunError) as refused:
+        compile_sources({"language": "Solidity", "sources": {"contracts/Probe.sol": {"content": ""}}}, compiler)
+
+    assert str(refused.value) == "the compiler broke off with code 3: out of memory"
 
 
 @pytest.mark.parametrize("name", ["hardhat/console.sol", "@openzeppelin/../../etc/passwd", "../../etc/passwd"])

@@ -34,6 +34,9 @@ def test_walk_through__from_top_to_bottom__tells_each_step_and_leaves_nothing(
         "EMERGENCY: an emergency is in force: unconscious (clinician)",
         "the review: justified",
         "mother: denied for PATRQT: the grant has expired",
+        "The key is lost",
+        "new_key reads a record",
+        "reviewer: denied for PATRQT",
         "Done",
     ]
     places = [told.index(step) for step in steps]

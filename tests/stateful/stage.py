@@ -175,11 +175,12 @@ def _consents_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
         yield (where, "_controls", (patient,), 0), control | model.stamp(patient)
     for patient, standing in model.guardianships.items():
         delays = standing.delay | standing.next_delay << 32 | standing.next_from << 64
+        counts = standing.ready_at << 96 | standing.attempt << 128 | standing.changes << 160
         words = (
             int.from_bytes(standing.circle, "big"),
             int.from_bytes(standing.next_circle, "big"),
-            delays | int(standing.proposed, 16) << 96,
-            standing.ready_at | standing.attempt << 32 | standing.changes << 64,
+            delays | counts,
+            int(standing.proposed, 16),
         )
         for offset, word in enumerate(words):
             yield (where, "_guardianships", (patient,), offset), word

@@ -211,6 +211,16 @@ def test_path__leads_through_a_file__is_an_error_and_no_traceback(cli: CommandLi
     assert (tmp_path / "file").read_bytes() == b"in the way"
 
 
+def test_home__its_files_cannot_be_written__says_where_to_look(cli: CommandLine) -> None:
+    lock = cli.home.path / "embedded" / "chain.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    answer = cli("record", "list", "--patient", "patient")
+    assert answer.code == 1
+    assert "may write in the home" in answer.err
+    assert "Traceback" not in answer.err
+
+
 # ------------------------------------------------------------------------------------------- the terminal
 
 
@@ -267,6 +277,18 @@ def test_control_characters__in_paths_that_are_shown__are_escaped(cli: CommandLi
         assert answer.code == 0, answer
         assert "\\x1b" in answer.text
         assert not COMMANDS_A_TERMINAL.search(answer.text)
+
+
+def test_file_names__that_look_like_rows_or_options__are_shown_in_one_line(cli: CommandLine, tmp_path: Path) -> None:
+    names = ("a\n00000000 active", "--as", "caf\udce9.txt", "\N{AMBULANCE} n\u00e9.txt")
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(b"record %d" % number)
+    paths = [tmp_path / name for name in names]
+    answer = cli("record", "publish", "--as", "hospital", "--patient", "patient", "--", *paths)
+    assert answer.code == 0, answer
+    assert len(answer.text.splitlines()) == 1 + len(names)
+    for shown in ("a\\n00000000 active", "/--as", "caf\\udce9.txt", "\N{AMBULANCE} n\u00e9.txt"):
+        assert shown in answer.text
 
 
 # ------------------------------------------------------------------------------------------- the passphrase

@@ -4,6 +4,7 @@ given README, CHANGELOG and docs/
 ├─ every relative link leads to a file, and every test file they name exists
 ├─ every error they name is an error of the library
 ├─ every medshare command they show is a command, with options it has
+├─ the glossary explains each word once
 └─ the pages written from the code are what the code says
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -71,6 +73,13 @@ def test_commands_shown__parse(line: str) -> None:
         command, context = found, click.Context(found, info_name=name, parent=context)
     known = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_glossary__each_word__is_explained_once() -> None:
+    rows = [line.split("|")[1] for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line[:3] == "| *"]
+    words = [word for row in rows for word in re.findall(r"\*\*(.+?)\*\*", row)]
+    assert len(words) > 50
+    assert [word for word, times in Counter(words).items() if times > 1] == []
 
 
 def test_reference_pages__are_what_the_code_says() -> None:

@@ -16,8 +16,8 @@ from dataclasses import replace
 import pytest
 from world import DAY, TEXT, World
 
-from medshare.content import Cid, build_file
-from medshare.envelope import FileKey, wrap
+from medshare.content import Cid, build_directory, build_file, list_directory, read_file
+from medshare.envelope import CIPHER_SEGMENT_SIZE, SEGMENT_SIZE, FileKey, wrap
 from medshare.errors import (
     AccessDeniedError,
     BlobMismatchError,
@@ -30,7 +30,7 @@ from medshare.errors import (
     UnknownRecordError,
 )
 from medshare.model.consent import GrantRequest, Reason, RecordRef
-from medshare.model.ids import BundleId
+from medshare.model.ids import BundleId, RecordId
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.services.retrieving import OpenRecord
 
@@ -221,10 +221,29 @@ def test_stream__manifest_states_another_digest__holds_the_end_back(world: World
     assert sum(map(len, released)) < opened.manifest.size
 
 
+@pytest.mark.parametrize("places", [(1, 0), (0, 0)], ids=["swapped", "repeated"])
+def test_stream__custodian_changed_the_places_of_segments__is_not_the_text(world: World, places) -> None:
+    """Each segment is authentic, the tree is in order, and the record is registered: only the digest tells."""
+    size = CIPHER_SEGMENT_SIZE
+    published = world.publish(os.urandom(2 * SEGMENT_SIZE))
+    files = list_directory(world.store.get, published.cid)
+    whole = b"".join(read_file(world.store.get, files["payload.c4gh"].cid, max_size=1 << 20))
+    segments = whole[:size], whole[size:]
+
+    def put(block):
+        world.store.put([block])
+
+    files["payload.c4gh"] = build_file([segments[place] for place in places], put)
+    forged = RecordId(build_directory(files, put).cid.digest)
+    world.ledger.records.register(world.hospital.signer, forged, world.patient.address)
+    ref = RecordRef(custodian=world.hospital.address, record_id=forged)
+    opened = world.retrieving.open(ref, reader=world.patient, purpose=PurposeOfUse.PATRQT)
+    with pytest.raises(IntegrityError):
+        plaintext(opened)
+
+
 def tampered_bundle(world: World, published, change) -> None:
     """Grant properly, then let the patient's grant point to a changed bundle."""
-    from medshare.content import build_directory, list_directory
-
     granted = world.grant(published)
     files = list_directory(world.store.get, granted.bundle)
     files = change(files, granted, lambda data: build_file([data], lambda block: world.store.put([block])))
