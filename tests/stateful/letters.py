@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from signed_cases import CASES
+from signed_cases import CASES, NAMING_THE_SIGNER
 from signing import authorize, sign, signable
 from stage import GUARDIANS, KEYS, Stage, stage
 
@@ -40,7 +40,7 @@ class Letter:
         if self.contract == "ConsentRegistry":
             signer = None if self.signer == self.message.subject else self.signer
             trailing = (authorize(deadline, signer=signer, mandate=values["mandate"]),)
-        elif self.contract == "EmergencyAccess":
+        elif self.contract in NAMING_THE_SIGNER:
             trailing = (self.signer, deadline)
         return (case.verb, *case.arguments(values), *trailing, self.signature)
 

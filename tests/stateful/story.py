@@ -14,12 +14,12 @@ from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from letters import Letter
 from people import BTG, REVIEW_PERIOD
-from stage import ACCREDITOR, END_OF_TIME, NAMES, PURPOSES, START, Place, empty_words, new_model, stage, words_of
+from stage import END_OF_TIME, NAMES, PURPOSES, START, Place, empty_words, new_model, stage, words_of
 from told import Moved, Refused, Told, moves, read_logs
 
 from medshare.errors import RejectedError
 from medshare.model import events
-from medshare.model.accreditation import AccreditationKind
+from medshare.model.accreditation import AccreditationKind, MemberStatus
 from medshare.model.delegation import Control, Delegation, Guardianship, Verbs
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
 from medshare.model.ids import Address, GrantId, clinician_of, patient_of
@@ -126,7 +126,7 @@ class Story(RuleBasedStateMachine):
             ours = [one for one in told if not isinstance(one, Moved | Refused)]
             place = dataclasses.replace(place, log_index=place.log_index + len(ours))
             expected += told
-        calls = [self.stage.contracts[contract]._data(letter.call[0], letter.call[1:]) for letter in letters]
+        calls = [self.stage.contracts[contract].data(*letter.call) for letter in letters]
         self._done(contract, caller, ("batch", calls), first, expected)
 
     def send(self, letter: Letter, sender: Address) -> None:
@@ -158,7 +158,7 @@ class Story(RuleBasedStateMachine):
         happened = verb(place)
         for event in happened:
             self._judge(event, author, before)
-        return [*happened, *(move for event in happened for move in moves(event, holders.get))]
+        return [one for event in happened for one in (event, *moves(event, holders.get))]
 
     def _refused(self, contract: str, caller: Address, call: tuple[Any, ...], error: RejectedError) -> None:
         with pytest.raises(RefusedError) as refused:
@@ -240,8 +240,9 @@ class Story(RuleBasedStateMachine):
                 assert author == reviewer
                 assert model.is_accredited(reviewer, AccreditationKind.REVIEWER, self.now)
                 assert reviewer not in (clinician_of(episode_id), patient, before.controller(patient))
-            case events.Accredited():
-                assert author == ACCREDITOR
+            case events.Accredited(member=member):
+                assert author == member
+                assert model.member(member).status is MemberStatus.SEATED
             case events.KeysReleased(custodian=custodian):
                 assert author == custodian
 
@@ -284,7 +285,7 @@ class Story(RuleBasedStateMachine):
         for episode in model.episodes.values():
             found |= {episode.ends_at, episode.opened_at + model.limits.longest_episode}
             found |= {episode.opened_at + REVIEW_PERIOD}
-        return found | set(model.accredited.values())
+        return found | {said.valid_until for said in model.accreditations.values()}
 
     def moments(self) -> list[int]:
         """Return the seconds ahead in which such a thing happens, those before and those after."""
@@ -398,21 +399,26 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def emergencies_agree(self):
         model, now = self.model, self.now
-        for (actor, kind), until in model.accredited.items():
-            if self.is_new(("isAccredited", actor, kind), until, now):
-                assert self.ask("SoleAccreditor", "isAccredited", actor, kind) is (now < until)
+        for (actor, kind), said in model.accreditations.items():
+            if self.is_new(("isAccredited", actor, kind), said, model.seated, now):
+                is_accredited = model.is_accredited(actor, kind, now)
+                assert self.ask("Consortium", "isAccredited", actor, kind) is is_accredited
+                assert not is_accredited or (now < said.valid_until and not said.suspension)
+            if self.is_new(("getAccreditation", actor, kind), said):
+                fields = (said.valid_until, said.seat, said.suspension)
+                assert self.ask("Consortium", "getAccreditation", actor, kind) == fields
         for episode_id, episode in model.episodes.items():
-            until = model.accredited_until(episode.clinician, AccreditationKind.CLINICIAN)
+            is_clinician = model.is_accredited(episode.clinician, AccreditationKind.CLINICIAN, now)
             if self.is_new(("getEpisode", episode_id), episode):
                 patient, *fields = self.ask("EmergencyAccess", "getEpisode", episode_id)
                 assert to_checksum_address(patient) == episode.patient
                 assert fields == [episode.opened_at, episode.ends_at, episode.reason, episode.verdict]
-            if self.is_new(("episode", episode_id), episode, until, now):
+            if self.is_new(("episode", episode_id), episode, is_clinician, now):
                 live = model.is_episode_live(episode_id, now)
                 assert self.ask("EmergencyAccess", "isLive", episode_id, BTG) is live
                 assert self.ask("EmergencyAccess", "isLive", episode_id, BTG | Purpose.TREAT) is False
                 assert self.ask("EmergencyAccess", "balanceOf", episode.clinician, episode_id) == int(live)
-                assert not live or (now < until and episode.opened_at <= now < episode.ends_at)
+                assert not live or (is_clinician and episode.opened_at <= now < episode.ends_at)
         for clinician, standing in model.standings.items():
             if self.is_new(("getStanding", clinician), standing):
                 fields = (standing.episodes, standing.reviewed)
@@ -430,7 +436,7 @@ class Story(RuleBasedStateMachine):
                 assert fields == [entry.registered_at, entry.ended_at, entry.version, entry.status]
         for actor, key in self.model.keys.items():
             if self.is_new(("getEncryptionKey", actor), key):
-                assert self.ask("Directory", "getEncryptionKey", actor) == (key.key, key.version, key.set_at)
+                assert self.ask("Consortium", "getEncryptionKey", actor) == (key.key, key.version, key.set_at)
 
 
 def relaying(story: Story, letter: Letter) -> Verb:

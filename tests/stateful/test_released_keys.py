@@ -27,6 +27,7 @@ from medshare.errors import (
     IntegrityError,
     NotAllowedToActError,
 )
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Consent, Effect, Grant, Provision, decide
 from medshare.model.delegation import Verbs
 from medshare.model.purpose import PurposeOfUse
@@ -96,6 +97,7 @@ class ReleasedKeys(RuleBasedStateMachine):
         paid = Consenting(ledger=ledger, store=world.store, auditing=world.auditing, retrieving=world.retrieving)
         self.consenting = {"direct": world.consenting, "signed": paid}
         self.custodians = [world.hospital, self.with_key(new_actor())]
+        town.accredit(self.custodians[1], AccreditationKind.CUSTODIAN)
         self.readers = [world.doctor, world.stranger]
         people = [*self.readers, town.mother, town.clinician]
         self.identities = {each.address: [each.identity] for each in people}

@@ -7,22 +7,27 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from asking import RequestView
+from bare_contract import every_error
 from bare_evm import Log
 from eth_abi import decode
 from eth_utils import event_abi_to_log_topic, to_checksum_address
+from eth_utils.abi import collapse_if_tuple
 from evm import ZERO_ADDRESS, artifact, decode_error
 from people import unpack_delegation
 from stage import Stage
 
 from medshare.model import events
-from medshare.model.accreditation import AccreditationKind
+from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation, Verbs
 from medshare.model.eip712 import field_name
 from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import EventPlace, LedgerEvent
-from medshare.model.ids import GrantId, patient_of
+from medshare.model.ids import DocumentId, GrantId, RequestId, patient_of
+from medshare.model.proposal import VotingRules
 from medshare.model.purpose import Purpose
+from medshare.model.request import AccessRequest, Periods, RequestStatus, RequestTerms, Split
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,26 @@ _RENAMED: dict[tuple[str, str], str] = {
     **dict.fromkeys(
         ((event, "id") for event in ("GlassBroken", "EpisodeEnded", "KeysReleased", "EpisodeReviewed")), "episode_id"
     ),
+    **dict.fromkeys(((event, "id") for event in ("Proposed", "Voted", "ProposalExecuted")), "proposal_id"),
+    **dict.fromkeys(
+        (
+            (event, "id")
+            for event in (
+                *("StudyApproved", "RequestCancelled", "UnearnedReturned", "RewardReserved", "AccessDelivered"),
+                *("DeliveryDeclined", "DeliveryDisputed", "RewardPaid", "RewardReturned"),
+            )
+        ),
+        "request_id",
+    ),
 }
 _KINDS: dict[tuple[str, str], Callable[[int], Any]] = {
     ("GlassBroken", "reason"): EmergencyReason,
     ("EpisodeReviewed", "verdict"): Verdict,
-    ("Accredited", "kind"): AccreditationKind,
+    **dict.fromkeys(
+        ((event, "kind") for event in ("Accredited", "AccreditationSuspended", "AccreditationReinstated")),
+        AccreditationKind,
+    ),
+    ("AccreditationSuspended", "by"): Suspension,
 }
 
 
@@ -87,7 +107,7 @@ def _read(stage: Stage, log: Log, place: EventPlace) -> Told:
             assert values["value"] == 1
             return Moved(contract, values["operator"], values["from"], values["to"], values["id"])
         case "CallRefused":
-            return Refused(values["index"], decode_error(values["reason"], artifact(contract)["abi"]).args)
+            return Refused(values["index"], decode_error(values["reason"], list(every_error())).args)
         case "AccessGranted":
             grant = unpack_grant(values["id"], values["granted"])
             return events.AccessGranted(place=place, terms=values["terms"], bundle=values["bundle"], grant=grant)
@@ -107,19 +127,60 @@ def _read(stage: Stage, log: Log, place: EventPlace) -> Told:
                     epoch=fields.epoch,
                 ),
             )
+        case "VotingRulesSet":
+            rules = VotingRules(quorum=values["quorum"], voting_period=values["votingPeriod"])
+            return events.VotingRulesSet(place=place, rules=rules)
+        case "PeriodsSet":
+            periods = Periods(dispute_period=values["disputePeriod"], decision_period=values["decisionPeriod"])
+            return events.PeriodsSet(place=place, periods=periods)
+        case "SplitSet":
+            split = Split(patient=values["patient"], custodian=values["custodian"])
+            return events.SplitSet(place=place, category=values["category"], split=split)
+        case "RequestOpened":
+            request = unpack_request(values["id"], values["request"])
+            assert values["requester"] == request.requester
+            return events.RequestOpened(place=place, request=request)
     named = {_RENAMED.get((name, key), field_name(key)): value for key, value in values.items()}
     return getattr(events, name)(place=place, **named)
 
 
 def _values(shape: dict[str, Any], log: Log) -> Iterable[tuple[str, Any]]:
     topics = iter(log.topics[1:])
-    plain = iter(decode([item["type"] for item in shape["inputs"] if not item["indexed"]], log.data))
+    plain = iter(decode([collapse_if_tuple(item) for item in shape["inputs"] if not item["indexed"]], log.data))
     for item in shape["inputs"]:
         kind = item["type"]
         value = decode([kind], next(topics))[0] if item["indexed"] else next(plain)
         if kind == "address":
             value = to_checksum_address(value)
         yield item["name"], _KINDS.get((shape["name"], item["name"]), lambda same: same)(value)
+
+
+def unpack_request(number: int, fields: tuple[Any, ...]) -> AccessRequest:
+    view = RequestView(*fields)
+    terms = RequestTerms(
+        purposes=Purpose(view.purposes),
+        category=view.category,
+        grants=view.grants,
+        deadline=view.deadline,
+        access_days=view.access_days,
+        token=to_checksum_address(view.token),
+        reward=view.reward,
+        document=DocumentId(view.document),
+        invitees=view.invitees,
+    )
+    request = AccessRequest(
+        request_id=RequestId(number),
+        requester=to_checksum_address(view.requester),
+        terms=terms,
+        status=RequestStatus(view.status),
+        places=view.places,
+        delivered=view.delivered,
+        returned=view.returned,
+        split=Split(patient=view.patient_share, custodian=view.custodian_share),
+        periods=Periods(dispute_period=view.dispute_period, decision_period=view.decision_period),
+    )
+    assert request.is_open_call is view.is_open_call
+    return request
 
 
 def unpack_grant(grant_id: int, word: int) -> Grant:
