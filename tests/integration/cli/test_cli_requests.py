@@ -224,6 +224,11 @@ def test_patient_without_coins__signs__and_another_sends_and_pays(town: CommandL
     signed = town.json("request", "accept", number, "--as", "mary", "--sign-to", file, "--yes")
     assert (signed["request"], signed["custodian"]) == (int(number), town.home.addresses["hospital"])
     assert town.json("request", "show", number)["parts"] == []
+    shown = town.json("signed", "show", file)
+    assert (shown["signed"], shown["request"], shown["sendable"]) == ("Grant", int(number), True)
+    assert f"accepts: request {number}, delivered by hospital" in town("signed", "show", file).text
+    assert refused(town, "relay", "send", file, "--as", "neighbour") == ("InvalidInputError", 2)
+    assert refused(town, "signed", "discard", file) == ("InvalidInputError", 2)
     first = town.json("request", "submit", file, "--as", "neighbour")
     assert first["block"] is not None
     assert town.json("request", "submit", file, "--as", "stranger")["block"] is None
@@ -231,6 +236,9 @@ def test_patient_without_coins__signs__and_another_sends_and_pays(town: CommandL
     town.json("request", "confirm", number, "--patient", "mary", "--as", "researcher")
     done = town.json("reward", "withdraw", "--as", "mary", "--paid-by", "neighbour", "--yes")
     assert done["amount"] == 700_001
+    assert town("signed", "show", file).code == 1
+    assert not town.json("signed", "discard", file)["bundle_given_up"]
+    assert not file.exists()
 
 
 def test_patient_without_coins__paid_by_another_at_once(town: CommandLine, tmp_path: Path) -> None:
