@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import medshare
 from medshare.cli.console import moment
@@ -36,8 +36,16 @@ MAX_DATASET_SIZE = 1 << 30
 MAX_RECORDS = 1_000_000
 GRANTED = "granted"
 
-Permitted: TypeAlias = tuple[OpenRecord, Grant | None]
-"""A record that may be read, and the grant by which; None for who needs none."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted:
+    """A record that may be read, verified up to its manifest."""
+
+    opened: OpenRecord
+    grant: Grant | None
+    """By which it may be; None for who needs none."""
+    also: dict[str, Any] = field(default_factory=dict)
+    """What else dataset.json says of it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,7 +139,6 @@ class Dataset:
         opening: Callable[[], Permitted | None],
         *,
         tell: Callable[[str], object],
-        **also: object,
     ) -> ExitCode:
         """Fetch a record into the folder, unless it is there; return the exit code of what kept it from coming.
 
@@ -142,7 +149,6 @@ class Dataset:
             record_id: which record.
             opening: opens it; returns None where it does not belong to this data set.
             tell: told a line about what was done.
-            also: what else dataset.json says of it.
 
         Raises:
             MedshareError: store or chain cannot be reached: nothing else would come either.
@@ -151,21 +157,19 @@ class Dataset:
             permitted = opening()
             if permitted is None:
                 return ExitCode.DONE
-            opened, grant = permitted
-            sha256, fetched = obtain(opened, self.folder / record_id.hex())
+            sha256, fetched = obtain(permitted.opened, self.folder / record_id.hex())
         except MedshareError as error:
             code = exit_code(error)
             if code is ExitCode.UNAVAILABLE:
                 raise
             self.refuse({"record": record_id.hex()}, error)
             return code
-        self._add(session, opened, grant, sha256, also)
-        tell(f"{record_id.hex()}  {opened.manifest.size:>12,} bytes  {fetched}")
+        self._add(session, permitted, sha256)
+        tell(f"{record_id.hex()}  {permitted.opened.manifest.size:>12,} bytes  {fetched}")
         return ExitCode.DONE
 
-    def _add(
-        self, session: medshare.Session, opened: OpenRecord, grant: Grant | None, sha256: str, also: dict[str, object]
-    ) -> None:
+    def _add(self, session: medshare.Session, permitted: Permitted, sha256: str) -> None:
+        opened, grant = permitted.opened, permitted.grant
         entry, manifest = opened.entry, opened.manifest
         ends = [] if grant is None else [grant.expires_at]
         if opened.decision.erase_by is not None:
@@ -188,7 +192,7 @@ class Dataset:
             "state": GRANTED,
             "ended_at": None,
             "noticed_at": None,
-            **also,
+            **permitted.also,
         }
 
     def _became(self, session: medshare.Session, entry: RecordEntry) -> dict[str, str | None]:

@@ -73,7 +73,7 @@ def fetch_all(options: argparse.Namespace) -> int:
 def permitted(session: medshare.Session, record: RecordRef, reader: Actor, purpose: PurposeOfUse) -> Permitted:
     """Open a record after every check; return it with the grant by which it may be read."""
     opened = session.retrieving.open(record, reader=reader, purpose=purpose)
-    return opened, opened.decision.grant
+    return Permitted(opened=opened, grant=opened.decision.grant)
 
 
 def why(dataset: Dataset) -> str:
