@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
+
+from script_options import add_common, parser_of
 
 import medshare
 from medshare.cli.asking import passphrase_of
@@ -97,19 +98,11 @@ def _print(rows: list[dict[str, str | bool]], *, as_json: bool) -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, help="folder with FHIR resources, one in each *.json file")
     parser.add_argument("--as", dest="custodian", required=True, metavar="NAME", help="the custodian's identity")
     parser.add_argument("--patient", required=True, metavar="WHO", help="name or address of the patient")
-    parser.add_argument("--home", type=Path, help="medshare's folder (default: MEDSHARE_HOME)")
-    parser.add_argument("--network", help="network, in place of the one in the settings")
-    parser.add_argument(
-        "--passphrase-file",
-        type=Path,
-        default=os.environ.get("MEDSHARE_PASSPHRASE_FILE") or None,
-        help="file with the identity's passphrase (default: MEDSHARE_PASSPHRASE_FILE, else it is asked for)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_common(parser)
     return parser
 
 

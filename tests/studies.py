@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+
 from medshare.model.ids import DocumentId, RecordId, RequestId, address
 from medshare.model.intended_use import DuoPurpose, IntendedUse, Organisation
 from medshare.model.provision import Duty, Effect, Obligation, Provision
@@ -10,6 +14,7 @@ from medshare.model.record import Category
 from medshare.model.request import AccessRequest, Periods, RequestCategory, RequestStatus, Split
 from medshare.model.study import Study
 
+REWARD = 1_000_001
 NOW = 1_800_000_000
 DAY = 86_400
 RESEARCHER, TOKEN, MEMBER = (address("0x" + each * 20) for each in ("4e", "70", "3e"))
@@ -47,7 +52,7 @@ STUDY = Study(
     grants=3,
     deadline=NOW + 30 * DAY,
     access_days=90,
-    reward=1_000_001,
+    reward=REWARD,
     reward_in_words="about a cup of coffee",
 )
 
@@ -66,3 +71,29 @@ def on_chain(study: Study, **more: object) -> AccessRequest:
         "periods": Periods(),
     }
     return AccessRequest(**{**fields, **more})
+
+
+def write_study(folder: Path, **change: object) -> Path:
+    """Write a study to a new file; its deadline is in 20 days."""
+    said = {
+        "version": 1,
+        "title": "Sleep and blood sugar",
+        "summary": "We compare values of people who sleep little with those of others.",
+        "institution": "University Hospital",
+        "contact": "study@example.org",
+        "wanted": {
+            "effect": "permit",
+            "purposes": ["BIORCH"],
+            "categories": ["observation"],
+            "obligations": [{"duty": "NORELINK"}],
+        },
+        "intended_use": {"purposes": ["health"], "organisation": "not-for-profit", "commercial_use": False},
+        "category": 1,
+        "grants": 2,
+        "deadline": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 20 * DAY)),
+        "access_days": 30,
+        "reward": REWARD,
+    }
+    path = folder / f"study-{len(list(folder.iterdir()))}.json"
+    path.write_text(json.dumps({**said, **change}))
+    return path

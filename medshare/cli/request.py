@@ -96,8 +96,8 @@ def open_(
     to them, and open at once. Given again, the same study is not opened again. docs/requests.md has the file's fields.
     """
     actor = app.actor(requester)
-    study = _study(study_file, actor.address)
-    named = [*patients, *(_lines(patients_file) if patients_file is not None else ())]
+    study = read_study(study_file, actor.address)
+    named = [*patients, *(read_names(patients_file) if patients_file is not None else ())]
     with app.session() as session:
         opened = session.requesting.open(
             study,
@@ -303,15 +303,16 @@ def release(app: App, number: RequestId, patient: str, payer: str) -> None:
     app.show({"request": number, "patient": whose, "block": receipt.block.number}, title="paid")
 
 
-def _study(path: Path, requester: str) -> Study:
-    """Return the study in a file; where it names no requester, it is the one who opens it."""
+def read_study(path: Path, requester: str) -> Study:
+    """Return the study in a file; where it names no requester, it is the one who opens it. ``InvalidInputError``."""
     document = path.read_bytes()
     if len(document) > MAX_STUDY_SIZE:
         raise InvalidInputError(f"a study has at most {MAX_STUDY_SIZE} bytes")
     return Study.from_json(encode_document({"requester": requester, **decode_document(document)}))
 
 
-def _lines(path: Path) -> list[str]:
+def read_names(path: Path) -> list[str]:
+    """Return who is asked, by a file with a name or an address on each line; raises ``InvalidInputError``."""
     try:
         lines = path.read_bytes().decode().splitlines()
     except UnicodeDecodeError as error:

@@ -159,22 +159,22 @@ class Way:
 
     def confirm(self, app: App) -> Callable[[Sequence[Line]], bool]:
         """Return what shows a person the words of a message, and asks whether he wants it."""
-        return lambda lines: confirmed(app, lines, "Sign this?", yes=self.yes)
+        return lambda lines: confirmed(lines, "Sign this?", yes=self.yes, as_json=app.as_json)
 
 
-def confirmed(app: App, lines: Sequence[Line], question: str, *, yes: bool) -> bool:
+def confirmed(lines: Sequence[Line], question: str, *, yes: bool, as_json: bool) -> bool:
     """Show a person, line by line, what is about to be done, and return whether he wants it.
 
     Args:
-        app: the options before the command.
         lines: what it is.
         question: what to ask.
         yes: he has said so already.
+        as_json: a script reads: who has said yes is shown nothing.
 
     Raises:
         ConfigurationError: nobody is at the keyboard.
     """
-    if yes and app.as_json:
+    if yes and as_json:
         return True
     for label, text in lines:
         click.echo(f"  {label}: {escaped(text)}", err=True)

@@ -95,7 +95,7 @@ def vote(app: App, number: int, member: str | None, reason_file: Path | None, ye
         found = session.governing.proposal(ProposalId(number))
         reason = _checked(session, found, reason_file)
         lines = [*_lines(app, found), *([Line("because", reason)] if reason is not None else [])]
-        if not confirmed(app, lines, "Vote for this?", yes=yes):
+        if not confirmed(lines, "Vote for this?", yes=yes, as_json=app.as_json):
             raise SigningRefusedError("the vote was not confirmed")
         receipt = session.governing.vote(found, member=acting(session, actor))
         found = session.governing.proposal(found.proposal_id)

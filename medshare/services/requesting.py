@@ -160,7 +160,7 @@ class Requesting:
             raise InvalidInputError("the study names another requester: only he can open it")
         if invitees is None and others:
             raise InvalidInputError("everybody reads an open call: name no other readers")
-        asked = None if invitees is None else tuple(dict.fromkeys(invitees))
+        asked = _each_once(invitees)
         key = _key(study, requester, asked, others)
         with self._journal.claimed(key):
             opening = self._journal.opening(key)  # (1)
@@ -172,6 +172,25 @@ class Requesting:
             if known is not None:
                 return OpenedStudy(request=known, cid=Cid.of_directory(opening.document), already=True)
             return self._sent(opening, study, requester)
+
+    def opened_before(
+        self,
+        study: Study,
+        *,
+        requester: Actor,
+        invitees: Sequence[Address] | None = None,
+        others: Sequence[Address] = (),
+    ) -> OpenedStudy | None:
+        """Return what ``open`` has opened for the same words before, from here, or None; nothing is sent.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        opening = self._journal.opening(_key(study, requester, _each_once(invitees), others))
+        known = self._on_chain(opening, requester.address)
+        if opening is None or known is None:
+            return None
+        return OpenedStudy(request=known, cid=Cid.of_directory(opening.document), already=True)
 
     def _stored(
         self,
@@ -430,6 +449,10 @@ class Requesting:
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
+
+
+def _each_once(invitees: Sequence[Address] | None) -> tuple[Address, ...] | None:
+    return None if invitees is None else tuple(dict.fromkeys(invitees))
 
 
 def _key(study: Study, requester: Actor, invitees: Sequence[Address] | None, others: Sequence[Address]) -> bytes:

@@ -12,12 +12,12 @@ given a home with two records of a patient by a hospital, an accredited research
 from __future__ import annotations
 
 import functools
-import json
 import time
 from pathlib import Path
 
 import pytest
 from homes import OBSERVATION, PASSPHRASE, CommandLine, make_identity
+from studies import REWARD, write_study
 
 from medshare import connect
 from medshare.chain import open_chain
@@ -26,7 +26,6 @@ from medshare.model.consent import MAX_TIME
 
 pytestmark = pytest.mark.integration
 
-REWARD = 1_000_001
 DAY = 86_400
 
 
@@ -51,32 +50,6 @@ def town(cli: CommandLine) -> CommandLine:
         ):
             session.ledger.accreditation.accredit(member, session.keyring.resolve(name), kind, MAX_TIME)
     return cli
-
-
-def study(folder: Path, **change: object) -> Path:
-    """Write a study; its deadline is in 20 days."""
-    said = {
-        "version": 1,
-        "title": "Sleep and blood sugar",
-        "summary": "We compare values of people who sleep little with those of others.",
-        "institution": "University Hospital",
-        "contact": "study@example.org",
-        "wanted": {
-            "effect": "permit",
-            "purposes": ["BIORCH"],
-            "categories": ["observation"],
-            "obligations": [{"duty": "NORELINK"}],
-        },
-        "intended_use": {"purposes": ["health"], "organisation": "not-for-profit", "commercial_use": False},
-        "category": 1,
-        "grants": 2,
-        "deadline": time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 20 * DAY)),
-        "access_days": 30,
-        "reward": REWARD,
-    }
-    path = folder / f"study-{len(list(folder.iterdir()))}.json"
-    path.write_text(json.dumps({**said, **change}))
-    return path
 
 
 def opened(town: CommandLine, path: Path, *more: object) -> str:
@@ -112,7 +85,7 @@ def kinds(town: CommandLine, who: str) -> list[str]:
 
 
 def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_path: Path) -> None:
-    path = study(tmp_path)
+    path = write_study(tmp_path)
     row = town.json("request", "open", path, "--as", "researcher")
     number = str(row["request"])
     assert (row["state"], row["open_call"], row["deposited"], row["already"]) == (
@@ -161,7 +134,7 @@ def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_
 
 
 def test_request_show__for_people__tells_parts_in_a_table(town: CommandLine, tmp_path: Path) -> None:
-    number = delivered(town, study(tmp_path))
+    number = delivered(town, write_study(tmp_path))
     text = town("request", "show", number).text
     for words in ("Sleep and blood sugar", "patient 70 %", "NORELINK", "delivered", "hospital"):
         assert words in text
@@ -174,7 +147,7 @@ def test_request_show__for_people__tells_parts_in_a_table(town: CommandLine, tmp
 def test_named_patients__only_they__are_offered_it(town: CommandLine, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("stranger\n\n")
-    number = opened(town, study(tmp_path), "--patient", "patient", "--patients-file", names, "--reader", "doctor")
+    number = opened(town, write_study(tmp_path), "--patient", "patient", "--patients-file", names, "--reader", "doctor")
     (row,) = town.json("request", "offers", "--as", "patient")
     assert (row["request"], row["open_call"], row["reward"]) == (int(number), False, 700_001)
     assert len(town.json("request", "offers", "--as", "stranger")) == 1
@@ -188,7 +161,7 @@ def test_named_patients__only_they__are_offered_it(town: CommandLine, tmp_path: 
 
 
 def test_offers__with_a_policy__say_what_it_would_do(town: CommandLine, tmp_path: Path) -> None:
-    opened(town, study(tmp_path))
+    opened(town, write_study(tmp_path))
     toml, document = tmp_path / "policy.toml", tmp_path / "policy.json"
     toml.write_text('version = 1\n[data_use]\npermission = "HMB"\n[[rules]]\nanswer = "approve"\nduo = ["allowed"]\n')
     document.write_text('{"version": 1, "rules": [{"answer": "decline", "reward_below": 800000}]}')
@@ -219,11 +192,16 @@ def penniless(town: CommandLine) -> None:
 
 def test_patient_without_coins__signs__and_another_sends_and_pays(town: CommandLine, tmp_path: Path) -> None:
     penniless(town)
-    number = opened(town, study(tmp_path))
+    number = opened(town, write_study(tmp_path))
     file = tmp_path / "yes.json"
     signed = town.json("request", "accept", number, "--as", "mary", "--sign-to", file, "--yes")
     assert (signed["request"], signed["custodian"]) == (int(number), town.home.addresses["hospital"])
     assert town.json("request", "show", number)["parts"] == []
+    shown = town.json("signed", "show", file)
+    assert (shown["signed"], shown["request"], shown["sendable"]) == ("Grant", int(number), True)
+    assert f"accepts: request {number}, delivered by hospital" in town("signed", "show", file).text
+    assert refused(town, "relay", "send", file, "--as", "neighbour") == ("InvalidInputError", 2)
+    assert refused(town, "signed", "discard", file) == ("InvalidInputError", 2)
     first = town.json("request", "submit", file, "--as", "neighbour")
     assert first["block"] is not None
     assert town.json("request", "submit", file, "--as", "stranger")["block"] is None
@@ -231,17 +209,20 @@ def test_patient_without_coins__signs__and_another_sends_and_pays(town: CommandL
     town.json("request", "confirm", number, "--patient", "mary", "--as", "researcher")
     done = town.json("reward", "withdraw", "--as", "mary", "--paid-by", "neighbour", "--yes")
     assert done["amount"] == 700_001
+    assert town("signed", "show", file).code == 1
+    assert not town.json("signed", "discard", file)["bundle_given_up"]
+    assert not file.exists()
 
 
 def test_patient_without_coins__paid_by_another_at_once(town: CommandLine, tmp_path: Path) -> None:
     penniless(town)
-    number = opened(town, study(tmp_path))
+    number = opened(town, write_study(tmp_path))
     town.json("request", "accept", number, "--as", "mary", "--paid-by", "neighbour", "--yes")
     assert len(town.json("request", "list", "--patient", "mary")) == 1
 
 
 def test_withdraw__signed_into_a_file__is_relayed(town: CommandLine, tmp_path: Path) -> None:
-    number = delivered(town, study(tmp_path))
+    number = delivered(town, write_study(tmp_path))
     town.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")
     file = tmp_path / "withdraw.json"
     town.json("reward", "withdraw", "--as", "patient", "--sign-to", file, "--yes")
@@ -251,7 +232,7 @@ def test_withdraw__signed_into_a_file__is_relayed(town: CommandLine, tmp_path: P
 
 
 def test_accept__permits_less_for_longer__as_was_said(town: CommandLine, tmp_path: Path) -> None:
-    path = study(tmp_path, wanted={"effect": "permit", "purposes": ["BIORCH"], "everything": True})
+    path = write_study(tmp_path, wanted={"effect": "permit", "purposes": ["BIORCH"], "everything": True})
     number = opened(town, path)
     said = town.json(
         "request", "accept", number, "--as", "patient", "--category", "imaging", "--until", "90d", "--yes",
@@ -264,7 +245,7 @@ def test_accept__permits_less_for_longer__as_was_said(town: CommandLine, tmp_pat
 
 
 def test_accept__nobody_at_the_keyboard__signs_nothing(town: CommandLine, tmp_path: Path) -> None:
-    number = opened(town, study(tmp_path))
+    number = opened(town, write_study(tmp_path))
     answer = town("request", "accept", number, "--as", "patient")
     assert answer.code == 1
     assert "nobody is there" in answer.err
@@ -276,7 +257,7 @@ def test_accept__nobody_at_the_keyboard__signs_nothing(town: CommandLine, tmp_pa
 
 def test_decline__nothing_there__the_patient_accepts_anew(town: CommandLine, tmp_path: Path) -> None:
     wanted = {"effect": "permit", "purposes": ["BIORCH"], "categories": ["laboratory"]}
-    number = accepted(town, study(tmp_path, wanted=wanted))
+    number = accepted(town, write_study(tmp_path, wanted=wanted))
     assert refused(town, "request", "deliver", number, "--patient", "patient", "--as", "hospital") == (
         "InvalidInputError",
         2,
@@ -288,7 +269,7 @@ def test_decline__nothing_there__the_patient_accepts_anew(town: CommandLine, tmp
 
 
 def test_dispute__undecided__is_released_when_its_time_is_over(town: CommandLine, tmp_path: Path, days_later) -> None:
-    number = delivered(town, study(tmp_path))
+    number = delivered(town, write_study(tmp_path))
     reason = tmp_path / "why.txt"
     reason.write_text("the values are empty")
     said = town.json(
@@ -304,10 +285,10 @@ def test_dispute__undecided__is_released_when_its_time_is_over(town: CommandLine
 
 
 def test_end__cancelled_or_past_the_deadline__money_goes_back(town: CommandLine, tmp_path: Path, days_later) -> None:
-    number = accepted(town, study(tmp_path))
+    number = accepted(town, write_study(tmp_path))
     town.json("request", "cancel", number, "--as", "researcher")
     assert town.json("reward", "account", number)["returned"] == REWARD
-    other = opened(town, study(tmp_path, title="Another"))
+    other = opened(town, write_study(tmp_path, title="Another"))
     back = ("request", "return-unearned", other, "--as", "stranger")
     assert refused(town, *back) == ("RequestTooEarlyError", 1)
     days_later(21)
@@ -336,7 +317,7 @@ def test_end__cancelled_or_past_the_deadline__money_goes_back(town: CommandLine,
 def test_refused__with_its_exit_code__and_nothing_happens(
     town: CommandLine, tmp_path: Path, words: str, error: str, code: int
 ) -> None:
-    opened(town, study(tmp_path))
+    opened(town, write_study(tmp_path))
     assert refused(town, *words.split()) == (error, code)
     assert town.json("request", "show", "1")["parts"] == []
 
@@ -356,10 +337,10 @@ def test_refused__with_its_exit_code__and_nothing_happens(
     ids=str,
 )
 def test_open__that_cannot_be__is_refused(town: CommandLine, tmp_path: Path, change: dict, error: str) -> None:
-    found, _ = refused(town, "request", "open", study(tmp_path, **change), "--as", "researcher")
+    found, _ = refused(town, "request", "open", write_study(tmp_path, **change), "--as", "researcher")
     assert found == error
     assert town.json("request", "list") == []
 
 
 def test_open__not_accredited__is_denied(town: CommandLine, tmp_path: Path) -> None:
-    assert refused(town, "request", "open", study(tmp_path), "--as", "doctor") == ("RequestNotAccreditedError", 3)
+    assert refused(town, "request", "open", write_study(tmp_path), "--as", "doctor") == ("RequestNotAccreditedError", 3)

@@ -106,6 +106,19 @@ def test_open__twice__is_opened_once(town: StudyTown, named: bool) -> None:
     assert town.world.store.pins() == {first.cid}
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_opened_before__asked__tells_it_and_opens_nothing(town: StudyTown, named: bool) -> None:
+    said = {"requester": town.researcher, "invitees": [town.mary.address, town.paul.address] if named else None}
+    assert town.requesting.opened_before(town.study, **said) is None
+    assert town.events(RequestOpened) == []
+    opened = town.open(*([town.paul, town.mary] if named else []))
+    found = town.requesting.opened_before(town.study, **said)
+    assert found is not None
+    assert (found.request_id, found.cid, found.already) == (opened.request_id, opened.cid, True)
+    other = replace(town.study, title="Another")
+    assert town.requesting.opened_before(other, **said) is None
+
+
 def test_open__another_study_or_other_patients__is_another_request(town: StudyTown) -> None:
     ids = {
         town.open().request_id,
