@@ -48,6 +48,7 @@ DECISION = Decision(
 VALUES = {
     "message": "something went wrong",
     "name": "mary",
+    "node": "validator-1",
     "known": ("local", "sepolia"),
     "expected": "this",
     "actual": "that",
