@@ -27,6 +27,16 @@ COMMITTEE, OTHER_RESEARCHER = "0xbDA5747bFD65F08deb54cb465eB87D40e51B197E", "0xd
 """An ethics committee, and the researcher of another study; accounts of the nodes' mnemonic, with ether."""
 SOMEWHERE = "0x1111111111111111111111111111111111111111"
 """Where money goes: nobody has been there before."""
+HOSTILE_MANNERS = {
+    "honest": 0,
+    "takes a fee": 1,
+    "gives more": 2,
+    "returns nothing": 3,
+    "says no": 4,
+    "reverts": 5,
+    "reenters": 8,
+}
+"""How HostileToken__Mock can behave in stories; what burns all gas is in test_hostile_tokens."""
 UNKNOWN, AWAITING, OPEN, CANCELLED = range(4)
 NONE, RESERVED, DELIVERED, DISPUTED, PAID, RETURNED = range(6)
 

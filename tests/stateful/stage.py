@@ -1,4 +1,4 @@
-"""The five contracts and two tokens on the bare EVM, who takes part, and every word of storage that stories can write."""
+"""The five contracts and two tokens on the bare EVM, who takes part, and every word of storage that can be written."""
 
 from __future__ import annotations
 

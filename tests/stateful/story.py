@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from bare_evm import Log
 from eth_utils import to_checksum_address
 from evm import ZERO_ADDRESS, RefusedError
 from hypothesis import note
@@ -29,6 +30,9 @@ from medshare.model.purpose import Purpose
 ZERO = bytes(32)
 HORIZON = START + 3 * 365 * 86_400
 """Stories do not travel further; grants and deadlines can lie beyond."""
+
+REACHES = {"accept": "ConsentRegistry", "execute": "AccessRequests"}
+"""Calls that have another of our contracts do something."""
 
 Verb = Callable[[EventPlace], Sequence[LedgerEvent]]
 
@@ -89,7 +93,9 @@ class Story(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------------------- doing it
 
-    def both(self, contract: str, caller: Address, call: tuple[Any, ...], verb: Verb, author: Address) -> bool:
+    def both(
+        self, contract: str, caller: Address, call: tuple[Any, ...], verb: Verb, author: Address, *, value: int = 0
+    ) -> bool:
         """Let contract and model do the same; return whether they did or both refused.
 
         Args:
@@ -98,6 +104,7 @@ class Story(RuleBasedStateMachine):
             call: the verb on chain, and its arguments.
             verb: the same on the model.
             author: whose word it is: who sends or who signed.
+            value: the chain's own coin that is sent along.
         """
         place = self._place()
         note(f"{self.now - START:+d}s {NAMES[caller]}: {call[0]} {call[1:]}")
@@ -106,9 +113,9 @@ class Story(RuleBasedStateMachine):
             expected = self._carry_out(verb, place, author, before)
         except RejectedError as error:
             note(f"    refused: {type(error).__name__}")
-            self._refused(contract, caller, call, error)
+            self.refused(contract, caller, call, _values_of(error), value=value)
             return False
-        self._done(contract, caller, call, place, expected)
+        self._done(contract, caller, call, place, expected, value=value)
         return True
 
     def together(self, contract: str, caller: Address, letters: Sequence[Letter]) -> None:
@@ -160,16 +167,28 @@ class Story(RuleBasedStateMachine):
             self._judge(event, author, before)
         return [one for event in happened for one in (event, *moves(event, holders.get))]
 
-    def _refused(self, contract: str, caller: Address, call: tuple[Any, ...], error: RejectedError) -> None:
+    def refused(
+        self, contract: str, caller: Address, call: tuple[Any, ...], said: tuple[Any, ...], *, value: int = 0
+    ) -> None:
+        """Let the contract refuse, with this error."""
         with pytest.raises(RefusedError) as refused:
-            self.stage.contracts[contract].do(caller, self.now, *call)
-        assert refused.value.args == _values_of(error)
+            self.stage.contracts[contract].do(caller, self.now, *call, value=value)
+        assert refused.value.args == said
 
     def _done(
-        self, contract: str, caller: Address, call: tuple[Any, ...], place: EventPlace, expected: list[Told]
+        self,
+        contract: str,
+        caller: Address,
+        call: tuple[Any, ...],
+        place: EventPlace,
+        expected: list[Told],
+        *,
+        value: int = 0,
     ) -> None:
-        logs = self.stage.contracts[contract].do(caller, self.now, *call)
-        assert {self.stage.names[log.address] for log in logs} <= {contract}
+        logs = self.stage.contracts[contract].do(caller, self.now, *call, value=value)
+        self.foreign([log for log in logs if log.address not in self.stage.names])
+        logs = tuple(log for log in logs if log.address in self.stage.names)
+        assert {self.stage.names[log.address] for log in logs} <= {contract, REACHES.get(call[0], contract)}
         told = read_logs(self.stage, logs, place)
         assert told == expected
         for one in told:
@@ -181,6 +200,10 @@ class Story(RuleBasedStateMachine):
                 case _:
                     self.replayed.apply(one)
                     self._dead_at_once(one)
+
+    def foreign(self, logs: Sequence[Log]) -> None:
+        """Look at what contracts that are not ours have told."""
+        assert not logs
 
     def _count(self, move: Moved) -> None:
         for account, change in ((move.sender, -1), (move.receiver, 1)):
