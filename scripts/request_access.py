@@ -34,10 +34,10 @@ from medshare.cli.console import moment
 from medshare.cli.ending import ExitCode, exit_code, run
 from medshare.cli.request import read_names, read_study
 from medshare.cli.sending import confirmed
-from medshare.errors import GrantNotLiveError, MedshareError
+from medshare.errors import GrantNotLiveError, InvalidInputError, MedshareError, StoreUnavailableError
 from medshare.model.describing import Line
 from medshare.model.ids import Address, RequestId
-from medshare.model.request import NATIVE, ReservationStatus
+from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
 from medshare.model.study import Study
 from medshare.model.telling import moment as told_moment
 from medshare.ports import Actor
@@ -71,14 +71,43 @@ def _opened(session: medshare.Session, options: argparse.Namespace, requester: A
     others = [session.keyring.resolve(each) for each in options.others]
     opened = session.requesting.opened_before(study, requester=requester, invitees=invitees, others=others)
     if opened is None:
+        same = _with_the_same_study(session, study, requester)
+        if same is not None and (not same.is_open_call or invitees is not None):
+            raise InvalidInputError(
+                f"request {same.request_id} has this very study, for other patients",
+                hint="to go on with it name the same patients again; to ask others, too, change the study's deadline",
+            )
+        if same is not None:
+            _say_opened(options, same.request_id, already=True)
+            return same.request_id
         lines = _deposit(session, study, invitees)
         if not confirmed(lines, "Deposit this, and open the request?", yes=options.yes, as_json=options.json):
             print("nothing was opened", file=sys.stderr)
             return None
         opened = session.requesting.open(study, requester=requester, invitees=invitees, others=others)
-    if not options.json:
-        print(f"request {opened.request_id}: {'opened before' if opened.already else 'opened'}", flush=True)
+    _say_opened(options, opened.request_id, already=opened.already)
     return opened.request_id
+
+
+def _say_opened(options: argparse.Namespace, number: RequestId, *, already: bool) -> None:
+    if not options.json:
+        print(f"request {number}: {'opened before' if already else 'opened'}", flush=True)
+
+
+def _with_the_same_study(session: medshare.Session, study: Study, requester: Actor) -> AccessRequest | None:
+    """Return a request of this requester with these words: forgotten patients must not make a sealed study public."""
+    for standing in session.requesting.requests():
+        request = standing.request
+        if request.requester != requester.address:
+            continue
+        try:
+            if session.requesting.study(request, reader=requester) == study:
+                return request
+        except StoreUnavailableError:
+            raise
+        except MedshareError:
+            continue  # gone, or sealed for an earlier key: it says nothing
+    return None
 
 
 def _deposit(session: medshare.Session, study: Study, invitees: list[Address] | None) -> list[Line]:

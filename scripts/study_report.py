@@ -35,6 +35,8 @@ _WHERE_TO = (
     *("held_for_deliveries", "reserved", "free"),
 )
 
+_UNSAID = {"study": "- (sealed, or gone: --as says who reads it)", "accredited_by": "nobody now"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Tell how a study stands; return the exit code."""
@@ -138,7 +140,7 @@ def _print(found: dict[str, Any], names: dict[Any, str]) -> None:
     """Print the report for a person; ``names`` are those of the keyring, by address."""
     for what in ("request", "study", "state", "requester", "accredited_by", "deadline", "access_until"):
         said = found[what]
-        print(one_line(f"{what.replace('_', ' '):<14} {names.get(said, said) if said is not None else '-'}"))
+        print(one_line(f"{what.replace('_', ' '):<14} {names.get(said, said) if said is not None else _UNSAID[what]}"))
     money, participants = found["money"], found["participants"]
     unit = "wei of the chain's own coin" if found["token"] is None else f"units of token {found['token']}"
     paid = sum(row["delivery"] == "paid" for row in participants)

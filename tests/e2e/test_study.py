@@ -7,14 +7,18 @@ given three institutions that founded the consortium, 25 patients with keys and 
 ├─ deliveries are confirmed; one is disputed, and decided by vote; one that nobody confirmed is released in time
 ├─ everybody is paid out, the rest goes back: money in = money out, to the wei, as the report's table says
 └─ the data set holds exactly what is permitted and verifies; revoked or expired, nothing is fetched, and it says why
+given a home as the demo leaves it
+└─ the commands that the README shows to researchers work as they are written
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +37,7 @@ from studies import DAY, write_study
 
 from medshare import connect
 from medshare.chain import LocalSigner, open_chain
+from medshare.cli import main
 from medshare.files import private_folder
 from medshare.model.ids import Address
 from medshare.model.record import Category
@@ -324,3 +329,43 @@ def check_money(place: Place, number: int, payees: dict[str, Address], paid: Seq
     }
     assert shown["in - out - held"] == 0
     assert sum(shown.values()) == 2 * REWARD * PLACES  # once in, once out
+
+
+# --------------------------------------------------------------------------------------------- the README's door
+
+
+def commands_of_the_door() -> list[str]:
+    """Return what the README tells researchers to type, what is written into files with its lines together."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    door = text[text.index("### Read for research") : text.index("## Where things are")]
+    typed = "".join(re.findall(r"```sh\n(.*?)```", door, re.DOTALL))
+    return [each for each in re.split(r"(cat > .*?\nEND\n)|\n", typed, flags=re.DOTALL) if each]
+
+
+def test_readme__research_door__works_as_it_is_written(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The people of this home are called as those of the demo are."""
+    monkeypatch.chdir(private_folder(tmp_path / "here"))
+    monkeypatch.setenv("MEDSHARE_HOME", str(home.path))
+    monkeypatch.setenv("MEDSHARE_PASSPHRASE_FILE", str(home.passphrase_file))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "y")
+    in_time = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 20 * DAY))
+    for command in commands_of_the_door():
+        if command.startswith("cat > "):
+            first, *lines = command.splitlines()
+            Path(first.split()[2]).write_text(re.sub(r"20\d\d-[-0-9T:]+Z", in_time, "\n".join(lines[:-1])))
+            continue
+        program, *words = shlex.split(command, comments=True)
+        if program == "echo":
+            Path(words[2]).write_text(words[0])
+        elif program == "medshare":
+            assert main(words) == 0, command
+        else:
+            assert program == "python"
+            assert importlib.import_module(Path(words[0]).stem).main(words[1:]) == 0, command
+    said = capsysbinary.readouterr().out.decode()
+    assert "1 records in dataset may be used" in said
+    assert re.search(r"in - out - held +0\n", said)
+    assert {path.name for path in Path("dataset").iterdir()} == {home.observation, "dataset.json"}

@@ -3,7 +3,8 @@
 given a home with two records of a patient by a hospital, an accredited researcher and an ethics committee
 request_access.py
 ├─ shows what it deposits and asks; no, or nobody there: nothing is opened
-├─ opens once, and takes up what was opened before; named patients, from options and a file
+├─ opens once, and takes up what was opened before, here or elsewhere; named patients, from options and a file
+├─ given again without its patients: it is refused, and not made public
 ├─ confirms what verifies, leaves what is disputed, and tells what does not verify, with the exit code
 ├─ waits until all is settled, through a chain that is busy, and tells only what changes
 └─ what cannot be opened is the exit code of its error
@@ -191,6 +192,27 @@ def test_request_access__named_patients__are_asked_and_nobody_else(scripts: Scri
     for name, number in (("patient", 1), ("stranger", 1), ("neighbour", 0)):
         assert len(scripts.town.json("request", "offers", "--as", name)) == number
     assert scripts.town.json("request", "show", found["request"], "--as", "clinic")["study"] == "Sleep and blood sugar"
+
+
+def test_request_access__patients_forgotten__makes_no_sealed_study_public(scripts: Scripts, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    opened(scripts, path)
+    for named in ((), ("--patient", "stranger")):
+        code, _, err = scripts(request_access, *requesting(path, *named))
+        assert code == 2
+        assert "request 1 has this very study, for other patients\nhint: to go on with it name the same" in err
+    assert len(scripts.town.json("request", "list")) == 1
+
+
+def test_request_access__opened_from_elsewhere__is_taken_up(scripts: Scripts, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    assert scripts(request_access, *requesting(path))[0] == 0
+    for journal in (scripts.town.home.path / "state").rglob("requests.sqlite"):
+        journal.unlink()
+    code, out, _ = scripts(request_access, path, "--as", "researcher")
+    assert code == 0
+    assert out.startswith("request 1: opened before\n")
+    assert len(scripts.town.json("request", "list")) == 1
 
 
 def test_request_access__confirming__pays_what_verifies_and_only_once(scripts: Scripts, tmp_path: Path) -> None:
