@@ -27,6 +27,7 @@
     │  └─ NotRelayableError · RateLimitedError
     ├─ LedgerError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
+    │  ├─ EndpointsDisagreeError
     │  └─ RejectedError             one subclass for each error of each contract
     ├─ AccessDeniedError            .decision says why
     └─ IntegrityError               chain, manifest and store disagree
@@ -347,6 +348,19 @@ class LedgerUnavailableError(LedgerError):
     """The node cannot be reached, broke off, or answered nonsense."""
 
     hint = "try again: what was signed is on file and is sent again as it is, never twice"
+
+
+class EndpointsDisagreeError(LedgerError):
+    """Two nodes of one network contradict each other: one lies, or follows another branch of the chain."""
+
+    hint = (
+        "nothing was done on either's word; repeat, nothing is sent twice. Where it stays so, ask who runs the nodes, "
+        "and take the false one out of networks.toml"
+    )
+
+    def __init__(self, what: str, nodes: tuple[str, str], said: tuple[str, str]) -> None:
+        super().__init__(f"{nodes[0]} and {nodes[1]} contradict each other about {what}: {said[0]}; {said[1]}")
+        self.nodes = nodes
 
 
 class LedgerBusyError(LedgerError):

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from medshare.chain.agreement import agreed_code
 from medshare.chain.artifacts import CONTRACTS, Artifact, load_artifact
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import WORD, hex_bytes, selector, to_address, word
@@ -345,7 +346,7 @@ def _check_founders(client: ChainClient, consortium: ContractDeployment) -> None
 
 
 def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Artifact) -> None:
-    code = client.code(contract.address)
+    code = agreed_code(client, contract.address)
     if not code:
         raise DeploymentMismatchError(contract.name, contract.address, "there is no code at this address")
     dissected = artifact.dissected(code)
