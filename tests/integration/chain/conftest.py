@@ -13,7 +13,7 @@ from faulty_node import FaultyNode, serving
 
 from medshare.chain import LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode
-from medshare.chain.networks import Faucet, NetworkKind
+from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind
 
 
 @pytest.fixture(scope="module", params=["memory", "embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
@@ -63,6 +63,7 @@ def wire(faulty: FaultyNode) -> NetworkProfile:
         timeout=60,
         receipt_timeout=60,
         faucet=Faucet.NONE,
+        deployment=DeploymentChoices(members=(LocalSigner.generate().address,)),
     )
 
 
