@@ -88,7 +88,7 @@ def test_compile_contracts__check_of_a_changed_package__is_1(
 ) -> None:
     require("solc")
     shutil.copytree(compile_contracts.PACKAGED, tmp_path / "packaged")
-    artifact = tmp_path / "packaged" / "Directory.json"
+    artifact = tmp_path / "packaged" / "Consortium.json"
     artifact.write_text(artifact.read_text().replace("60", "61", 1))
     assert compile_contracts.main(["--check", "--output", str(tmp_path / "packaged")]) == 1
-    assert "Directory.json: 2 lines differ" in capsys.readouterr().err
+    assert "Consortium.json: 2 lines differ" in capsys.readouterr().err
