@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_VARIABLE = "MEDSHARE_REQUIRE_NODES"
@@ -36,6 +37,7 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)\n")
 _KUBO_LISTENING = re.compile(r"RPC API server listening on /ip4/127\.0\.0\.1/tcp/(\d+)\n(?:.*\n)*?Daemon is ready")
+_GETH_LISTENING = re.compile(r"HTTP server started +endpoint=127\.0\.0\.1:(\d+) auth=false")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -98,7 +100,21 @@ def _find_kubo() -> Path | None:
     return Path(on_path) if on_path else None
 
 
-_FINDERS: dict[str, Callable[[], Path | None]] = {"anvil": _find_anvil, "kubo": _find_kubo, "solc": _find_solc}
+def _find_geth() -> Path | None:
+    named = os.environ.get("MEDSHARE_GETH")
+    built = Path(named) if named else user_cache_path("medshare") / "geth-1.13.15" / "geth"
+    if built.is_file():
+        return built
+    on_path = shutil.which("geth")
+    return Path(on_path) if on_path else None
+
+
+_FINDERS: dict[str, Callable[[], Path | None]] = {
+    "anvil": _find_anvil,
+    "geth": _find_geth,
+    "kubo": _find_kubo,
+    "solc": _find_solc,
+}
 
 
 @contextmanager
@@ -137,6 +153,36 @@ def running_anvil(*options: str) -> Iterator[AnvilNode]:
         try:
             port = _wait_until_listening(process, log.fileno(), _LISTENING)
             yield AnvilNode(url=f"http://127.0.0.1:{port}", port=port, pid=process.pid)
+        finally:
+            _stop(process)
+
+
+@dataclass(frozen=True, slots=True)
+class GethNode:
+    """A running ``geth --dev``, and where it answers: over HTTP anybody, over its socket its owner."""
+
+    url: str
+    socket: Path
+
+
+@contextmanager
+def running_geth(folder: Path) -> Iterator[GethNode]:
+    """Run a development chain of geth's until the block ends; exactly this process is ended, and surely."""
+    binary = require("geth")
+    with tempfile.TemporaryFile("w+b") as log:
+        process = subprocess.Popen(
+            [
+                *(str(binary), "--dev", "--datadir", str(folder), "--port", "0", "--authrpc.port", "0"),
+                *("--http", "--http.addr", "127.0.0.1", "--http.port", "0"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        try:
+            port = _wait_until_listening(process, log.fileno(), _GETH_LISTENING)
+            yield GethNode(url=f"http://127.0.0.1:{port}", socket=folder / "geth.ipc")
         finally:
             _stop(process)
 
