@@ -57,6 +57,7 @@ from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
 from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
+from medshare.services.verifying import Verifying
 from medshare.settings import Settings
 from medshare.storage import GatewayBlobStore, KuboBlobStore, SeveralStores
 
@@ -98,6 +99,7 @@ class Session:
     examining: Examining
     signing: Signing
     replicating: Replicating
+    verifying: Verifying
 
     @property
     def shortfalls(self) -> tuple[Shortfall, ...]:
@@ -151,7 +153,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
-        index = LedgerIndex(state / "index.sqlite", ledger.chain)
+        index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
@@ -225,6 +227,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ),
             signing=signing,
             replicating=Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies),
+            verifying=Verifying(ledger=ledger, index=index),
         )
 
 

@@ -35,8 +35,8 @@ from medshare.chain import (
     open_chain,
     plan_deployment,
 )
-from medshare.chain.deployments import PlannedContract
 from medshare.chain.opening import genesis_signer
+from medshare.chain.planning import PlannedContract
 from medshare.cli.asking import ask_secret, passphrase_of
 from medshare.cli.ending import run
 from medshare.errors import ConfigurationError, KeyFileError
@@ -60,8 +60,13 @@ def dry_run(arguments: argparse.Namespace) -> None:
         print(present_text(present))
     account = payer(arguments, profile)
     # The outbox, and an embedded chain, would be made where the chain is opened: here they vanish.
-    with tempfile.TemporaryDirectory() as folder, open_chain(profile, Path(folder)) as chain:
-        plan = plan_deployment(chain.client, account or ZERO_ADDRESS)
+    there = present is not None and profile.kind == "embedded"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_chain(profile, arguments.home if there else Path(folder)) as chain,
+    ):
+        keeping = arguments.replace is None
+        plan = plan_deployment(chain.client, account or ZERO_ADDRESS, replacing=present, keeping=keeping)
         report_plan(arguments, chain, plan, present)
 
 
@@ -71,22 +76,27 @@ def deploy(arguments: argparse.Namespace) -> int:
     present = on_file(arguments, profile)
     if present is not None:
         # Said before any passphrase is asked for.
-        check_replacing(present, arguments.replace)
-    elif arguments.replace is not None:
+        check_replacing(present, arguments.update or arguments.replace)
+    elif arguments.update is not None or arguments.replace is not None:
         raise ConfigurationError(
-            f"no deployment on {profile.name!r} is on file that could give way", hint="leave --replace out"
+            f"no deployment on {profile.name!r} is on file that could give way",
+            hint=f"leave {'--replace' if arguments.update is None else '--update'} out",
         )
     signer = unlock(arguments, profile)
     show_confirmations()
     with open_chain(profile, arguments.home) as chain:
-        plan = plan_deployment(chain.client, signer.address)
+        keeping = arguments.update is not None
+        plan = plan_deployment(chain.client, signer.address, replacing=present, keeping=keeping)
         report_plan(arguments, chain, plan, present)
+        if plan.changes_nothing:
+            print("nothing has changed: nothing was sent", file=sys.stderr)
+            return 0
         if not arguments.yes and not confirmed(plan):
             print("nothing was sent", file=sys.stderr)
             return 1
         if chain.has_faucet:
             chain.fund(signer.address)
-        deployment = chain.deploy(signer, replacing=arguments.replace)
+        deployment = chain.deploy(signer, replacing=arguments.update or arguments.replace, keeping=keeping)
         if arguments.json:
             print(json.dumps(json.loads(deployment.to_json()) | {"file": str(chain.deployment_file)}, indent=2))
         else:
@@ -115,7 +125,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=os.environ.get("MEDSHARE_PASSPHRASE_FILE") or None,
         help="file with the keystore's passphrase (default: MEDSHARE_PASSPHRASE_FILE, else it is asked for)",
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--update",
+        metavar="ID",
+        help="put what has changed since the deployment on file in a new version in its place, and keep the rest after "
+        "comparing its code; ID is the id of the one on file, as the dry run shows it",
+    )
+    instead.add_argument(
         "--replace",
         metavar="ID",
         help="deploy new, empty contracts although there is a deployment on file, and use them in its place; ID is the "
@@ -191,7 +208,7 @@ class Confirmations(logging.Handler):
 
 def show_confirmations() -> None:
     """Let the person at the keyboard see what is waited for."""
-    logger = logging.getLogger("medshare.chain.transactions")
+    logger = logging.getLogger("medshare.chain.agreement")
     logger.setLevel(logging.INFO)
     logger.handlers = [Confirmations()]
 
@@ -220,6 +237,9 @@ def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
         "contracts": [
             {
                 "name": one.name,
+                "action": "deploy" if one.kept is None else "keep",
+                "version": one.version,
+                "address": None if one.kept is None else one.kept.address,
                 "gas": one.gas,
                 "creation_hash": "0x" + one.creation_hash.hex(),
                 "constructor_arguments": None
@@ -237,6 +257,16 @@ def arguments_text(contract: PlannedContract) -> str:
     return "the contracts before it" if arguments is None else arguments.hex() or "none"
 
 
+def contract_text(contract: PlannedContract) -> str:
+    """Return what would become of a contract, for people."""
+    if contract.kept is not None:
+        return f"keep      {contract.name}: unchanged at {contract.kept.address}, version {contract.version}"
+    version = "" if contract.version == 1 else f", version {contract.version}"
+    return (
+        f"deploy    {contract.name}{version}: {contract.gas:,} gas, constructor arguments: {arguments_text(contract)}"
+    )
+
+
 def plan_text(plan: Plan, *, faucet: bool) -> str:
     """Return the plan for people."""
     if plan.deployer == ZERO_ADDRESS:
@@ -244,9 +274,7 @@ def plan_text(plan: Plan, *, faucet: bool) -> str:
     else:
         payer = f"{plan.deployer}, has {plan.balance / ETHER:.6f} ether"
     lines = [f"network   {plan.network}, chain {plan.chain_id}", f"deployer  {payer}"]
-    lines += [
-        f"deploy    {one.name}: {one.gas:,} gas, constructor arguments: {arguments_text(one)}" for one in plan.contracts
-    ]
+    lines += [contract_text(one) for one in plan.contracts]
     known = " (of development networks: everybody has its key)" if plan.is_for_development else ""
     lines += [f"member    {member}{known}" for member in plan.founding_members]
     lines.append(f"costs     {plan.gas:,} gas, at most {plan.cost / ETHER:.6f} ether")
@@ -259,7 +287,8 @@ def plan_text(plan: Plan, *, faucet: bool) -> str:
 def present_text(present: Deployment) -> str:
     """Return what is on file already, for people."""
     lines = [f"on file   deployment {present.deployment_id}: to use it there is nothing to do"]
-    lines += [f"          {one.name} at {one.address}" for one in present.contracts]
+    lines += [f"          {one.name} at {one.address}, version {one.version}" for one in present.contracts]
+    lines.append(f"          to deploy what has changed since, and keep the rest: --update {present.deployment_id}")
     lines.append(f"          for new, empty contracts in its place: --replace {present.deployment_id}")
     return "\n".join(lines)
 

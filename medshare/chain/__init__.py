@@ -7,15 +7,14 @@ from medshare.chain.accounts import LocalSigner, keystore_address
 from medshare.chain.client import ChainClient
 from medshare.chain.deployments import (
     Deployment,
-    Plan,
     check_deployment,
     check_replacing,
     deploy_all,
-    plan_deployment,
     verify_deployment,
 )
 from medshare.chain.networks import NetworkProfile, load_network, load_networks
 from medshare.chain.opening import OpenChain, deployment_file, ledger_of, open_chain
+from medshare.chain.planning import Plan, plan_deployment
 from medshare.chain.remote_account import RemoteAccount
 from medshare.chain.reverts import decode_revert
 from medshare.chain.signing import Dialect

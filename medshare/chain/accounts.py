@@ -1,4 +1,4 @@
-"""Accounts that sign: a key in memory, from a keystore file, the environment, or drawn anew.
+"""Accounts that sign: a key in memory, from a keystore file, a mnemonic phrase, the environment, or drawn anew.
 
 A key is never logged, printed or put into a message.
 """
@@ -19,7 +19,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
-from medshare.errors import KeyFileError, WrongPassphraseError
+from medshare.errors import InvalidInputError, KeyFileError, WrongPassphraseError
 from medshare.files import write_whole
 from medshare.model.ids import Address, address
 
@@ -27,9 +27,12 @@ KEY_SIZE = 32
 SCRYPT_WORK = 1 << 18
 """0.6 s and 256 MiB for each guess at a passphrase."""
 MAX_KEYSTORE_SIZE = 1 << 16
+FIRST_ACCOUNT = "m/44'/60'/0'/0/0"
+"""Where wallets keep the first account of a mnemonic phrase (BIP-44)."""
 _MAX_SCRYPT_MEMORY = 1 << 30
 _MAX_SCRYPT_PARALLEL = 16
 _MAX_PBKDF2_ROUNDS = 10_000_000
+_HD_PATH = re.compile(r"m(/[0-9]{1,10}'?){1,10}")
 _HEX_ADDRESS = re.compile(r"(0x)?[0-9a-fA-F]{40}")
 
 
@@ -102,6 +105,30 @@ class LocalSigner:
             raise KeyFileError("the keystore holds another account's key than it says")
         return signer
 
+    @classmethod
+    def from_mnemonic_file(cls, path: Path, hd_path: str = FIRST_ACCOUNT) -> Self:
+        """Return an account of a wallet by its mnemonic phrase (BIP-39) and its place in the wallet (BIP-32).
+
+        eth-account's own derivation is used, which its authors call unaudited: tests compare what it gives with the
+        accounts that others derive. The phrase opens every account of the wallet: keep it elsewhere.
+
+        Args:
+            path: a file that only its owner may read, which holds the words.
+            hd_path: which account, such as ``m/44'/60'/0'/0/1`` for the second.
+
+        Raises:
+            InvalidInputError: the path is none.
+            KeyFileError: the file is missing, others may read it, or the words are no such phrase.
+        """
+        if not _HD_PATH.fullmatch(hd_path):
+            raise InvalidInputError(f"a place in a wallet is written like {FIRST_ACCOUNT}")
+        words = " ".join(_private_bytes(path, "mnemonic file").decode("utf-8", "replace").split())
+        Account.enable_unaudited_hdwallet_features()
+        try:
+            return cls(Account.from_mnemonic(words, account_path=hd_path))
+        except Exception:  # noqa: BLE001 - of several kinds, and their messages may hold the words
+            raise KeyFileError("the words in the mnemonic file are no phrase, or one of them is mistyped") from None
+
     @property
     def address(self) -> Address:
         """The account."""
@@ -146,27 +173,32 @@ def keystore_address(path: Path) -> Address | None:
 
 def _read_private(path: Path) -> dict[str, Any]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
-        raise KeyFileError("the keystore cannot be read", hint=f"check that {path} is there and yours") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError("the keystore is not a file")
-        if os.name == "posix" and status.st_mode & 0o077:
-            raise KeyFileError(
-                "the keystore can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}, and consider a new key"
-            )
-        text = stream.read(MAX_KEYSTORE_SIZE + 1)
-    if len(text) > MAX_KEYSTORE_SIZE:
-        raise KeyFileError("the keystore is too large to be one")
-    try:
-        document = json.loads(text)
+        document = json.loads(_private_bytes(path, "keystore"))
     except (ValueError, RecursionError):
         raise KeyFileError("the keystore is not JSON") from None
     if not isinstance(document, dict):
         raise KeyFileError("the keystore is not a JSON object")
     return {str(name).lower(): value for name, value in document.items()}
+
+
+def _private_bytes(path: Path, what: str) -> bytes:
+    """Return what is in a file that only its owner may read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        raise KeyFileError(f"the {what} cannot be read", hint=f"check that {path} is there and yours") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyFileError(f"the {what} is not a file")
+        if os.name == "posix" and status.st_mode & 0o077:
+            raise KeyFileError(
+                f"the {what} can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}, and consider a new key"
+            )
+        text = stream.read(MAX_KEYSTORE_SIZE + 1)
+    if len(text) > MAX_KEYSTORE_SIZE:
+        raise KeyFileError(f"the {what} is too large to be one")
+    return text
 
 
 def _check_work(document: Mapping[str, Any]) -> None:

@@ -20,6 +20,8 @@ from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint
 
 from medshare.chain.codec import hex_bytes, hex_int
+from medshare.chain.endpoints import Endpoints
+from medshare.chain.log_ranges import LogRange
 from medshare.chain.networks import NetworkProfile
 from medshare.chain.reverts import decode_revert, is_revert
 from medshare.chain.wire import (
@@ -65,7 +67,7 @@ class ChainClient:
 
     Args:
         profile: the network; its chain id is compared with the node's before anything else.
-        provider: web3's way to the node; without one, HTTP to the profile's URL.
+        provider: web3's way to the node; without one, HTTP to the profile's URL, or to all of them.
         environ: where the URL's variables are looked up.
 
     Raises:
@@ -83,10 +85,11 @@ class ChainClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.profile = profile
-        self._provider = provider or BoundedHTTPProvider(profile.resolved_url(environ), timeout=profile.timeout)
+        self._provider = provider or _http(profile, environ)
         # Off-chain look-ups that a contract may ask for would send what we read to a server of its choice.
         self._provider.global_ccip_read_enabled = False
         self._sleep = sleep
+        self._log_range = LogRange(profile.log_range)
         try:
             self.check_chain()
         except BaseException:
@@ -101,8 +104,13 @@ class ChainClient:
 
     def close(self) -> None:
         """Close the connection; closing twice is no error."""
-        if isinstance(self._provider, BoundedHTTPProvider):
+        if isinstance(self._provider, BoundedHTTPProvider | Endpoints):
             self._provider.close()
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """The nodes behind this client, where there are several."""
+        return self._provider if isinstance(self._provider, Endpoints) else None
 
     @property
     def chain_id(self) -> int:
@@ -146,13 +154,13 @@ class ChainClient:
             with translated(method):
                 return result_of(method, self._provider.make_request(RPCEndpoint(method), list(params)))
         except ConnectionLostError as error:
-            where = self.profile.endpoint
+            where = ", ".join(self.profile.endpoints)
             error.hint = f"start the node ({where}), or correct its URL in networks.toml; nothing is done twice"
             raise
 
     def batch(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Return the answers to many questions of reading, in their order, in few round trips."""
-        if not isinstance(self._provider, BoundedHTTPProvider):
+        if not isinstance(self._provider, BoundedHTTPProvider | Endpoints):
             return [self.request(method, *params) for method, params in questions]
         answers: list[Any] = []
         for start in range(0, len(questions), _BATCH):
@@ -177,6 +185,10 @@ class ChainClient:
     def head(self) -> BlockRef:
         """Return the newest block."""
         return self._block_ref(self.request("eth_getBlockByNumber", "latest", _HASHES_ONLY))
+
+    def final_head(self) -> BlockRef:
+        """Return the newest block that the chain calls final; raises ``LedgerUnavailableError`` where it has none."""
+        return self._block_ref(self.request("eth_getBlockByNumber", "finalized", _HASHES_ONLY))
 
     def block(self, number: int) -> BlockRef:
         """Return the block of this number; raises ``LedgerUnavailableError`` where there is none."""
@@ -293,11 +305,22 @@ class ChainClient:
     def logs(self, addresses: Sequence[Address], topics: Sequence[bytes], first: int, last: int) -> list[Json]:
         """Return the logs of some contracts with one of some first topics, as the node writes them, in chain order.
 
-        The range is asked in parts, and a part in halves where the node finds it too large.
+        The range is asked in parts, and a part in smaller ones where the node finds it too large; see ``LogRange``.
         """
         found: list[Json] = []
-        for start in range(first, last + 1, self.profile.log_range):
-            found += self._logs(addresses, topics, start, min(start + self.profile.log_range - 1, last))
+        while first <= last:
+            stop = min(first + self._log_range.size - 1, last)
+            try:
+                found += self._logs(addresses, topics, first, stop)
+            except (NodeError, BadAnswerError):
+                # Nodes word "too many" in a dozen ways, and some just cut the answer: less is the cure for all.
+                if first == stop:
+                    raise
+                self._log_range.refused(stop - first + 1)
+                logger.debug("logs of blocks %d to %d: asking for less", first, stop)
+                continue
+            self._log_range.answered(stop - first + 1)
+            first = stop + 1
         return found
 
     def _logs(self, addresses: Sequence[Address], topics: Sequence[bytes], first: int, last: int) -> list[Json]:
@@ -307,18 +330,23 @@ class ChainClient:
             "fromBlock": hex(first),
             "toBlock": hex(last),
         }
-        try:
-            found = self.request("eth_getLogs", question)
-        except (NodeError, BadAnswerError):
-            # Nodes word "too many" in a dozen ways, and some just cut the answer: a smaller part is the cure for all.
-            if first == last:
-                raise
-            middle = (first + last) // 2
-            logger.debug("logs of blocks %d to %d: asking in halves", first, last)
-            return self._logs(addresses, topics, first, middle) + self._logs(addresses, topics, middle + 1, last)
+        found = self.request("eth_getLogs", question)
         if not isinstance(found, list) or not all(isinstance(log, dict) for log in found):
             raise BadAnswerError("eth_getLogs: the answer is no list of objects")
         return found
+
+
+def _http(profile: NetworkProfile, environ: Mapping[str, str]) -> BoundedHTTPProvider | Endpoints:
+    """Return the way to the profile's node, or to its nodes."""
+    urls = profile.resolved_urls(environ)
+    if len(urls) == 1:
+        return BoundedHTTPProvider(urls[0], timeout=profile.timeout)
+    return Endpoints(
+        list(zip(profile.endpoints, urls, strict=True)),
+        chain_id=profile.chain_id,
+        timeout=profile.timeout,
+        max_lag=profile.max_lag,
+    )
 
 
 def _at(block: BlockRef | None) -> JsonValue:

@@ -1,34 +1,27 @@
 """Deployments: the contracts on a chain, the file that says where they are, and whether it is true.
 
 A deployment can break off anywhere and be run again: each contract's transaction is in the outbox under the
-deployment's own intent, so none is ever made twice.
+deployment's own intent, so none is ever made twice. Nothing is overwritten: what gives way stays in the file, each
+contract with the number of its version.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from medshare.chain.agreement import agreed_code
 from medshare.chain.artifacts import CONTRACTS, Artifact, load_artifact
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import WORD, hex_bytes, selector, to_address, word
-from medshare.chain.constructors import (
-    LINKS,
-    constructor_arguments,
-    founders_of,
-    founding_members,
-    immutables,
-    links,
-)
+from medshare.chain.constructors import constructor_arguments, founders_of, immutables, links
 from medshare.chain.deployer_rights import prove_no_rights
-from medshare.chain.development import member_signer
 from medshare.chain.events import ChainEvents
-from medshare.chain.fees import quote_fees
-from medshare.chain.transactions import TransactionSender, contract_address
+from medshare.chain.transactions import TransactionSender
 from medshare.chain.wire import translated
 from medshare.errors import (
     ConfigurationError,
@@ -42,16 +35,15 @@ from medshare.files import private_folder, write_whole
 from medshare.hashing import keccak256, sha256
 from medshare.model.documents import Reader, decode_document
 from medshare.model.eip712 import Domain
-from medshare.model.ids import ZERO_ADDRESS, Address
+from medshare.model.ids import Address
 from medshare.ports import Signer
 
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
-_SOMEBODY = Address("0x" + "dE" * 20)
-"""Stands in for a deployer who is not named: what he would pay is the same for anybody."""
 MAX_FILE_SIZE = 1 << 20
 _MAX_NUMBER = (1 << 64) - 1
+_MOST_EARLIER = 1024
 _FILE_MODE = 0o644
 """Addresses are public, and colleagues need the file."""
 
@@ -74,6 +66,8 @@ class ContractDeployment:
     """Keccak-256 of the code that lies at the address, its immutables made zero."""
     compiler: str
     compiler_settings: Mapping[str, Any]
+    version: int = 1
+    """Which of the contracts that had this part in the deployment: the first, or one that came in another's place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +77,8 @@ class Deployment:
     network: str
     chain_id: int
     contracts: tuple[ContractDeployment, ...]
+    earlier: tuple[ContractDeployment, ...] = ()
+    """The contracts that gave way, oldest first; they are still on the chain."""
 
     @property
     def deployment_id(self) -> str:
@@ -97,10 +93,14 @@ class Deployment:
 
     def contract(self, name: str) -> ContractDeployment:
         """Return one contract; raises ``ConfigurationError`` where the deployment has none of this name."""
-        for contract in self.contracts:
-            if contract.name == name:
-                return contract
-        raise ConfigurationError(f"the deployment on {self.network!r} has no contract {name}", hint="deploy anew")
+        contract = self.find(name)
+        if contract is None:
+            raise ConfigurationError(f"the deployment on {self.network!r} has no contract {name}", hint="deploy anew")
+        return contract
+
+    def find(self, name: str) -> ContractDeployment | None:
+        """Return one contract, or None where the deployment has none of this name."""
+        return next((contract for contract in self.contracts if contract.name == name), None)
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -112,6 +112,9 @@ class Deployment:
             network=read.text("network"),
             chain_id=read.integer("chain_id", 1, _MAX_NUMBER),
             contracts=tuple(_read_contract(one) for one in read.objects("contracts", 64)),
+            earlier=tuple(
+                map(_read_contract, read.objects("earlier", _MOST_EARLIER) if read.present("earlier") else ())
+            ),
         )
         names = [contract.name for contract in deployment.contracts]
         if not names or len(set(names)) != len(names):
@@ -126,6 +129,7 @@ class Deployment:
             "chain_id": self.chain_id,
             "deployment_id": self.deployment_id,
             "contracts": [_plain(asdict(contract)) for contract in self.contracts],
+            "earlier": [_plain(asdict(contract)) for contract in self.earlier],
         }
         return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
 
@@ -173,99 +177,24 @@ class Deployment:
         write_whole(path, self.to_json(), replace=path.exists(), mode=_FILE_MODE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedContract:
-    """What deploying a contract would take."""
-
-    name: str
-    gas: int
-    creation_hash: bytes
-    constructor_arguments: bytes | None
-    """None where they name contracts that lie where nobody knows yet: who deploys is not named."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a deployment would take."""
-
-    network: str
-    chain_id: int
-    deployer: Address
-    balance: int
-    """The deployer's wei."""
-    price: int
-    """Most wei for one unit of gas."""
-    contracts: tuple[PlannedContract, ...]
-    founding_members: tuple[Address, ...]
-    """Who shall govern."""
-
-    @property
-    def is_for_development(self) -> bool:
-        """Whether the one who shall govern is the member of development networks, whose key everybody has."""
-        return self.founding_members == (member_signer().address,)
-
-    @property
-    def gas(self) -> int:
-        """All gas."""
-        return sum(contract.gas for contract in self.contracts)
-
-    @property
-    def cost(self) -> int:
-        """Most wei that it can cost."""
-        return self.gas * self.price
-
-
 def check_replacing(present: Deployment, replacing: str | None) -> None:
     """Raise ``ConfigurationError`` unless ``replacing`` names the deployment that is present."""
     if replacing != present.deployment_id:
         raise ConfigurationError(
             f"network {present.network!r} has deployment {present.deployment_id} already",
-            hint="there is nothing to do, unless you want new contracts beside those, without what is in them: "
+            hint="--dry-run says what has changed since. To deploy a new version of that, and keep the rest: "
+            f"--update {present.deployment_id}. For new contracts beside those, without what is in them: "
             f"--replace {present.deployment_id}",
         )
 
 
-def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
-    """Return what a deployment would take; nothing is signed or sent.
-
-    Args:
-        client: the chain.
-        deployer: who would deploy; the zero address where nobody is named yet.
-
-    Raises:
-        ConfigurationError: gas is dearer than the profile allows; or its founding members cannot be those.
-        LedgerUnavailableError: the node fails.
-    """
-    fees = quote_fees(client)
-    payer = _SOMEBODY if deployer == ZERO_ADDRESS else deployer
-    first = client.nonce(payer, pending=True)
-    # Where they will lie, unless a deployment that broke off is taken up again.
-    addresses = {name: contract_address(payer, first + number) for number, name in enumerate(CONTRACTS)}
-    return Plan(
-        network=client.profile.name,
-        chain_id=client.chain_id,
-        deployer=deployer,
-        balance=client.balance(deployer),
-        price=fees.most,
-        founding_members=founding_members(client.profile, payer),
-        contracts=tuple(
-            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client.profile, payer, addresses))
-            for artifact in _artifacts()
-        ),
-    )
-
-
-def _planned(client: ChainClient, deployer: Address, artifact: Artifact, arguments: bytes) -> PlannedContract:
-    return PlannedContract(
-        name=artifact.name,
-        gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code + arguments),
-        creation_hash=artifact.creation_hash,
-        constructor_arguments=None if deployer == ZERO_ADDRESS and artifact.name in LINKS else arguments,
-    )
-
-
 def deploy_all(
-    client: ChainClient, sender: TransactionSender, signer: Signer, *, replacing: str | None = None
+    client: ChainClient,
+    sender: TransactionSender,
+    signer: Signer,
+    *,
+    replacing: Deployment | None = None,
+    keeping: bool = False,
 ) -> Deployment:
     """Deploy every contract, or finish a deployment that broke off; then check what lies there.
 
@@ -275,19 +204,28 @@ def deploy_all(
         client: the chain.
         sender: who sends, and remembers.
         signer: who pays, and ends without any right.
-        replacing: the id of an earlier deployment that this one takes the place of.
+        replacing: an earlier deployment that this one takes the place of; its contracts stay in the file.
+        keeping: whether those of its contracts are kept that have not changed, after their code was compared. One that
+            asks a contract that has changed is made anew, too.
 
     Raises:
-        DeploymentMismatchError: the code on the chain is not the code that was sent.
+        DeploymentMismatchError: the code on the chain is not the code that was sent, or that is to be kept.
         ConfigurationError: the profile names no founding members, or the signer among them.
         MedshareError: as ``TransactionSender.send``; run it again to go on.
     """
-    contracts = []
+    contracts: list[ContractDeployment] = []
     addresses: dict[str, Address] = {}
+    first = "first" if replacing is None else replacing.deployment_id + ("/kept" if keeping else "")
     for artifact in _artifacts():
+        present = None if replacing is None else replacing.find(artifact.name)
+        if keeping and present is not None and is_unchanged(client, present, addresses):
+            addresses[artifact.name] = present.address
+            contracts.append(present)
+            logger.info("%s at %s is unchanged", artifact.name, present.address)
+            continue
         arguments = constructor_arguments(artifact.name, client.profile, signer.address, addresses)
         creation = artifact.creation_code + arguments
-        intent = f"deploy/{replacing or 'first'}/{artifact.name}/{keccak256(creation).hex()[:16]}"
+        intent = f"deploy/{first}/{artifact.name}/{keccak256(creation).hex()[:16]}"
         deployed = sender.deploy(signer, creation, intent=intent)
         addresses[artifact.name] = deployed.address
         logger.info("%s deployed at %s, block %d", artifact.name, deployed.address, deployed.receipt.block.number)
@@ -304,11 +242,43 @@ def deploy_all(
                 runtime_hash=artifact.runtime_hash,
                 compiler=artifact.compiler,
                 compiler_settings=artifact.settings,
+                version=1 if present is None else present.version + 1,
             )
         )
-    deployment = Deployment(network=client.profile.name, chain_id=client.chain_id, contracts=tuple(contracts))
+    deployment = Deployment(
+        network=client.profile.name,
+        chain_id=client.chain_id,
+        contracts=tuple(contracts),
+        earlier=() if replacing is None else replacing.earlier + _given_way(replacing, contracts),
+    )
     check_deployment(client, deployment)
     return deployment
+
+
+def _given_way(before: Deployment, now: Sequence[ContractDeployment]) -> tuple[ContractDeployment, ...]:
+    return tuple(contract for contract in before.contracts if contract not in now)
+
+
+def is_unchanged(client: ChainClient, present: ContractDeployment, addresses: Mapping[str, Address]) -> bool:
+    """Whether a contract is still the packaged one and asks the contracts that it should; its code is compared.
+
+    What was chosen when it was deployed, such as periods, is not compared with the profile: that was once and for all.
+
+    Args:
+        client: the chain.
+        present: the contract, as the deployment file has it.
+        addresses: where the contracts before it lie now.
+
+    Raises:
+        DeploymentMismatchError: the file says that it is the packaged one, and the chain has another code.
+    """
+    artifact = load_artifact(present.name)
+    if present.creation_hash != artifact.creation_hash:
+        return False
+    if not present.constructor_arguments.startswith(links(present.name, addresses)):
+        return False
+    _check_code(client, present, artifact)
+    return True
 
 
 def check_deployment(client: ChainClient, deployment: Deployment) -> None:
@@ -352,7 +322,7 @@ def _check_founders(client: ChainClient, consortium: ContractDeployment) -> None
 
 
 def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Artifact) -> None:
-    code = client.code(contract.address)
+    code = agreed_code(client, contract.address)
     if not code:
         raise DeploymentMismatchError(contract.name, contract.address, "there is no code at this address")
     dissected = artifact.dissected(code)
@@ -443,6 +413,7 @@ def _read_contract(read: Reader) -> ContractDeployment:
         runtime_hash=read.digest("runtime_hash"),
         compiler=read.text("compiler", 128),
         compiler_settings=settings,
+        version=read.integer("version", 1, _MOST_EARLIER) if read.present("version") else 1,
     )
 
 

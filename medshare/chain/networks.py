@@ -27,6 +27,7 @@ TomlValue: TypeAlias = Any
 MAX_FILE_SIZE = 1 << 20
 GWEI = 10**9
 _MOST_MEMBERS = 255
+_MOST_URLS = 8
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -141,10 +142,18 @@ class NetworkProfile:
     chain_id: int
     url: str | None = field(default=None, repr=False)
     """The node's HTTP address, ``${NAME}`` not yet filled in; None for the embedded chain."""
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    """Further nodes of the same network: the next is asked where one fails, and a second before anything counts."""
+    max_lag: float = 60.0
+    """Seconds by which a node's newest block may be older than another node's; one that lags more is not asked."""
+    must_agree: bool = False
+    """Whether nothing counts while no second node answers; else one is enough then, with a warning."""
     poa: bool = False
     """Whether block headers carry a validator's seal (Clique, QBFT)."""
     confirmations: int = 1
     """How many blocks a transaction's block must be worth before it counts: 1 is the block itself."""
+    finalized: bool = False
+    """Whether a transaction counts only when the chain says that its block is final (proof of stake, and L2s)."""
     fees: FeeMode = FeeMode.AUTO
     max_fee_gwei: float | None = None
     """Most that is offered for one unit of gas; above it, nothing is sent."""
@@ -168,6 +177,7 @@ class NetworkProfile:
         for name, low, high in (
             ("chain_id", 1, 2**63),
             ("confirmations", 1, 10_000),
+            ("max_lag", 1, 86_400),
             ("timeout", 0.1, 600),
             ("receipt_timeout", 0.1, 86_400),
             ("log_range", 1, 1_000_000),
@@ -178,7 +188,15 @@ class NetworkProfile:
             if value is not None and not low <= value <= high:
                 _refuse(self.name, name, f"between {low} and {high}")
         if self.url is not None:
-            _check_url(self.name, self.url)
+            _check_url(self.name, "url", self.url)
+        if self.urls and self.url is None:
+            _refuse(self.name, "urls", "given beside url, for kind 'rpc'")
+        if len({self.url, *self.urls}) != len(self.urls) + 1 or len(self.urls) > _MOST_URLS:
+            _refuse(self.name, "urls", f"at most {_MOST_URLS} addresses, each another than url and the others")
+        for url in self.urls:
+            _check_url(self.name, "urls", url)
+        if self.must_agree and not self.urls:
+            _refuse(self.name, "must_agree", "false where urls names no second node")
         allowed = {Faucet.NONE, Faucet.GENESIS if self.kind is NetworkKind.EMBEDDED else Faucet.ANVIL}
         if self.faucet not in allowed:
             _refuse(self.name, "faucet", f"one of {', '.join(sorted(allowed))} for kind {self.kind.value!r}")
@@ -190,24 +208,24 @@ class NetworkProfile:
 
     @property
     def endpoint(self) -> str:
-        """The node's scheme, host and port, and nothing that could be secret."""
-        if self.url is None:
-            return "embedded"
-        if variable := _VARIABLE.match(self.url):
-            return f"from {variable[0]}"
-        try:
-            parts = urlsplit(self.url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
-            return "(hidden)"
-        return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+        """The first node's scheme, host and port, and nothing that could be secret."""
+        return "embedded" if self.url is None else _shown(self.url)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Every node's scheme, host and port, and nothing that could be secret."""
+        return (self.endpoint, *map(_shown, self.urls))
 
     def resolved_url(self, environ: Mapping[str, str] = os.environ) -> str:
-        """Return the node's address with the environment's values in it. Never log what this returns.
+        """Return the first node's address with the environment's values in it. Never log what this returns.
 
         Raises:
             ConfigurationError: there is no URL, or a variable is not set.
         """
+        return self.resolved_urls(environ)[0]
+
+    def resolved_urls(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return every node's address, in the order of ``endpoints``; as ``resolved_url``."""
         if self.url is None:
             raise ConfigurationError(f"network {self.name!r} has no URL")
 
@@ -219,7 +237,7 @@ class NetworkProfile:
                 )
             return found
 
-        return _VARIABLE.sub(value, self.url)
+        return tuple(_VARIABLE.sub(value, url) for url in (self.url, *self.urls))
 
     @classmethod
     def from_table(cls, name: str, table: Mapping[str, Any]) -> Self:
@@ -292,7 +310,11 @@ def _typed(network: str, key: str, value: TomlValue) -> TomlValue:
     if key == "deployment":
         table = value if isinstance(value, dict) else _refuse(network, key, "a table")
         return DeploymentChoices.from_table(network, table)
-    if key == "poa":
+    if key == "urls":
+        if not isinstance(value, list) or not all(isinstance(url, str) for url in value):
+            _refuse(network, key, "a list of texts")
+        return tuple(value)
+    if key in ("poa", "finalized", "must_agree"):
         return value if isinstance(value, bool) else _refuse(network, key, "true or false")
     if isinstance(value, bool) or not isinstance(value, int | float):
         _refuse(network, key, "a number")
@@ -314,11 +336,23 @@ def _accounts(network: str, values: TomlValue) -> tuple[Address, ...]:
     return accounts
 
 
-def _check_url(network: str, url: str) -> None:
+def _check_url(network: str, key: str, url: str) -> None:
     if not re.match(r"https?://", url) and not _VARIABLE.match(url):
-        _refuse(network, "url", "an address that begins with http:// or https://")
+        _refuse(network, key, "an address that begins with http:// or https://")
     if re.fullmatch(r"https?://([/?#:].*)?", url):
-        _refuse(network, "url", "an address with a host, such as http://127.0.0.1:8545")
+        _refuse(network, key, "an address with a host, such as http://127.0.0.1:8545")
+
+
+def _shown(url: str) -> str:
+    """Return an address's scheme, host and port: a path, a query or a user may be secret."""
+    if variable := _VARIABLE.match(url):
+        return f"from {variable[0]}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(hidden)"
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
 def _refuse(network: str, key: str, wanted: str) -> NoReturn:

@@ -103,20 +103,23 @@ class OpenChain:
         """The contracts as the services need them; raises as ``deployment``."""
         return ledger_of(self.client, self.sender, self.deployment)
 
-    def deploy(self, signer: Signer, *, replacing: str | None = None) -> Deployment:
+    def deploy(self, signer: Signer, *, replacing: str | None = None, keeping: bool = False) -> Deployment:
         """Deploy the contracts, write the file, and use them from now on.
 
         Args:
             signer: who pays.
-            replacing: the id of the deployment on file that shall give way.
+            replacing: the id of the deployment on file that shall give way; it stays in the file.
+            keeping: whether those of its contracts are kept that have not changed.
 
         Raises:
             ConfigurationError: a deployment is on file and was not named.
             MedshareError: as ``deploy_all``; run it again to go on where it broke off.
         """
+        present = None
         if self.deployment_file.exists():
-            check_replacing(Deployment.load(self.deployment_file, self.profile.name), replacing)
-        deployment = deploy_all(self.client, self.sender, signer, replacing=replacing)
+            present = Deployment.load(self.deployment_file, self.profile.name)
+            check_replacing(present, replacing)
+        deployment = deploy_all(self.client, self.sender, signer, replacing=present, keeping=keeping)
         deployment.save(self.deployment_file, replacing=replacing)
         self._forget()
         return self.deployment

@@ -22,6 +22,7 @@ import rlp
 from eth_utils.address import to_checksum_address
 from filelock import FileLock, Timeout
 
+from medshare.chain.agreement import is_final
 from medshare.chain.client import ChainClient, MinedReceipt
 from medshare.chain.codec import hex_bytes, hex_int
 from medshare.chain.fees import quote_fees
@@ -29,6 +30,7 @@ from medshare.chain.outbox import Entry, EntryState, Outbox
 from medshare.chain.replacement import most_wei, outbid
 from medshare.chain.wire import NodeError, printable
 from medshare.errors import (
+    EndpointsDisagreeError,
     InsufficientFundsError,
     InvalidInputError,
     LedgerBusyError,
@@ -133,6 +135,7 @@ class TransactionSender:
             TransactionFailedError: mined without effect, or refused by the node.
             LedgerBusyError: another process is sending as this account.
             LedgerUnavailableError: the node broke off. The transaction may still be mined: repeat with the intent.
+            EndpointsDisagreeError: two nodes contradict each other about it; the same.
             WrongChainError: the node changed to another chain; nothing was sent.
             InvalidInputError: the intent was used for a transaction that does something else.
         """
@@ -190,7 +193,8 @@ class TransactionSender:
         if decided is None:
             return None
         entry, receipt = decided
-        if not receipt.succeeded:
+        # On one node's word, or while it can still be undone, nothing is made in its place: it might do it twice.
+        if not receipt.succeeded and is_final(self._client, receipt):
             self._outbox.settle_race(entry, EntryState.FAILED)
             return None
         return self._checked(entry, payload)
@@ -326,7 +330,8 @@ class TransactionSender:
                 if self._monotonic() > stuck_at:
                     stuck_at = self._monotonic() + self._stuck_after
                     race = [*race, *self._outbid(race, signer)]
-            except LedgerUnavailableError:
+            except (LedgerUnavailableError, EndpointsDisagreeError):
+                # Two nodes may be on two branches for a moment, where blocks compete.
                 failures += 1
                 if failures >= _PATIENCE:
                     raise
@@ -373,15 +378,7 @@ class TransactionSender:
 
     def _confirmed(self, entry: Entry) -> MinedReceipt | None:
         receipt = self._client.receipt(entry.tx_hash)
-        depth = self._client.profile.confirmations
-        if receipt is None or depth == 1:
-            return receipt
-        reached = self._client.head().number - receipt.block_number + 1
-        if reached < depth:
-            logger.info("block %d has %d of %d confirmations", receipt.block_number, reached, depth)
-            return None
-        # The chain may have been reorganised between the two answers.
-        return receipt if self._client.block(receipt.block_number).hash == receipt.block_hash else None
+        return receipt if receipt is not None and is_final(self._client, receipt) else None
 
     def _nudge(self, race: Sequence[Entry]) -> None:
         """Send a transaction again that the node has lost; notice that it can never be mined."""

@@ -7,6 +7,7 @@ import click
 from medshare.cli.access import standing_row
 from medshare.cli.console import App, Group, moment
 from medshare.cli.values import parse_moment
+from medshare.errors import IntegrityError
 from medshare.model.delegation import Verbs
 from medshare.model.events import (
     AccessDelivered,
@@ -41,6 +42,7 @@ from medshare.model.events import (
     RewardReturned,
 )
 from medshare.services.acts import Act, acts
+from medshare.services.verifying import Difference
 
 
 @click.group(cls=Group)
@@ -79,6 +81,39 @@ def rebuild(app: App) -> None:
     with app.session() as session, app.progress() as progress:
         block = session.auditing.rebuild(lambda done, total: progress("reading blocks", done, total))
     app.show({"block": block.number, "block_hash": "0x" + block.hash.hex()}, title="rebuilt")
+
+
+@audit.command("verify")
+@click.pass_obj
+def verify(app: App) -> None:
+    """Compare all that the chain's events tell with the contracts' own answers, at one block.
+
+    Each answer that differs is named, and the exit code is 5: then a node held events back, or made some up. Try
+    another node, and: medshare audit rebuild
+    """
+    with app.session() as session, app.progress() as progress:
+        verified = session.verifying.verify(progress)
+    app.show(
+        {
+            "block": verified.block.number,
+            "block_hash": "0x" + verified.block.hash.hex(),
+            "events": verified.events,
+            "compared": dict(verified.compared) if app.as_json else sum(verified.compared.values()),
+            "differences": [_difference(app, one) for one in verified.differences],
+        },
+        title="compared",
+    )
+    if verified.differences:
+        raise IntegrityError(
+            f"the events tell otherwise than the contracts answer, {len(verified.differences)} times",
+            hint="a node held events back, or made some up: try another node, and: medshare audit rebuild",
+        )
+
+
+def _difference(app: App, one: Difference) -> dict[str, str] | str:
+    if app.as_json:
+        return {"what": one.what, "replayed": one.replayed, "answered": one.answered}
+    return f"{one.what}: the events tell {one.replayed}, the contract answers {one.answered}"
 
 
 def trail_row(act: Act) -> dict[str, object]:

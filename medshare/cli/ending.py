@@ -94,6 +94,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.DeploymentMismatchError, ExitCode.INTEGRITY),
     (errors.WrongChainError, ExitCode.INTEGRITY),
     (errors.IntegrityError, ExitCode.INTEGRITY),
+    (errors.EndpointsDisagreeError, ExitCode.INTEGRITY),
     (errors.SignatureInvalidError, ExitCode.INTEGRITY),
     (errors.SignatureMismatchError, ExitCode.INTEGRITY),
     (errors.WrongDomainError, ExitCode.INTEGRITY),

@@ -30,6 +30,12 @@ def identity() -> None:
 @click.option(
     "--encryption-key", type=click.Path(dir_okay=False, path_type=Path), help="Import this Crypt4GH secret key file."
 )
+@click.option(
+    "--mnemonic-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Import an account of the wallet whose mnemonic phrase is in this file.",
+)
+@click.option("--hd-path", metavar="PATH", help="Which account, with --mnemonic-file. Default: m/44'/60'/0'/0/0.")
 @click.option("--offline", is_flag=True, help="Only make the keys: no coins, nothing published.")
 @click.option(
     "--signer-url", metavar="URL", help="The signing key stays in this wallet; ${NAME} is from the environment."
@@ -42,6 +48,8 @@ def new(
     name: str,
     keystore: Path | None,
     encryption_key: Path | None,
+    mnemonic_file: Path | None,
+    hd_path: str | None,
     offline: bool,
     signer_url: str | None,
     account: str | None,
@@ -56,11 +64,14 @@ def new(
     --signer-url its key is in a wallet, or its account a contract, and it signs messages only.
     """
     from medshare.chain import LocalSigner, load_network
+    from medshare.chain.accounts import FIRST_ACCOUNT
 
     if (signer_url is None) != (account is None) or (signer_url is None and signer_kind is not None):
         raise click.UsageError("say --signer-url and --address together")
-    if signer_url is not None and keystore is not None:
-        raise click.UsageError("say --keystore or --signer-url, not both")
+    if sum(given is not None for given in (keystore, mnemonic_file, signer_url)) > 1:
+        raise click.UsageError("say one of --keystore, --mnemonic-file and --signer-url")
+    if hd_path is not None and mnemonic_file is None:
+        raise click.UsageError("--hd-path goes with --mnemonic-file")
 
     # Asked first: on a network that is not known no keys are made.
     settings = app.settings
@@ -71,6 +82,8 @@ def new(
         signer = _remote(signer_url, account, signer_kind)
     elif keystore is not None:
         signer = LocalSigner.from_keystore(keystore, passphrase)
+    elif mnemonic_file is not None:
+        signer = LocalSigner.from_mnemonic_file(mnemonic_file, hd_path or FIRST_ACCOUNT)
     actor = app.keyring.create(
         name,
         passphrase,

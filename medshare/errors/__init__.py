@@ -26,6 +26,7 @@
     ├─ RelayError
     │  └─ NotRelayableError · RateLimitedError
     ├─ LedgerError
+    │  ├─ EndpointsDisagreeError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
     │  └─ RejectedError             one subclass for each error of each contract
     ├─ NodeFailedError              a node of a local network
@@ -65,6 +66,7 @@ from medshare.errors.envelope import (
     WrongPassphraseError,
 )
 from medshare.errors.ledger import (
+    EndpointsDisagreeError,
     InsufficientFundsError,
     LedgerBusyError,
     LedgerError,
@@ -242,6 +244,7 @@ __all__ = [
     "EncryptionKeyIsZeroError",
     "EncryptionKeyNotSetError",
     "EncryptionKeyUnchangedError",
+    "EndpointsDisagreeError",
     "EnvelopeError",
     "EpisodeDurationError",
     "EpisodeNotAllowedError",

@@ -18,6 +18,19 @@ class LedgerUnavailableError(LedgerError):
     hint = "try again: what was signed is on file and is sent again as it is, never twice"
 
 
+class EndpointsDisagreeError(LedgerError):
+    """Two nodes of one network contradict each other: one lies, or follows another branch of the chain."""
+
+    hint = (
+        "nothing was done on either's word; repeat, nothing is sent twice. Where it stays so, ask who runs the nodes, "
+        "and take the false one out of networks.toml"
+    )
+
+    def __init__(self, what: str, nodes: tuple[str, str], said: tuple[str, str]) -> None:
+        super().__init__(f"{nodes[0]} and {nodes[1]} contradict each other about {what}: {said[0]}; {said[1]}")
+        self.nodes = nodes
+
+
 class LedgerBusyError(LedgerError):
     """Another process holds what only one may hold: the embedded chain, or an account's next nonce."""
 

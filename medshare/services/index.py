@@ -22,13 +22,15 @@ from medshare.services import event_codec
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _WHAT = "the index"
 _HINT = "it is only a copy of the chain: rebuild it with: medshare audit rebuild"
 _MAX_ATTEMPTS = 5
 _BUSY_SECONDS = 30
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS source (chain_id INTEGER NOT NULL, first_block INTEGER NOT NULL, first_hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS source (
+    chain_id INTEGER NOT NULL, first_block INTEGER NOT NULL, first_hash BLOB NOT NULL, deployment TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS checkpoints (number INTEGER PRIMARY KEY, hash BLOB NOT NULL, time INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER NOT NULL, log_index INTEGER NOT NULL, hash BLOB NOT NULL, time INTEGER NOT NULL,
@@ -53,11 +55,13 @@ class LedgerIndex:
     Args:
         path: the SQLite file; created where missing, and begun anew where it speaks of another chain or deployment.
         source: where events come from.
+        deployment: what names the contracts that tell them; some may change while the first block stays.
     """
 
-    def __init__(self, path: Path, source: EventSource) -> None:
+    def __init__(self, path: Path, source: EventSource, *, deployment: str = "") -> None:
         self._path = path
         self._source = source
+        self._deployment = deployment
         self._synced: BlockRef | None = None
 
     def sync(self, progress: Callable[[int, int], None] | None = None) -> BlockRef:
@@ -232,12 +236,12 @@ class LedgerIndex:
     def _check_source(self, database: sqlite3.Connection) -> None:
         """Begin anew where the index speaks of another chain or deployment."""
         first = self._source.block(self._source.first_block)
-        now = (self._source.chain_id, first.number, first.hash)
+        now = (self._source.chain_id, first.number, first.hash, self._deployment)
         with database:
             if database.execute("SELECT * FROM source").fetchone() != now:
                 database.execute("DELETE FROM source")
                 self._forget_from(database, 0)
-                database.execute("INSERT INTO source VALUES (?, ?, ?)", now)
+                database.execute("INSERT INTO source VALUES (?, ?, ?, ?)", now)
 
     @staticmethod
     def _event(row: tuple[int, int, bytes, int, bytes, str, str]) -> LedgerEvent:

@@ -25,9 +25,9 @@ from pathlib import Path
 import deploy
 import pytest
 import verify_deployment
-from nodes import AnvilNode, running_anvil
+from nodes import AnvilNode, require, running_anvil
 
-from medshare.chain import LocalSigner, load_network
+from medshare.chain import LocalSigner, load_network, payloads
 from medshare.chain.artifacts import CONTRACTS
 from medshare.chain.development import member_signer
 from medshare.settings import Settings
@@ -94,6 +94,83 @@ def test_deploy_and_verify__all_well__then_refuses_a_second(tmp_path: Path, caps
 def test_deploy__replacing_what_is_not_there__is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.main([*_embedded(tmp_path), "--yes", "--replace", "0123456789ab"]) == 1
     assert "hint: leave --replace out" in capsys.readouterr().err
+
+
+def test_deploy__contract_of_another_version_on_file__dry_run_names_it_and_update_makes_only_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy.main([*_embedded(tmp_path), "--yes"]) == 0
+    path = tmp_path / "deployments/embedded.json"
+    document = json.loads(path.read_text())
+    before = {one["name"]: one["address"] for one in document["contracts"]}
+    present = document["deployment_id"]
+    assert deploy.main([*_embedded(tmp_path), "--yes", "--update", present]) == 0
+    assert "nothing has changed" in capsys.readouterr().err
+    changed = next(one for one in document["contracts"] if one["name"] == "AccessRequests")
+    changed |= {"creation_hash": "0x" + "11" * 32, "runtime_hash": "0x" + "22" * 32}
+    path.write_text(json.dumps(document))
+    assert deploy.main([*_embedded(tmp_path), "--dry-run", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    done = {one["name"]: (one["action"], one["version"], one["address"]) for one in plan["contracts"]}
+    assert done == {name: ("keep", 1, at) for name, at in before.items()} | {"AccessRequests": ("deploy", 2, None)}
+    assert deploy.main([*_embedded(tmp_path), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "keep      Consortium: unchanged at " in said
+    assert "deploy    AccessRequests, version 2: " in said
+    assert f"--update {present}" in said
+    assert deploy.main([*_embedded(tmp_path), "--yes", "--update", present]) == 0
+    now = json.loads(path.read_text())
+    assert {one["name"] for one in now["contracts"] if one["address"] != before[one["name"]]} == {"AccessRequests"}
+    assert [one["address"] for one in now["earlier"]] == [before["AccessRequests"]]
+    assert verify_deployment.main(_embedded(tmp_path)) == 0
+
+
+def test_verify__payloads__are_what_explorers_take_and_compile_to_the_code_on_chain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require("solc")
+    folder = tmp_path / "payloads"
+    assert deploy.main([*_embedded(tmp_path), "--yes"]) == 0
+    capsys.readouterr()
+    assert verify_deployment.main([*_embedded(tmp_path), "--payloads", str(folder), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["recompiled"], len(said["payloads"])) == (True, 2 * len(CONTRACTS))
+    deployment = json.loads((tmp_path / "deployments/embedded.json").read_text())
+    for contract in deployment["contracts"]:
+        form = json.loads((folder / f"{contract['name']}.etherscan.json").read_text())
+        assert form["contractaddress"] == contract["address"]
+        assert form["constructorArguments"] == contract["constructor_arguments"][2:]
+        assert form["compilerversion"] == "v" + contract["compiler"]
+        assert form["chainid"] == str(deployment["chain_id"])
+        body = json.loads((folder / f"{contract['name']}.sourcify.json").read_text())
+        assert body["stdJsonInput"] == json.loads(form["sourceCode"])
+        assert body["contractIdentifier"] == form["contractname"]
+        assert body["creationTransactionHash"] == contract["tx_hash"]
+
+
+def test_verify__payload_with_other_sources__is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require("solc")
+    assert deploy.main([*_embedded(tmp_path), "--yes"]) == 0
+    other = payloads.standard_input()
+    unit = other["sources"]["contracts/Consortium.sol"]
+    unit["content"] = unit["content"] + "// another comment\n"
+    monkeypatch.setattr(payloads, "standard_input", lambda: other)
+    assert verify_deployment.main([*_embedded(tmp_path), "--payloads", str(tmp_path / "payloads")]) == 5
+    assert "the packaged sources give another code" in capsys.readouterr().err
+
+
+def test_verify__no_compiler__payloads_are_written_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDSHARE_SOLC", "/nonexistent")
+    assert deploy.main([*_embedded(tmp_path), "--yes"]) == 0
+    assert verify_deployment.main([*_embedded(tmp_path), "--payloads", str(tmp_path / "payloads")]) == 0
+    said = capsys.readouterr()
+    assert "not compiled" in said.out
+    assert "/nonexistent" in said.err
+    assert len(list((tmp_path / "payloads").iterdir())) == 2 * len(CONTRACTS)
 
 
 def test_verify__untrue_or_missing__is_5_or_4_and_does_not_name_itself(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from faulty_node import FaultyNode, serving
 from medshare.chain import LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode
 from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind
+from medshare.services.index import LedgerIndex
+from medshare.services.verifying import Verifying
 
 
 @pytest.fixture(scope="module", params=["memory", "embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
@@ -21,6 +24,17 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     """The double in memory and the adapters on both chains, with one face."""
     with scene_of(request.param) as scene:
         yield scene
+        if request.param != "memory":
+            assert_replayed_is_answered(scene)
+
+
+def assert_replayed_is_answered(scene: Scene) -> None:
+    """Whatever the tests of a module did: what its events tell is what the contracts answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = LedgerIndex(Path(folder) / "index.sqlite", scene.ledger.chain)
+        verified = Verifying(ledger=scene.ledger, index=index).verify()
+    assert verified.differences == ()
+    assert verified.events > 0
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,6 +34,8 @@ class FaultyNode:
         self.arrived: list[str] = []
         """Raw transactions that reached the chain, accepted or not."""
         self.url = ""
+        self.lies: dict[str, Callable[[list[Any], Any], Any]] = {}
+        """By method, what is answered for ever: made of the question's parameters and the true answer."""
         self.over = threading.Event()
         """Set when the test is over: answers that stay away are held back no longer."""
 
@@ -45,7 +47,9 @@ class FaultyNode:
         """Ask the chain."""
         if question["method"] == "eth_sendRawTransaction":
             self.arrived.append(question["params"][0])
-        return {**self.provider.make_request(question["method"], question["params"]), "id": question["id"]}
+        answer = {**self.provider.make_request(question["method"], question["params"]), "id": question["id"]}
+        lie = self.lies.get(question["method"])
+        return answer if lie is None else answer | {"result": lie(question["params"], answer.get("result"))}
 
 
 class Server(ThreadingHTTPServer):

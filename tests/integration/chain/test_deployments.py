@@ -423,6 +423,113 @@ def test_deploy__one_is_on_file__is_refused_unless_named(embedded: OpenChain) ->
         first.save(embedded.deployment_file)
 
 
+# ------------------------------------------------------------------------------------- what has changed since
+
+
+def _of_another_version(chain: OpenChain, *names: str) -> Deployment:
+    """Let the file say that contracts were made of other code, as after an update of medshare."""
+    contracts = tuple(
+        replace(one, creation_hash=b"\1" * 32, runtime_hash=b"\2" * 32) if one.name in names else one
+        for one in chain.deployment.contracts
+    )
+    changed = replace(chain.deployment, contracts=contracts)
+    chain.deployment_file.write_bytes(changed.to_json())
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "anew"),
+    [
+        ((), ()),
+        (("AccessRequests",), ("AccessRequests",)),
+        (("RecordRegistry",), ("RecordRegistry",)),
+        (("ConsentRegistry",), ("ConsentRegistry", "EmergencyAccess", "AccessRequests")),
+        (("Consortium",), ("Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests")),
+    ],
+)
+def test_update__some_contracts_changed__they_and_who_asks_them_are_made_anew_and_the_rest_stays(
+    embedded: OpenChain, changed: tuple[str, ...], anew: tuple[str, ...]
+) -> None:
+    first = _of_another_version(embedded, *changed)
+    plan = plan_deployment(embedded.client, genesis_signer().address, replacing=first, keeping=True)
+    assert tuple(one.name for one in plan.contracts if one.kept is None) == anew
+    assert (plan.changes_nothing, plan.gas == 0) == (not anew, not anew)
+    second = embedded.deploy(genesis_signer(), replacing=first.deployment_id, keeping=True)
+    assert _nonce(embedded) == len(CONTRACTS) + len(anew)
+    for before, now, planned in zip(first.contracts, second.contracts, plan.contracts, strict=True):
+        assert (now == before) == (now.name not in anew)
+        assert now.version == planned.version == 1 + (now.name in anew)
+        assert now.constructor_arguments == planned.constructor_arguments
+    assert second.earlier == tuple(one for one in first.contracts if one.name in anew)
+    assert Deployment.load(embedded.deployment_file, "embedded") == second
+    verify_deployment(embedded.client, second)
+
+
+def test_update__what_was_in_contracts_that_stay__is_still_there(embedded: OpenChain) -> None:
+    embedded.ledger.directory.set_encryption_key(genesis_signer(), b"\5" * 32)
+    first = _of_another_version(embedded, "AccessRequests")
+    embedded.deploy(genesis_signer(), replacing=first.deployment_id, keeping=True)
+    ledger = embedded.ledger
+    assert ledger.directory.encryption_key(genesis_signer().address, block=ledger.chain.head()).key == b"\5" * 32
+
+
+def test_update__code_on_chain_is_not_what_the_file_says__nothing_is_sent(embedded: OpenChain) -> None:
+    first = embedded.deployment
+    lie = replace(first.contracts[1], address=first.contracts[0].address)
+    lying = replace(first, contracts=(first.contracts[0], lie, *first.contracts[2:]))
+    embedded.deployment_file.write_bytes(lying.to_json())
+    for act in (
+        lambda: plan_deployment(embedded.client, ZERO_ADDRESS, replacing=lying, keeping=True),
+        lambda: embedded.deploy(genesis_signer(), replacing=lying.deployment_id, keeping=True),
+    ):
+        with pytest.raises(DeploymentMismatchError):
+            act()
+    assert _nonce(embedded) == len(CONTRACTS)
+    assert embedded.deployment_file.read_bytes() == lying.to_json()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_update__breaks_off__goes_on_and_deploys_nothing_twice(
+    embedded: OpenChain, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    first = _of_another_version(embedded, "ConsentRegistry")
+    send, sent = embedded.client.send_raw, []
+
+    def break_off(raw: bytes) -> None:
+        if len(sent) == 1:
+            if moment == "after":
+                send(raw)
+            raise KeyboardInterrupt
+        sent.append(raw)
+        send(raw)
+
+    monkeypatch.setattr(embedded.client, "send_raw", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        embedded.deploy(genesis_signer(), replacing=first.deployment_id, keeping=True)
+    assert embedded.deployment_file.read_bytes() == first.to_json()
+    monkeypatch.undo()
+    embedded.deploy(genesis_signer(), replacing=first.deployment_id, keeping=True)
+    assert _nonce(embedded) == len(CONTRACTS) + 3
+
+
+def test_replace__twice__keeps_all_that_gave_way_in_the_file(embedded: OpenChain) -> None:
+    first = embedded.deployment
+    second = embedded.deploy(genesis_signer(), replacing=first.deployment_id)
+    third = embedded.deploy(genesis_signer(), replacing=second.deployment_id)
+    assert third.earlier == first.contracts + second.contracts
+    assert {one.version for one in third.contracts} == {3}
+    assert Deployment.load(embedded.deployment_file, "embedded") == third
+
+
+def test_load__file_from_before_there_were_versions__is_read(embedded: OpenChain) -> None:
+    document = json.loads(embedded.deployment_file.read_text())
+    del document["earlier"]
+    for contract in document["contracts"]:
+        del contract["version"]
+    embedded.deployment_file.write_text(json.dumps(document))
+    assert Deployment.load(embedded.deployment_file, "embedded") == embedded.deployment
+
+
 def _changed(deployment: Deployment, **changes: Any) -> Deployment:
     first, *others = deployment.contracts
     return replace(deployment, contracts=(replace(first, **changes), *others))
@@ -463,6 +570,8 @@ def test_check__contract_missing_from_the_file__is_refused(embedded: OpenChain) 
     [
         lambda d: d.pop("contracts"),
         lambda d: d.update(version=2),
+        lambda d: d.update(earlier=5),
+        lambda d: d["contracts"][0].update(version=0),
         lambda d: d.update(contracts=[]),
         lambda d: d.update(contracts=d["contracts"] * 2),
         lambda d: d["contracts"][0].update(address="0x12"),

@@ -208,6 +208,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     ),
     "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
     "audit rebuild": ([], {"block", "block_hash"}),
+    "audit verify": ([], {"block", "block_hash", "events", "compared", "differences"}),
     "storage pins": ([], {"cid"}),
     "storage collect": ([], {"removed_blocks", "freed_bytes", "kept_blocks", "spared_blocks", "spared_bytes"}),
     "storage export": (["{scan}", "--to", "{new}"], {"root", "file", "bytes"}),

@@ -113,6 +113,17 @@ def test_new__with_imported_keys__acts_with_them(fresh: CommandLine, tmp_path: P
     assert fresh.json("identity", "show", "imported")["encryption_keys"] == [f"v1 {theirs.fingerprint}"]
 
 
+def test_new__from_a_mnemonic_phrase__acts_as_that_account(fresh: CommandLine, tmp_path: Path) -> None:
+    phrase = tmp_path / "phrase"
+    phrase.touch(0o600)
+    phrase.write_text("test test test test test test test test test test test junk\n")
+    made = fresh.json("identity", "new", "imported", "--mnemonic-file", phrase, "--hd-path", "m/44'/60'/0'/0/1")
+    assert made["address"] == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    assert fresh.json("identity", "show", "imported")["encryption_keys"]
+    for words in (["--hd-path", "m/1"], ["--mnemonic-file", phrase, "--keystore", phrase]):
+        assert fresh("identity", "new", "another", *words).code == 2
+
+
 @pytest.mark.parametrize("which", ["keystore", "encryption-key"])
 @pytest.mark.parametrize(("fault", "code"), [("wrong passphrase", 3), ("others can read it", 1), ("missing", 1)])
 def test_new__import_that_fails__makes_nothing(

@@ -36,6 +36,7 @@ class ScriptedNode(JSONBaseProvider):
         self.mined: dict[bytes, dict[str, Any]] = {}
         self.reverting = False
         self.head_number = 1
+        self.final_number = 0
         self.faults: dict[str, list[object]] = {}
 
     def make_request(self, method: str, params: list[Any]) -> dict[str, Any]:
@@ -58,7 +59,8 @@ class ScriptedNode(JSONBaseProvider):
         return hex(self.chain_id)
 
     def eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, Any] | None:  # noqa: N802
-        number = self.head_number if tag == "latest" else int(tag, 16)
+        named = {"latest": self.head_number, "finalized": self.final_number}
+        number = named[tag] if tag in named else int(tag, 16)
         if number > self.head_number:
             return None
         block = {"number": hex(number), "hash": block_hash(number), "timestamp": hex(1_700_000_000 + number)}

@@ -8,6 +8,9 @@ given a keystore file
 ├── whose it is can be asked without a passphrase
 ├── a file that others may read, a link, or a file of another account should be refused
 └── a file that asks for absurd work, or is no keystore, should be refused at once
+given a wallet's mnemonic phrase in a file
+├── its accounts should be those that other wallets derive
+└── words that are none, or that others may read, should be refused and quoted nowhere
 """
 
 from __future__ import annotations
@@ -164,3 +167,51 @@ def test_keystore__something_else__is_refused(tmp_path: Path, content: bytes) ->
 def test_keystore__missing__is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError):
         LocalSigner.from_keystore(tmp_path / "none.json", "x")
+
+
+# ---------------------------------------------------------------------------------------------- HD wallets
+
+PHRASE = "test test test test test test test test test test test junk"
+"""The development nodes' own, for everybody to know."""
+DEVELOPMENT_ACCOUNTS = {
+    "m/44'/60'/0'/0/0": "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+    "m/44'/60'/0'/0/1": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "m/44'/60'/0'/0/9": "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720",
+}
+
+
+@pytest.fixture
+def phrase(tmp_path: Path) -> Path:
+    path = tmp_path / "phrase"
+    path.touch(0o600)
+    path.write_text("\n" + PHRASE.replace(" ", "  ", 3) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("place", DEVELOPMENT_ACCOUNTS)
+def test_mnemonic__known_phrase__gives_the_known_account(phrase: Path, place: str) -> None:
+    assert LocalSigner.from_mnemonic_file(phrase, place).address == DEVELOPMENT_ACCOUNTS[place]
+
+
+def test_mnemonic__no_place_named__is_the_first_account(phrase: Path) -> None:
+    assert LocalSigner.from_mnemonic_file(phrase).address == DEVELOPMENT_ACCOUNTS["m/44'/60'/0'/0/0"]
+
+
+@pytest.mark.parametrize("words", ["", "junk", PHRASE.replace("junk", "canary"), PHRASE + " test", "\xff" * 9])
+def test_mnemonic__words_are_no_phrase__is_refused_without_quoting_them(phrase: Path, words: str) -> None:
+    phrase.write_text(words)
+    with pytest.raises(KeyFileError) as refused:
+        LocalSigner.from_mnemonic_file(phrase)
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_mnemonic__others_may_read_it__is_refused(phrase: Path) -> None:
+    phrase.chmod(0o644)
+    with pytest.raises(KeyFileError, match="mnemonic file can be read by others"):
+        LocalSigner.from_mnemonic_file(phrase)
+
+
+@pytest.mark.parametrize("place", ["", "m", "44'/60'", "m/x", "m/1/", "m/44'/60'/0'/0/99999999999"])
+def test_mnemonic__place_is_none__is_refused(phrase: Path, place: str) -> None:
+    with pytest.raises(InvalidInputError):
+        LocalSigner.from_mnemonic_file(phrase, place)

@@ -56,7 +56,7 @@ def test_guide__lists_every_key_with_its_default() -> None:
     keys = {each.name for kind in (NetworkProfile, DeploymentChoices) for each in fields(kind)}
     assert set(listed) == keys - {"name", "deployment"}
     del optional["deployment"]
-    optional["members"] = list(optional["members"])
+    optional |= {name: list(optional[name]) for name in ("members", "urls")}
     assert {key: tomllib.loads(f"value = {listed[key].strip('`')}")["value"] for key in optional} == optional
 
 
@@ -98,6 +98,17 @@ def test_load_networks__file__adds_and_overrides(tmp_path: Path) -> None:
         ('kind = "embedded"\nchain_id = 5\nurl = "http://a"', "url"),
         ('kind = "rpc"\nchain_id = 5\nurl = "ftp://a"', "url"),
         ('kind = "rpc"\nchain_id = 5\nurl = 5', "url"),
+        ('kind = "rpc"\nchain_id = 5\nurls = ["http://a"]', "url"),
+        ('kind = "embedded"\nchain_id = 5\nurls = ["http://a"]', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = "http://b"', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = [5]', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = ["ftp://b"]', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = ["http://a"]', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = ["http://b", "http://b"]', "urls"),
+        (f'kind = "rpc"\nchain_id = 5\nurl = "http://a"\nurls = {[f"http://b{n}" for n in range(9)]}', "urls"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nmust_agree = true', "must_agree"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfinalized = 1', "finalized"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nmax_lag = 0', "max_lag"),
         ('kind = "rpc"\nchain_id = 0\nurl = "http://a"', "chain_id"),
         ('kind = "rpc"\nchain_id = true\nurl = "http://a"', "chain_id"),
         ('kind = "rpc"\nchain_id = 5.5\nurl = "http://a"', "chain_id"),
@@ -189,3 +200,34 @@ def test_endpoint__named_by_the_environment__is_the_variables_name() -> None:
 def test_url__without_a_host__is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="with a host"):
         replace(load_network("anvil"), url=url)
+
+
+def test_urls__with_secrets__are_filled_in_and_shown_nowhere(tmp_path: Path) -> None:
+    path = _file(
+        tmp_path,
+        """
+        [networks.two]
+        kind = "rpc"
+        chain_id = 5
+        url = "https://one.example/${ONE}"
+        urls = ["https://user:canary@two.example:8545/canary", "${THREE}"]
+        """,
+    )
+    profile = load_network("two", path)
+    assert profile.endpoints == ("https://one.example", "https://two.example:8545", "from ${THREE}")
+    environ = {"ONE": "canary", "THREE": "http://three.example/canary"}
+    assert profile.resolved_urls(environ)[::2] == ("https://one.example/canary", "http://three.example/canary")
+    assert profile.resolved_url(environ) == "https://one.example/canary"
+    with pytest.raises(ConfigurationError, match="THREE"):
+        profile.resolved_urls({"ONE": "canary"})
+    assert "canary" not in repr(profile) + str(profile.endpoints)
+
+
+def test_profiles__of_the_guide__are_profiles(tmp_path: Path) -> None:
+    section = GUIDE.read_text().partition("## Profiles")[2]
+    path = tmp_path / "networks.toml"
+    path.write_text(section.partition("```toml\n")[2].partition("```")[0])
+    networks = load_networks(path)
+    assert {"geth-dev", "clique", "qbft", "sepolia", "l2", "legacy"} < set(networks)
+    assert networks["sepolia"].finalized
+    assert len(networks["clique"].endpoints) == 2

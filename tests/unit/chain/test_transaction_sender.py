@@ -513,6 +513,34 @@ def test_wait__confirmations__counts_blocks_and_notices_another_block(
     ]
 
 
+def test_wait__finalized__waits_until_the_chain_says_so(
+    make: Callable[..., TransactionSender],
+    node: ScriptedNode,
+    signer: LocalSigner,
+    time: Time,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="medshare")
+
+    def finalize() -> None:
+        node.final_number = node.head_number
+
+    time.meanwhile = [node.mine, finalize]
+    receipt = make(finalized=True).send(signer, to=CONTRACT)
+    assert (receipt.block.number, node.final_number) == (2, 3)
+    assert [record.message for record in caplog.records] == ["block 2 is not final yet"] * 2
+
+
+def test_wait__block_is_never_final__ends_in_time_and_can_be_taken_up(
+    make: Callable[..., TransactionSender], node: ScriptedNode, signer: LocalSigner
+) -> None:
+    with pytest.raises(LedgerUnavailableError):
+        make(finalized=True).send(signer, to=CONTRACT, intent="gift")
+    node.final_number = node.head_number
+    make(finalized=True).send(signer, to=CONTRACT, intent="gift")
+    assert len(node.mined) == 1
+
+
 def test_wait__no_block_comes_after_it__says_what_confirms_and_sends_nothing_twice(
     make: Callable[..., TransactionSender], node: ScriptedNode, signer: LocalSigner
 ) -> None:

@@ -58,6 +58,8 @@ VALUES = {
     "address": "0x" + "11" * 20,
     "reason": "no code",
     "what": "file",
+    "nodes": ("https://one.example", "https://two.example"),
+    "said": ("this", "that"),
     "found": 7,
     "cid": "bafy",
     "limit": 5,

@@ -515,6 +515,17 @@ def test_sync__index_speaks_of_another_source__begins_anew(path: Path, chain: In
     assert contents(subject) == all_events(other)
 
 
+def test_sync__contracts_were_updated__begins_anew(path: Path, chain: InMemoryChain) -> None:
+    LedgerIndex(path, chain, deployment="first").sync()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM events")
+    LedgerIndex(path, chain, deployment="first").sync()
+    assert contents(LedgerIndex(path, chain)) == []
+    subject = LedgerIndex(path, chain, deployment="second")
+    subject.sync()
+    assert contents(subject) == all_events(chain)
+
+
 def test_sync__chain_of_the_same_id_began_at_another_time__begins_anew(path: Path, chain: InMemoryChain) -> None:
     LedgerIndex(path, chain).sync()
     other = InMemoryChain(FakeClock(5))
