@@ -19,9 +19,10 @@ from medshare.content import Cid, list_directory
 from medshare.errors import AccessDeniedError, ConfigurationError, EncryptionKeyUnchangedError, IntegrityError
 from medshare.files import private_folder, write_whole
 from medshare.keyring import read_passphrase
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Reason, RecordRef
 from medshare.model.events import LedgerEvent
-from medshare.model.ids import GrantId
+from medshare.model.ids import Address, GrantId
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
@@ -38,6 +39,7 @@ LARGE_SIZE = 32 << 20
 """Bytes of the large record: as much as a small imaging study."""
 _MARK = b"medshare demo made this folder. Its passphrase lies beside its keys: keep nothing real here.\n"
 _DAY = 86_400
+_YEAR = 365 * _DAY
 _MOMENT = 3
 """Seconds that the shortest grant lasts, so that its end can be waited for."""
 
@@ -305,7 +307,17 @@ def _identities(session: Session, passphrase: str, say: Say) -> dict[str, Actor]
             key = actors[name].identity.recipient.key
             session.ledger.directory.set_encryption_key(actors[name].signer, key)
     say(f"Six people, each with a signing key and an encryption key: {', '.join(actors)}")
+    _accredit(session, actors["hospital"].address, say)
     return actors
+
+
+def _accredit(session: Session, hospital: Address, say: Say) -> None:
+    """Have the member of the consortium say that the hospital is one: only then may it register records of others."""
+    ledger, kind = session.ledger, AccreditationKind.CUSTODIAN
+    if not ledger.accreditation.is_accredited(hospital, kind, block=ledger.chain.head()):
+        until = session.clock.now() + _YEAR
+        ledger.accreditation.accredit(session.chain.development_member(), hospital, kind, until)
+    say("The founding member of this chain's consortium has accredited the hospital as a custodian")
 
 
 def _ref(published: Published) -> RecordRef:

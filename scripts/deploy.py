@@ -1,7 +1,8 @@
 """Deploy the contracts to a network and write down where they are.
 
-Prints what it would take, asks, deploys, checks the code that lies there, and writes
-HOME/deployments/NETWORK.json. Broken off, run it again with the same account: it goes on, and deploys nothing twice.
+Prints what it would take and who shall govern, asks, deploys, checks the code that lies there, and writes
+HOME/deployments/NETWORK.json. Who deploys ends without any right, and must be no founding member. Broken off, run it
+again with the same account: it goes on, and deploys nothing twice.
 
     python scripts/deploy.py --network NAME --dry-run --from 0x...
     python scripts/deploy.py --network NAME --keystore HOME/identities/deployer/account.json
@@ -215,6 +216,7 @@ def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
         "gas": plan.gas,
         "price_wei": plan.price,
         "most_wei": plan.cost,
+        "founding_members": list(plan.founding_members),
         "contracts": [
             {
                 "name": one.name,
@@ -232,7 +234,7 @@ def plan_document(plan: Plan, present: Deployment | None) -> dict[str, object]:
 def arguments_text(contract: PlannedContract) -> str:
     """Return what a constructor would be told, for people."""
     arguments = contract.constructor_arguments
-    return "those of whoever deploys" if arguments is None else arguments.hex() or "none"
+    return "the contracts before it" if arguments is None else arguments.hex() or "none"
 
 
 def plan_text(plan: Plan, *, faucet: bool) -> str:
@@ -245,6 +247,8 @@ def plan_text(plan: Plan, *, faucet: bool) -> str:
     lines += [
         f"deploy    {one.name}: {one.gas:,} gas, constructor arguments: {arguments_text(one)}" for one in plan.contracts
     ]
+    known = " (of development networks: everybody has its key)" if plan.is_for_development else ""
+    lines += [f"member    {member}{known}" for member in plan.founding_members]
     lines.append(f"costs     {plan.gas:,} gas, at most {plan.cost / ETHER:.6f} ether")
     if plan.deployer != ZERO_ADDRESS and plan.balance < plan.cost:
         mend = "this development network gives it to him" if faucet else f"send some to {plan.deployer} first"

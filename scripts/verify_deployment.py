@@ -1,4 +1,7 @@
-"""Check a deployment file against the chain: addresses, code, transactions, deployer, blocks, gas.
+"""Check a deployment file against the chain, and prove that who deployed has no right.
+
+Addresses, code, constructor arguments, transactions, blocks and gas are compared; that the deployer is no member,
+accredited for nothing, and neither controls nor earned anything, is asked of the contracts and of all their events.
 
     python scripts/verify_deployment.py --network NAME
 

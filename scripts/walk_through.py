@@ -18,10 +18,8 @@ from pathlib import Path
 
 from medshare import Session, connect
 from medshare.chain import LocalSigner
-from medshare.chain.opening import genesis_signer
 from medshare.cli.ending import run
 from medshare.demo import example_records
-from medshare.envelope import Identity
 from medshare.errors import AccessDeniedError, IntegrityError, RejectedError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Verbs
@@ -173,9 +171,8 @@ def an_emergency_is_reviewed(town: Town) -> None:
     """Break-glass: seen by everybody, over in an hour, reviewed by somebody else."""
     title("The child comes in unconscious: a clinician breaks the glass")
     session, child, clinician = town.session, town.people["child"], town.people["clinician"]
-    accreditor = Actor(signer=genesis_signer(), identity=Identity.generate())
     for name, kind in (("clinician", AccreditationKind.CLINICIAN), ("reviewer", AccreditationKind.REVIEWER)):
-        session.emergencies.accredit(town.people[name].address, kind, town.now + 365 * DAY, accreditor=accreditor)
+        town.accredit(name, kind)
     record = town.newest("city_hospital")
     town.denied("clinician", record, PurposeOfUse.BTG)
     opened = session.emergencies.open(
@@ -297,6 +294,12 @@ class Town:
             description=description,
         )
 
+    def accredit(self, name: str, kind: AccreditationKind) -> None:
+        """Have the founding member of this chain's consortium accredit somebody, for a year."""
+        member = self.session.chain.development_member()
+        account, until = self.people[name].address, self.now + 365 * DAY
+        self.session.ledger.accreditation.accredit(member, account, kind, until)
+
     def newest(self, custodian: str) -> RecordEntry:
         """Return the record that a custodian registered last."""
         entries = self.session.auditing.records(self.people["child"].address)
@@ -340,7 +343,10 @@ def settle(session: Session) -> Town:
         session.chain.fund(actor.address)
         session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
     say(f"The people: {', '.join(people)}")
-    return Town(session=session, people=people)
+    town = Town(session=session, people=people)
+    for hospital in ("city_hospital", "lake_hospital"):
+        town.accredit(hospital, AccreditationKind.CUSTODIAN)
+    return town
 
 
 def _examples(beginning: int = 0) -> list[bytes]:

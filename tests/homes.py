@@ -25,12 +25,14 @@ from medshare.cli import main
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
-from medshare.model.consent import RecordRef
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import MAX_TIME, RecordRef
+from medshare.model.ids import Address
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
-from medshare.session import make_home
+from medshare.session import Session, make_home
 from medshare.settings import Settings
 
 PASSPHRASE = "a passphrase for tests"
@@ -118,10 +120,26 @@ class CommandLine:
         assert (answer.code, answer.err) == (0, ""), answer
         return answer.json
 
+    def accredit(self, who: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:
+        """Have the founding member of the home's chain accredit somebody; 0 withdraws it."""
+        accredit_in(self.home.path, self.home.addresses[who], kind, until)
+
     def fetched(self, record: str, reader: str, *words: object, home: Home | None = None) -> bytes:
         answer = self("record", "fetch", record, "--as", reader, *words, home=home)
         assert answer.code == 0, answer
         return answer.out
+
+
+def accredit(session: Session, account: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:
+    """Accredit an account, as the founding member of a development network."""
+    member = session.chain.development_member()
+    session.ledger.accreditation.accredit(member, Address(account), kind, until)
+
+
+def accredit_in(home: Path, account: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:
+    """Accredit an account on the chain of a home, as the founding member of a development network."""
+    with connect(home) as session:
+        accredit(session, account, kind, until)
 
 
 def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE) -> Actor:
@@ -190,6 +208,8 @@ def _people(templates: Path) -> Home:
             session.chain.fund(actor.address)
             session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
             addresses[name] = actor.address
+        for custodian in ("hospital", "clinic"):
+            accredit(session, addresses[custodian], AccreditationKind.CUSTODIAN)
     return Home(path=folder, addresses=addresses)
 
 

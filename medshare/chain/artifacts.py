@@ -11,8 +11,8 @@ from typing import Any
 
 from medshare.hashing import keccak256
 
-CONTRACTS = ("Directory", "RecordRegistry", "ConsentRegistry", "SoleAccreditor", "EmergencyAccess")
-"""The contracts of a deployment, in the order in which they are deployed: the last one asks the two before it."""
+CONTRACTS = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
+"""The contracts of a deployment, in the order in which they are deployed: each asks only those before it."""
 
 
 _WORD = 32
@@ -91,8 +91,13 @@ def load_artifact(name: str) -> Artifact:
 
 
 def signature(entry: Mapping[str, Any]) -> str:
-    """Return an ABI entry's canonical signature, such as ``AccessRevoked(uint256,uint8)``.
+    """Return an ABI entry's canonical signature, such as ``AccessRevoked(uint256,uint8)``."""
+    return f"{entry['name']}({','.join(map(_type, entry['inputs']))})"
 
-    No parameter of our events and errors is a struct, so their types need no expansion.
-    """
-    return f"{entry['name']}({','.join(parameter['type'] for parameter in entry['inputs'])})"
+
+def _type(parameter: Mapping[str, Any]) -> str:
+    """Return a parameter's type as signatures have it: a struct by its members' types, in brackets."""
+    kind = str(parameter["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(map(_type, parameter['components']))}){kind.removeprefix('tuple')}"

@@ -225,11 +225,8 @@ class ChainClient:
         question = {"from": sender, "to": to, "data": "0x" + data.hex()}
         if value:
             question["value"] = hex(value)
-        at: Any = "latest"
-        if block is not None:
-            at = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
         try:
-            return hex_bytes(self.request("eth_call", question, at))
+            return hex_bytes(self.request("eth_call", question, _at(block)))
         except NodeError as error:
             if is_revert(error):
                 raise decode_revert(error) from None
@@ -247,9 +244,9 @@ class ChainClient:
                 raise decode_revert(error) from None
             raise
 
-    def balance(self, account: Address) -> int:
-        """Return an account's wei."""
-        return hex_int(self.request("eth_getBalance", account, "latest"), _UINT256)
+    def balance(self, account: Address, *, block: BlockRef | None = None) -> int:
+        """Return an account's wei, at a block; default: now."""
+        return hex_int(self.request("eth_getBalance", account, _at(block)), _UINT256)
 
     def code(self, account: Address) -> bytes:
         """Return the code at an address."""
@@ -322,6 +319,11 @@ class ChainClient:
         if not isinstance(found, list) or not all(isinstance(log, dict) for log in found):
             raise BadAnswerError("eth_getLogs: the answer is no list of objects")
         return found
+
+
+def _at(block: BlockRef | None) -> JsonValue:
+    """Return how a node is told at which block to look: by its hash, so that a reorganisation shows (EIP-1898)."""
+    return "latest" if block is None else {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
 
 
 def _address(text: str) -> Address:

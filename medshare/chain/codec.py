@@ -5,11 +5,11 @@ Words that cannot be what they should be raise ``BadAnswerError``: a node that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import cache
 from itertools import accumulate
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from eth_utils.address import to_checksum_address
 
@@ -19,6 +19,7 @@ from medshare.errors import InvalidInputError
 from medshare.model.consent import MAX_TIME, Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
+from medshare.model.events import EventPlace, LedgerEvent
 from medshare.model.grant import grant_word
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
 from medshare.model.ledger import EncryptionKey
@@ -26,6 +27,8 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
 
 Choice = TypeVar("Choice", bound=IntEnum)
+Decoder: TypeAlias = Callable[[EventPlace, Sequence[bytes], bytes], LedgerEvent]
+"""Makes an event of its place, its indexed parameters, and its data."""
 
 WORD = 32
 _U8, _U16, _U32, _U160 = (1 << 8) - 1, (1 << 16) - 1, (1 << 32) - 1, (1 << 160) - 1
@@ -290,6 +293,23 @@ def encode_bytes(data: bytes) -> bytes:
     return word(len(data)) + data.ljust(-(-len(data) // WORD) * WORD, b"\0")
 
 
+def decode_bytes(data: bytes, place: int, head: int) -> bytes:
+    """Return the ``bytes`` that one of a list of values is, where it is the only one that has no fixed length.
+
+    Args:
+        data: all of them, as the ABI writes them.
+        place: which of them it is.
+        head: how many they are.
+    """
+    start = head * WORD
+    if bounded(data[place * WORD : (place + 1) * WORD], _U32) != start or len(data) < start + WORD:
+        raise BadAnswerError("a text in the contract's answer begins elsewhere")
+    length, body = bounded(data[start : start + WORD], _U32), data[start + WORD :]
+    if len(body) != -(-length // WORD) * WORD:
+        raise BadAnswerError("a text in the contract's answer is cut")
+    return body[:length]
+
+
 def encode_bytes_list(items: Sequence[bytes]) -> bytes:
     """Return ``bytes[]`` as the ABI writes them where they lie."""
     bodies = [encode_bytes(item) for item in items]
@@ -338,6 +358,12 @@ class _Purposes(dict[int, Purpose]):
 
 
 _PURPOSES = _Purposes()
+
+
+def to_purposes(bits: int) -> Purpose:
+    """Return the purposes that these bits stand for."""
+    return _PURPOSES[bits]
+
 
 # -------------------------------------------------------------------------------------------------- hex
 

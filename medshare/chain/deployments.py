@@ -15,14 +15,27 @@ from typing import Any, Self
 
 from medshare.chain.artifacts import CONTRACTS, Artifact, load_artifact
 from medshare.chain.client import ChainClient
-from medshare.chain.codec import WORD, address_word, word
+from medshare.chain.codec import WORD, hex_bytes, selector, to_address, word
+from medshare.chain.constructors import (
+    LINKS,
+    constructor_arguments,
+    founders_of,
+    founding_members,
+    immutables,
+    links,
+)
+from medshare.chain.deployer_rights import prove_no_rights
+from medshare.chain.development import member_signer
+from medshare.chain.events import ChainEvents
 from medshare.chain.fees import quote_fees
 from medshare.chain.transactions import TransactionSender, contract_address
+from medshare.chain.wire import translated
 from medshare.errors import (
     ConfigurationError,
     DeploymentMismatchError,
     DeploymentNotFoundError,
     InvalidInputError,
+    LedgerUnavailableError,
     WrongChainError,
 )
 from medshare.files import private_folder, write_whole
@@ -34,8 +47,6 @@ from medshare.ports import Signer
 
 logger = logging.getLogger(__name__)
 
-EMERGENCY_LINKS = ("ConsentRegistry", "SoleAccreditor")
-"""Whom EmergencyAccess asks, as its constructor takes them."""
 SCHEMA_VERSION = 1
 _SOMEBODY = Address("0x" + "dE" * 20)
 """Stands in for a deployer who is not named: what he would pay is the same for anybody."""
@@ -170,7 +181,7 @@ class PlannedContract:
     gas: int
     creation_hash: bytes
     constructor_arguments: bytes | None
-    """None where they depend on who deploys, and nobody is named."""
+    """None where they name contracts that lie where nobody knows yet: who deploys is not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +196,13 @@ class Plan:
     price: int
     """Most wei for one unit of gas."""
     contracts: tuple[PlannedContract, ...]
+    founding_members: tuple[Address, ...]
+    """Who shall govern."""
+
+    @property
+    def is_for_development(self) -> bool:
+        """Whether the one who shall govern is the member of development networks, whose key everybody has."""
+        return self.founding_members == (member_signer().address,)
 
     @property
     def gas(self) -> int:
@@ -215,7 +233,8 @@ def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
         deployer: who would deploy; the zero address where nobody is named yet.
 
     Raises:
-        LedgerUnavailableError, ConfigurationError: the node fails, or gas is dearer than the profile allows.
+        ConfigurationError: gas is dearer than the profile allows; or its founding members cannot be those.
+        LedgerUnavailableError: the node fails.
     """
     fees = quote_fees(client)
     payer = _SOMEBODY if deployer == ZERO_ADDRESS else deployer
@@ -228,8 +247,9 @@ def plan_deployment(client: ChainClient, deployer: Address) -> Plan:
         deployer=deployer,
         balance=client.balance(deployer),
         price=fees.most,
+        founding_members=founding_members(client.profile, payer),
         contracts=tuple(
-            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client, payer, addresses))
+            _planned(client, deployer, artifact, constructor_arguments(artifact.name, client.profile, payer, addresses))
             for artifact in _artifacts()
         ),
     )
@@ -240,29 +260,8 @@ def _planned(client: ChainClient, deployer: Address, artifact: Artifact, argumen
         name=artifact.name,
         gas=client.estimate_gas(sender=deployer, to=None, data=artifact.creation_code + arguments),
         creation_hash=artifact.creation_hash,
-        constructor_arguments=None if arguments and deployer == ZERO_ADDRESS else arguments,
+        constructor_arguments=None if deployer == ZERO_ADDRESS and artifact.name in LINKS else arguments,
     )
-
-
-def constructor_arguments(name: str, client: ChainClient, deployer: Address, addresses: Mapping[str, Address]) -> bytes:
-    """Return what the constructor of a contract is told, as it stands behind the creation code.
-
-    Args:
-        name: the contract.
-        client: the chain, whose profile holds what was chosen.
-        deployer: who deploys, and accredits where nobody else was chosen.
-        addresses: where the contracts before this one lie.
-    """
-    chosen = client.profile.deployment
-    match name:
-        case "SoleAccreditor":
-            return address_word(chosen.accreditor or deployer)
-        case "EmergencyAccess":
-            links = b"".join(address_word(addresses[linked]) for linked in EMERGENCY_LINKS)
-            limits = (chosen.longest_episode, chosen.review_period, chosen.most_unreviewed)
-            return links + b"".join(map(word, limits))
-        case _:
-            return b""
 
 
 def deploy_all(
@@ -275,17 +274,18 @@ def deploy_all(
     Args:
         client: the chain.
         sender: who sends, and remembers.
-        signer: who pays. It accredits, unless the network's profile names somebody else; it gets no other right.
+        signer: who pays, and ends without any right.
         replacing: the id of an earlier deployment that this one takes the place of.
 
     Raises:
         DeploymentMismatchError: the code on the chain is not the code that was sent.
+        ConfigurationError: the profile names no founding members, or the signer among them.
         MedshareError: as ``TransactionSender.send``; run it again to go on.
     """
     contracts = []
     addresses: dict[str, Address] = {}
     for artifact in _artifacts():
-        arguments = constructor_arguments(artifact.name, client, signer.address, addresses)
+        arguments = constructor_arguments(artifact.name, client.profile, signer.address, addresses)
         creation = artifact.creation_code + arguments
         intent = f"deploy/{replacing or 'first'}/{artifact.name}/{keccak256(creation).hex()[:16]}"
         deployed = sender.deploy(signer, creation, intent=intent)
@@ -326,10 +326,29 @@ def check_deployment(client: ChainClient, deployment: Deployment) -> None:
             reason = "was deployed from another version of medshare"
             raise DeploymentMismatchError(contract.name, contract.address, reason)
         _check_code(client, contract, artifact)
-    emergency = deployment.contract("EmergencyAccess")
-    links = b"".join(address_word(deployment.contract(linked).address) for linked in EMERGENCY_LINKS)
-    if not emergency.constructor_arguments.startswith(links):
-        raise DeploymentMismatchError(emergency.name, emergency.address, "it asks contracts of another deployment")
+    addresses = {contract.name: contract.address for contract in deployment.contracts}
+    for contract in deployment.contracts:
+        if not contract.constructor_arguments.startswith(links(contract.name, addresses)):
+            raise DeploymentMismatchError(contract.name, contract.address, "it asks contracts of another deployment")
+    _check_founders(client, deployment.contract("Consortium"))
+
+
+def _check_founders(client: ChainClient, consortium: ContractDeployment) -> None:
+    """Compare the founding members with those that have the first seats: a seat is its member's for ever."""
+    reason = "it was made with other constructor arguments: other founding members"
+    try:
+        founders = founders_of(consortium.constructor_arguments)
+    except LedgerUnavailableError as error:
+        raise DeploymentMismatchError(consortium.name, consortium.address, reason) from error
+    member_at = selector(consortium.name, "memberAt(uint8)")
+    questions = [
+        ("eth_call", ({"to": consortium.address, "data": "0x" + (member_at + word(seat)).hex()}, "latest"))
+        for seat in range(1, len(founders) + 1)
+    ]
+    with translated("eth_call"):
+        seated = tuple(to_address(hex_bytes(answer, WORD)) for answer in client.batch(questions))
+    if seated != founders:
+        raise DeploymentMismatchError(consortium.name, consortium.address, reason)
 
 
 def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Artifact) -> None:
@@ -339,8 +358,7 @@ def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Art
     dissected = artifact.dissected(code)
     if dissected is None or keccak256(dissected[0]) != artifact.runtime_hash:
         raise DeploymentMismatchError(contract.name, contract.address, "the code there is another")
-    arguments = contract.constructor_arguments
-    expected = [arguments[at : at + WORD] for at in range(0, len(arguments), WORD)]
+    expected = immutables(contract.name, contract.constructor_arguments)
     if artifact.is_signed:
         domain = Domain.of(contract.name, client.chain_id, contract.address)
         expected += [word(client.chain_id), domain.separator]
@@ -353,13 +371,17 @@ def _check_code(client: ChainClient, contract: ContractDeployment, artifact: Art
 def verify_deployment(client: ChainClient, deployment: Deployment) -> tuple[str, ...]:
     """Check all that a deployment file says against the chain; return one line for each thing that is true.
 
+    Among them: that whoever deployed has no right over anything.
+
     Raises:
-        DeploymentMismatchError: transaction, block, deployer, gas or code differ.
+        DeploymentMismatchError: transaction, block, deployer, gas, arguments or code differ, or he has a right.
+        LedgerUnavailableError: the chain cannot be read.
         WrongChainError: the deployment is on another chain.
     """
     check_deployment(client, deployment)
     lines = []
-    for contract in deployment.contracts:
+    for artifact in _artifacts():
+        contract = deployment.contract(artifact.name)
         receipt = client.receipt(contract.tx_hash)
         if receipt is None or not receipt.succeeded:
             reason = "its transaction is not on this chain, or failed"
@@ -370,12 +392,29 @@ def verify_deployment(client: ChainClient, deployment: Deployment) -> tuple[str,
             if ours != theirs:
                 reason = f"the file says {what} {ours}, the chain says {theirs}"
                 raise DeploymentMismatchError(contract.name, contract.address, reason)
+        _check_creation(client, contract, artifact)
         lines.append(
             f"{contract.name} {contract.address}: code 0x{contract.runtime_hash.hex()[:16]}…,"
             f" block {contract.block_number}, by {contract.deployer}"
             + (f", made with 0x{contract.constructor_arguments.hex()}" if contract.constructor_arguments else "")
         )
+    events = ChainEvents(client, [contract.address for contract in deployment.contracts], deployment.first_block)
+    for deployer in dict.fromkeys(contract.deployer for contract in deployment.contracts):
+        lines += prove_no_rights(client, deployer, deployment.contract("Consortium").address, events)
     return tuple(lines)
+
+
+def _check_creation(client: ChainClient, contract: ContractDeployment, artifact: Artifact) -> None:
+    """Compare what was sent with the packaged code and the arguments on file."""
+    transaction = client.transaction(contract.tx_hash)
+    if transaction is None:
+        reason = "its transaction is not on this chain, or failed"
+        raise DeploymentMismatchError(contract.name, contract.address, reason)
+    with translated("eth_getTransactionByHash"):
+        sent = hex_bytes(transaction["input"])
+    if sent != artifact.creation_code + contract.constructor_arguments:
+        reason = "it was made with other code or constructor arguments than the file says"
+        raise DeploymentMismatchError(contract.name, contract.address, reason)
 
 
 def _artifacts() -> Iterable[Artifact]:

@@ -1,4 +1,4 @@
-"""The contract Directory, as ``ports.DirectoryLedger``."""
+"""The keys in the contract Consortium, as ``ports.DirectoryLedger``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from medshare.model.ids import Address
 from medshare.model.ledger import EncryptionKey
 from medshare.ports import Receipt, Signer
 
-CONTRACT = "Directory"
+CONTRACT = "Consortium"
 
 
 class DirectoryAdapter:
-    """Speaks to a deployed Directory.
+    """Speaks to a deployed Consortium about encryption keys.
 
     Every method raises ``LedgerUnavailableError`` where the node fails, and writing raises as
     ``TransactionSender.send``.

@@ -11,17 +11,15 @@ from medshare.chain.codec import (
     decode_episode,
     decode_standing,
     digest_word,
-    hex_bytes,
     selector,
     word,
     words,
 )
-from medshare.chain.logs import topic_of
+from medshare.chain.events import told
 from medshare.chain.transactions import TransactionSender
-from medshare.chain.wire import translated
-from medshare.errors import InvalidInputError, LedgerUnavailableError
+from medshare.errors import InvalidInputError
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
-from medshare.model.events import BlockRef
+from medshare.model.events import BlockRef, GlassBroken
 from medshare.model.ids import Address, BundleId, EpisodeId
 from medshare.model.purpose import Purpose
 from medshare.ports import OpenedEpisode, Receipt, Signer
@@ -62,19 +60,8 @@ class EmergencyAccessAdapter:
             + word(request.duration)
         )
         receipt = self._sender.send(signer, to=self.address, data=data, intent=intent)
-        return OpenedEpisode(episode_id=self._opened(receipt), receipt=receipt)
-
-    def _opened(self, receipt: Receipt) -> EpisodeId:
-        """Return the id of the episode that a transaction opened."""
-        number = receipt.block.number
-        logs = self._client.logs([self.address], [topic_of(CONTRACT, "GlassBroken")], number, number)
-        with translated("eth_getLogs"):
-            for log in logs:
-                if hex_bytes(log["transactionHash"]) == receipt.tx_hash:
-                    return EpisodeId(int.from_bytes(hex_bytes(log["topics"][3]), "big"))
-        raise LedgerUnavailableError(
-            "the node does not show the event of a transaction that it mined", hint="repeat: nothing is sent twice"
-        )
+        broken = told(self._client, self.address, CONTRACT, GlassBroken, receipt)
+        return OpenedEpisode(episode_id=broken.episode_id, receipt=receipt)
 
     def end(self, signer: Signer, episode_id: EpisodeId) -> Receipt:
         """End an episode now, as its clinician or the one in control of the patient.

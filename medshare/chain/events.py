@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import hex_bytes, hex_int
-from medshare.chain.logs import decode_event, event_topics
+from medshare.chain.logs import decode_event, event_topics, topic_of
 from medshare.chain.wire import BadAnswerError, translated
-from medshare.errors import InvalidInputError
+from medshare.errors import InvalidInputError, LedgerUnavailableError
 from medshare.model.consent import MAX_TIME
 from medshare.model.events import BlockRef, EventPlace, LedgerEvent
 from medshare.model.ids import Address
+from medshare.ports import Receipt
+
+Told = TypeVar("Told")
 
 _HASH = 32
 _MAX_TOPICS = 4
+
+
+def told(client: ChainClient, address: Address, contract: str, kind: type[Told], receipt: Receipt) -> Told:
+    """Return the event that a transaction of ours must have told.
+
+    Args:
+        client: the chain.
+        address: the contract.
+        contract: its name.
+        kind: the event.
+        receipt: the transaction's.
+
+    Raises:
+        LedgerUnavailableError: the node does not show it.
+    """
+    number = receipt.block.number
+    logs = client.logs([address], [topic_of(contract, kind.__name__)], number, number)
+    with translated("eth_getLogs"):
+        for log in logs:
+            if hex_bytes(log["transactionHash"]) != receipt.tx_hash:
+                continue
+            place = EventPlace(block=receipt.block, log_index=hex_int(log["logIndex"]), tx_hash=receipt.tx_hash)
+            event = decode_event(place, [hex_bytes(topic, _HASH) for topic in log["topics"]], hex_bytes(log["data"]))
+            if isinstance(event, kind):
+                return event
+    raise LedgerUnavailableError(
+        "the node does not show the event of a transaction that it mined", hint="repeat: nothing is sent twice"
+    )
 
 
 class ChainEvents:

@@ -5,26 +5,33 @@ Words that cannot be what they should be raise ``BadAnswerError``: a node that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
+from medshare.chain import consortium_logs, request_logs
 from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
-from medshare.chain.codec import bounded, choice, decode_bool, to_address, unpack_delegation, unpack_grant, words
+from medshare.chain.codec import (
+    Decoder,
+    bounded,
+    choice,
+    decode_bool,
+    to_address,
+    unpack_delegation,
+    unpack_grant,
+    words,
+)
 from medshare.chain.wire import BadAnswerError
 from medshare.hashing import keccak256
-from medshare.model.accreditation import AccreditationKind
 from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
-    Accredited,
     ActedFor,
     AllAccessRevoked,
     BarSet,
     ControlMoved,
     DelegateAppointed,
     DelegateDismissed,
-    EncryptionKeySet,
     EpisodeEnded,
     EpisodeReviewed,
     EventPlace,
@@ -40,14 +47,7 @@ from medshare.model.events import (
 )
 from medshare.model.ids import BundleId, EpisodeId, GrantId, RecordId, TermsDigest
 
-_U8, _U32, _U40 = (1 << 8) - 1, (1 << 32) - 1, (1 << 40) - 1
-
-_Decoder = Callable[[EventPlace, Sequence[bytes], bytes], LedgerEvent]
-
-
-def _key_set(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    key, version = words(data, 2)
-    return EncryptionKeySet(place=place, actor=to_address(topics[0]), key=key, version=bounded(version, _U32))
+_U8, _U32 = (1 << 8) - 1, (1 << 32) - 1
 
 
 def _registered(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
@@ -148,16 +148,6 @@ def _control_moved(place: EventPlace, topics: Sequence[bytes], data: bytes) -> L
     return ControlMoved(place=place, patient=patient, controller=controller, tenure=bounded(tenure, _U8))
 
 
-def _accredited(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (valid_until,) = words(data, 1)
-    return Accredited(
-        place=place,
-        actor=to_address(topics[0]),
-        kind=choice(AccreditationKind, topics[1]),
-        valid_until=bounded(valid_until, _U40),
-    )
-
-
 def _glass_broken(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
     reason, details, ends_at = words(data, 3)
     return GlassBroken(
@@ -203,8 +193,7 @@ def _episode_id(topic: bytes) -> EpisodeId:
     return EpisodeId(int.from_bytes(topic, "big"))
 
 
-_DECODERS: Mapping[str, tuple[_Decoder, int]] = {
-    "EncryptionKeySet": (_key_set, 1),
+_DECODERS: Mapping[str, tuple[Decoder, int]] = {
     "RecordRegistered": (_registered, 3),
     "RecordSuperseded": (_superseded, 3),
     "RecordRetracted": (_retracted, 2),
@@ -218,12 +207,13 @@ _DECODERS: Mapping[str, tuple[_Decoder, int]] = {
     "RecoveryProposed": (_recovery_proposed, 2),
     "RecoveryObjected": (_recovery_objected, 1),
     "ControlMoved": (_control_moved, 2),
-    "Accredited": (_accredited, 2),
     "GlassBroken": (_glass_broken, 3),
     "EpisodeEnded": (_episode_ended, 2),
     "KeysReleased": (_keys_released, 2),
     "EpisodeReviewed": (_episode_reviewed, 2),
     "BarSet": (_bar_set, 1),
+    **consortium_logs.DECODERS,
+    **request_logs.DECODERS,
 }
 """How each event is read, and how many of its parameters are indexed."""
 IGNORED_EVENTS = frozenset(
@@ -233,7 +223,7 @@ IGNORED_EVENTS = frozenset(
 
 
 @cache
-def _event_decoders() -> Mapping[bytes, tuple[_Decoder, int]]:
+def _event_decoders() -> Mapping[bytes, tuple[Decoder, int]]:
     return {
         keccak256(signature(entry).encode()): _DECODERS[entry["name"]]
         for contract in CONTRACTS

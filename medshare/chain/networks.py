@@ -19,11 +19,14 @@ from urllib.parse import urlsplit
 from medshare.errors import ConfigurationError, InvalidInputError, UnknownNetworkError
 from medshare.model.delegation import DAY
 from medshare.model.emergency import SHORTEST_EPISODE, EmergencyLimits
-from medshare.model.ids import Address, address
+from medshare.model.ids import ZERO_ADDRESS, Address, address
+from medshare.model.proposal import LEAST_QUORUM, LONGEST_VOTING, MOST_QUORUM, SHORTEST_VOTING, VotingRules
+from medshare.model.request import LONGEST_PERIOD, SHORTEST_PERIOD, WHOLE, Periods, Split
 
 TomlValue: TypeAlias = Any
 MAX_FILE_SIZE = 1 << 20
 GWEI = 10**9
+_MOST_MEMBERS = 255
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -58,8 +61,20 @@ class Faucet(StrEnum):
 class DeploymentChoices:
     """What whoever deploys chooses, once and for all: the contracts cannot be changed afterwards."""
 
-    accreditor: Address | None = None
-    """Who says who is a clinician and who reviews emergencies; None for the account that deploys."""
+    members: tuple[Address, ...] = ()
+    """The founding members of the consortium; on a development network, none for one that everybody can act as."""
+    quorum: int = VotingRules().quorum
+    """How many of a hundred members must vote for a proposal."""
+    voting_period: int = VotingRules().voting_period
+    """Seconds from a proposal to its deadline."""
+    patient_share: int = 7_000
+    """Ten thousandths of a reward that are the patient's, in the three categories that there are from the beginning."""
+    custodian_share: int = 2_000
+    """Ten thousandths that are the custodian's; the rest is the consortium's."""
+    dispute_period: int = Periods().dispute_period
+    """Seconds in which a delivery can be disputed."""
+    decision_period: int = Periods().decision_period
+    """Seconds in which a dispute must be decided."""
     longest_episode: int = EmergencyLimits().longest_episode
     """Seconds that an emergency episode lasts at most."""
     review_period: int = EmergencyLimits().review_period
@@ -76,21 +91,45 @@ class DeploymentChoices:
             most_unreviewed=self.most_unreviewed,
         )
 
+    @property
+    def voting_rules(self) -> VotingRules:
+        """How members vote."""
+        return VotingRules(quorum=self.quorum, voting_period=self.voting_period)
+
+    @property
+    def split(self) -> Split:
+        """How rewards are divided."""
+        return Split(patient=self.patient_share, custodian=self.custodian_share)
+
+    @property
+    def periods(self) -> Periods:
+        """How long deliveries can be disputed, and disputes wait."""
+        return Periods(dispute_period=self.dispute_period, decision_period=self.decision_period)
+
     @classmethod
     def from_table(cls, network: str, table: Mapping[str, Any]) -> Self:
         """Return the choices that a network's table ``deployment`` makes; raises ``ConfigurationError``."""
         bounds = {
+            "quorum": (LEAST_QUORUM, MOST_QUORUM),
+            "voting_period": (SHORTEST_VOTING, LONGEST_VOTING),
+            "patient_share": (0, WHOLE),
+            "custodian_share": (0, WHOLE),
+            "dispute_period": (SHORTEST_PERIOD, LONGEST_PERIOD),
+            "decision_period": (SHORTEST_PERIOD, LONGEST_PERIOD),
             "longest_episode": (SHORTEST_EPISODE, DAY),
             "review_period": (SHORTEST_EPISODE, 90 * DAY),
             "most_unreviewed": (1, 256),
         }
         for key, value in table.items():
-            if key == "accreditor":
+            if key == "members":
                 continue
             low, high = bounds.get(key) or _refuse(network, f"deployment.{key}", "left out, it is unknown")
             if type(value) is not int or not low <= value <= high:
                 _refuse(network, f"deployment.{key}", f"a whole number between {low} and {high}")
-        return cls(**{**table, "accreditor": _account(network, table.get("accreditor"))})
+        choices = cls(**{**table, "members": _accounts(network, table.get("members", []))})
+        if choices.patient_share + choices.custodian_share > WHOLE:
+            _refuse(network, "deployment.custodian_share", f"together with patient_share at most {WHOLE}")
+        return choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,13 +301,17 @@ def _typed(network: str, key: str, value: TomlValue) -> TomlValue:
     return value
 
 
-def _account(network: str, value: TomlValue) -> Address | None:
-    if value is None:
-        return None
+def _accounts(network: str, values: TomlValue) -> tuple[Address, ...]:
+    wanted = f"a list of at most {_MOST_MEMBERS} different addresses"
+    if not isinstance(values, list) or len(values) > _MOST_MEMBERS:
+        _refuse(network, "deployment.members", wanted)
     try:
-        return address(value)
+        accounts = tuple(address(value) for value in values)
     except (InvalidInputError, TypeError):
-        _refuse(network, "deployment.accreditor", "an address")
+        _refuse(network, "deployment.members", wanted)
+    if len(set(accounts)) != len(accounts) or ZERO_ADDRESS in accounts:
+        _refuse(network, "deployment.members", wanted)
+    return accounts
 
 
 def _check_url(network: str, url: str) -> None:

@@ -18,18 +18,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from medshare.chain.access_requests import AccessRequestsAdapter
 from medshare.chain.accounts import LocalSigner
 from medshare.chain.authority import AuthorityAdapter
 from medshare.chain.client import ChainClient
 from medshare.chain.consent_registry import ConsentRegistryAdapter
+from medshare.chain.consortium import AccreditationAdapter, ConsortiumAdapter
 from medshare.chain.deployments import Deployment, check_deployment, check_replacing, deploy_all
+from medshare.chain.development import member_signer
 from medshare.chain.directory import DirectoryAdapter
 from medshare.chain.emergency_access import EmergencyAccessAdapter
+from medshare.chain.escrow import EscrowAdapter
 from medshare.chain.events import ChainEvents
 from medshare.chain.networks import Faucet, NetworkKind, NetworkProfile
 from medshare.chain.record_registry import RecordRegistryAdapter
 from medshare.chain.relay import ContractRelay
-from medshare.chain.sole_accreditor import SoleAccreditorAdapter
 from medshare.chain.transactions import TransactionSender
 from medshare.errors import ConfigurationError, DeploymentNotFoundError
 from medshare.files import private_folder
@@ -153,6 +156,24 @@ class OpenChain:
                 self.client.check_chain()
                 self.client.request("anvil_setBalance", address, hex(wei))
 
+    def development_member(self) -> LocalSigner:
+        """Return the founding member of a development network, with coins: it accredits, and what it proposes passes.
+
+        Its key is in the package, for everybody to read. Other networks have no such member.
+
+        Raises:
+            ConfigurationError: this is no development network, or its profile names the members.
+            LedgerUnavailableError: the node fails.
+        """
+        if not self.has_faucet or self.profile.deployment.members:
+            raise ConfigurationError(
+                f"the members of the consortium on network {self.profile.name!r} are institutions of their own",
+                hint="let one of them do it, in its own name",
+            )
+        member = member_signer()
+        self.fund(member.address)
+        return member
+
     def _forget(self) -> None:
         for name in ("deployment", "ledger"):
             self.__dict__.pop(name, None)
@@ -213,13 +234,17 @@ def deployment_file(home: Path, network: str) -> Path:
 def ledger_of(client: ChainClient, sender: TransactionSender, deployment: Deployment) -> Ledger:
     """Return the ports to a deployment; it is for the caller to check the deployment first."""
     addresses = {contract.name: contract.address for contract in deployment.contracts}
+    consortium, requests = addresses["Consortium"], addresses["AccessRequests"]
     return Ledger(
-        directory=DirectoryAdapter(client, sender, addresses["Directory"]),
+        directory=DirectoryAdapter(client, sender, consortium),
         records=RecordRegistryAdapter(client, sender, addresses["RecordRegistry"]),
         consents=ConsentRegistryAdapter(client, sender, addresses["ConsentRegistry"]),
         authority=AuthorityAdapter(client, sender, addresses["ConsentRegistry"]),
         emergencies=EmergencyAccessAdapter(client, sender, addresses["EmergencyAccess"]),
-        accreditation=SoleAccreditorAdapter(client, sender, addresses["SoleAccreditor"]),
+        accreditation=AccreditationAdapter(client, sender, consortium),
+        consortium=ConsortiumAdapter(client, sender, addresses),
+        requests=AccessRequestsAdapter(client, sender, requests, addresses["ConsentRegistry"]),
+        escrow=EscrowAdapter(client, sender, requests),
         relay=ContractRelay(client, sender, addresses),
         chain=ChainEvents(client, tuple(addresses.values()), deployment.first_block),
     )

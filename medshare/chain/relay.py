@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from medshare.chain.client import ChainClient
-from medshare.chain.codec import WORD, decode_bools, hex_bytes
+from medshare.chain.codec import WORD, decode_bools, decode_bytes, hex_bytes
 from medshare.chain.logs import topic_of
 from medshare.chain.reverts import NOT_SENT, decode_revert
 from medshare.chain.signed_calls import encode_batch, encode_signed
 from medshare.chain.transactions import TransactionSender
-from medshare.chain.wire import BadAnswerError, translated
+from medshare.chain.wire import translated
 from medshare.errors import (
     InvalidInputError,
     LedgerError,
@@ -135,17 +135,10 @@ class ContractRelay:
                         f"block {number} was replaced while it was read", hint="repeat: nothing is sent twice"
                     )
                 place = int.from_bytes(hex_bytes(log["topics"][1], WORD), "big")
-                refusals[place] = decode_revert(_reason(hex_bytes(log["data"])), tx_hash="0x" + receipt.tx_hash.hex())
+                refusals[place] = decode_revert(
+                    decode_bytes(hex_bytes(log["data"]), 0, 1), tx_hash="0x" + receipt.tx_hash.hex()
+                )
         return refusals
-
-
-def _reason(data: bytes) -> bytes:
-    """Return the bytes that ``CallRefused`` carries."""
-    length = int.from_bytes(data[WORD : 2 * WORD], "big")
-    body = data[2 * WORD :]
-    if int.from_bytes(data[:WORD], "big") != WORD or len(body) != -(-length // WORD) * WORD:
-        raise BadAnswerError("a log of a refused call is cut")
-    return body[:length]
 
 
 def _in_the_way() -> LedgerError:

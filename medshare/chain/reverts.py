@@ -4,7 +4,7 @@ A custom error arrives in several dresses: raw hex in a node's ``data`` (or nest
 ``ContractCustomError``, or, on stock eth-tester, the repr of the bytes inside a ``TransactionFailed`` message.
 
 Names: an error's Solidity name is the ``solidity`` of one ``RejectedError`` subclass. A parameter ``camelCase`` is
-the field ``camel_case``; a parameter ``id`` of type ``GrantId`` is ``grant_id``, of ``EpisodeId`` ``episode_id``.
+the field ``camel_case``; a parameter ``id`` is named by its type: ``grant_id`` for a ``GrantId``, and so on.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ class ErrorShape:
 
 def field_name(parameter: Mapping[str, Any]) -> str:
     """Return the Python name of an ABI parameter."""
-    if parameter["name"] == "id" and parameter.get("internalType") in ("GrantId", "EpisodeId"):
-        return "grant_id" if parameter["internalType"] == "GrantId" else "episode_id"
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parameter["name"]).lower()
+    name = parameter["internalType"] if parameter["name"] == "id" else parameter["name"]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def exceptions() -> Iterator[type[RejectedError]]:

@@ -33,6 +33,7 @@ from medshare.model.typed_data import (
     SignableSetBar,
     SignableSetEncryptionKey,
     SignableSupersede,
+    SignableWithdraw,
     SignedMessage,
 )
 
@@ -80,19 +81,19 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
                 digest_word(message.terms),
                 digest_word(message.bundle),
                 pack_request(request, stamp=message.stamp, epoch=message.epoch),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableRevoke():
             return "revokeSigned(uint256,uint8,uint256,bytes)", (
                 word(message.grant_id),
                 word(message.last_epoch),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableRevokeAll():
             return "revokeAllSigned(address,uint8,uint256,bytes)", (
                 address_word(message.patient),
                 word(message.stamp),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableAppoint():
             wanted = DelegationRequest(
@@ -106,14 +107,14 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
                 address_word(message.patient),
                 address_word(message.delegate),
                 pack_delegation_request(wanted, stamp=message.stamp, epoch=message.epoch),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableDismiss():
             return "dismissSigned(address,address,uint8,uint256,bytes)", (
                 address_word(message.patient),
                 address_word(message.delegate),
                 word(message.last_epoch),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableNameGuardians():
             return "nameGuardiansSigned(address,bytes32,uint32,uint32,uint256,bytes)", (
@@ -121,12 +122,12 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
                 digest_word(message.circle),
                 word(message.delay),
                 word(message.changes),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableObjectToRecovery():
             return "objectToRecoverySigned(address,uint256,bytes)", (
                 address_word(message.patient),
-                _authorization(signed),
+                authorization_word(signed),
             )
         case SignableEndEpisode():
             return "endSigned(uint256,address,uint32,bytes)", (
@@ -138,6 +139,15 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
             return "setBarSigned(address,bool,uint32,address,uint32,bytes)", (
                 address_word(message.patient),
                 word(int(message.barred)),
+                word(message.count),
+                address_word(signed.signer),
+                word(message.deadline),
+            )
+        case SignableWithdraw():
+            return "withdrawSigned(address,address,address,uint32,address,uint32,bytes)", (
+                address_word(message.account),
+                address_word(message.token),
+                address_word(message.to),
                 word(message.count),
                 address_word(signed.signer),
                 word(message.deadline),
@@ -154,7 +164,7 @@ def _members(signed: SignedMessage) -> Sequence[bytes]:
     return [encode_word(kind, value, name) for name, kind, value in signed.message.values()]
 
 
-def _authorization(signed: SignedMessage) -> bytes:
+def authorization_word(signed: SignedMessage) -> bytes:
     """Return the word ``Authorization``: who signed is left out where it is the patient himself."""
     signer = 0 if signed.is_authors else int(signed.signer, 16)
     return word(signer << 96 | signed.deadline << 8 | signed.mandate)

@@ -223,6 +223,9 @@ class TransactionSender:
                     self._broadcast(entry)
 
     def _transaction(self, account: Address, to: Address | None, data: bytes, value: int) -> dict[str, Any]:
+        # Nodes word it in a dozen ways when they are asked what it would take to send more than there is.
+        if value and self._client.balance(account) < value:
+            raise InsufficientFundsError(account)
         gas = self._client.estimate_gas(sender=account, to=to, data=data, value=value)
         if gas != _PLAIN_TRANSFER_GAS:
             gas = gas * _GAS_MARGIN_PERCENT // 100

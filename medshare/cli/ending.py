@@ -189,5 +189,5 @@ def report(error: Exception, hint: str, *, as_json: bool, about: Mapping[str, in
 
 def _name(error: Exception) -> str:
     """Return the documented name: an adapter's own refinement of an error is no word to rely on."""
-    public = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    public = (kind.__name__ for kind in type(error).__mro__ if getattr(errors, kind.__name__, None) is kind)
     return next(public, type(error).__name__)

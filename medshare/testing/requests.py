@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medshare.errors import InsufficientFundsError, TransactionFailedError, WrongDomainError
+from medshare.errors import InsufficientFundsError, InvalidInputError, TransactionFailedError, WrongDomainError
 from medshare.model.events import BlockRef, EventPlace, RequestOpened
 from medshare.model.ids import Address, BundleId, RequestId
 from medshare.model.request import NATIVE, Acceptance, AccessRequest, Periods, RequestTerms, Reservation, Split
@@ -149,6 +149,8 @@ class InMemoryEscrow:
 
     def allow(self, signer: Signer, token: Address, amount: int) -> Receipt:
         """Let the escrow take so much of the signer's tokens."""
+        if token == NATIVE:
+            raise InvalidInputError("the chain's own coin is sent along; nothing must be allowed before")
         receipt = self.chain.mine()
         self.chain.allowances[signer.address, token] = amount
         return receipt

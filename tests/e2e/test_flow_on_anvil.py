@@ -20,6 +20,7 @@ import pytest
 from homes import OBSERVATION, PASSPHRASE, SCAN, CommandLine, Home, make_identity
 from nodes import AnvilNode, running_anvil
 
+from medshare.model.accreditation import AccreditationKind
 from medshare.settings import Settings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anvil]
@@ -60,6 +61,7 @@ def cli(place: Home, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: py
     for name in PEOPLE:
         cli.json("identity", "fund", name)
         cli.json("identity", "publish", name)
+    cli.accredit("hospital", AccreditationKind.CUSTODIAN)
     return cli
 
 
@@ -144,6 +146,7 @@ def test_anvil__gone_and_back_elsewhere__nothing_is_lost(
         for name in ("hospital", "patient"):
             cli.json("identity", "fund", name)
             cli.json("identity", "publish", name)
+        cli.accredit("hospital", AccreditationKind.CUSTODIAN)
     answer = cli("--json", *words)
     assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
     assert cli("doctor").code == 1

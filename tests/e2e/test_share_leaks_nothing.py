@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from homes import make_identity
+from homes import accredit_in, make_identity
 
 from medshare.content import Cid
 from medshare.envelope import unwrap
 from medshare.files import private_folder
 from medshare.hashing import keccak256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import RecordId
 from medshare.ports import Actor
 from medshare.services.record_files import locate, own_header
@@ -159,11 +160,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
         actors[role] = make_identity(private_folder(home), name, PASSPHRASE)
         commands += [(["identity", "fund", name], 0), (["identity", "publish", name], 0)]
     commands.append((["identity", "new", NEWCOMER], 0))
+    environment = {"PATH": "", "MEDSHARE_HOME": str(home), "MEDSHARE_PASSPHRASE_FILE": str(outside / "passphrase")}
+    out, err = _run(commands, base / "log-0", environment)
+    accredit_in(home, actors["hospital"].address, AccreditationKind.CUSTODIAN)
     hospital, patient, doctor, stranger = NAMES.values()
     fhir, scan = str(outside / FILE_NAME), str(outside / f"scan-{FILE_NAME}")
     label = ["--label", PLAIN["label"].decode()]
     as_patient, as_hospital = ["--as", patient], ["--as", hospital]
-    commands += [
+    commands = [
         (["record", "publish", fhir, *as_hospital, "--patient", patient, *label], 0),
         (["record", "publish", scan, *as_hospital, "--patient", patient, "--clinical-date", "2025-11-17"], 0),
         (["record", "publish", fhir + "-missing", *as_hospital, "--patient", patient], 2),
@@ -185,8 +189,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
         (["access", "grant", "--all", *as_patient, "--to", doctor, "--until", "30d"], 0),
         (["access", "grant", "--all", *as_patient, "--to", stranger, "--purpose", "HRESCH", "--until", "1d"], 0),
     ]
-    environment = {"PATH": "", "MEDSHARE_HOME": str(home), "MEDSHARE_PASSPHRASE_FILE": str(outside / "passphrase")}
-    out, err = _run(commands, base / "log-1", environment)
+    out_1, err_1 = _run(commands, base / "log-1", environment)
     store = LocalBlobStore(home / "blocks")
     records = []
     for root in store.pins():
@@ -232,9 +235,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
     assert sorted((outside / f"fetched-{number}").read_bytes() for number in range(2)) == sorted([FHIR, SCAN])
     return Shared(
         home=home,
-        log=(base / "log-1").read_bytes() + (base / "log-2").read_bytes(),
-        out=out + out_2,
-        err=err + err_2,
+        log=b"".join((base / f"log-{number}").read_bytes() for number in range(3)),
+        out=out + out_1 + out_2,
+        err=err + err_1 + err_2,
         actors=actors,
         records=tuple(records),
     )

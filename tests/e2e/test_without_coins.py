@@ -17,7 +17,7 @@ import compile_contracts
 import deploy
 import pytest
 from eth_abi.abi import encode
-from homes import OBSERVATION, PASSPHRASE, CommandLine, Home, make_identity
+from homes import OBSERVATION, PASSPHRASE, CommandLine, Home, accredit, make_identity
 from nodes import require, running_anvil
 from wallet_bridge import bridged
 
@@ -31,7 +31,7 @@ from medshare.model.describing import Line
 from medshare.model.emergency import EmergencyReason, EpisodeRequest
 from medshare.model.ids import Address
 from medshare.model.purpose import Purpose, PurposeOfUse
-from medshare.ports import Actor, Signer
+from medshare.ports import Actor
 from medshare.services.paid import Paying
 from medshare.services.publishing import Description
 from medshare.session import Session
@@ -66,6 +66,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             for name in (RELATIVE, DOCTOR, "hospital"):
                 session.chain.fund(actors[name].address)
                 publish_key(session, actors[name])
+            accredit(session, actors["hospital"].address, AccreditationKind.CUSTODIAN)
         yield Home(path=path, addresses={name: actor.address for name, actor in actors.items()})
 
 
@@ -76,12 +77,6 @@ def publish_key(session: Session, actor: Actor) -> None:
 def unlocked(home: Home, name: str) -> Actor:
     with connect(home.path) as session:
         return session.keyring.open(name, lambda _: PASSPHRASE)
-
-
-def accreditor(session: Session) -> Signer:
-    from medshare.chain.opening import genesis_signer
-
-    return genesis_signer() if session.chain.node is not None else LocalSigner.from_environment("DEPLOYER_KEY")
 
 
 @contextmanager
@@ -147,7 +142,8 @@ def test_patient_without_coins__every_verb__is_signed_and_another_pays(place: Ho
         assert not ledger.authority.guardianship(me, block=receipt.block).ready_at
 
         until = session.signing.now + DAY
-        ledger.accreditation.accredit(accreditor(session), doctor.address, AccreditationKind.CLINICIAN, until)
+        member = session.chain.development_member()
+        ledger.accreditation.accredit(member, doctor.address, AccreditationKind.CLINICIAN, until)
         broken = ledger.emergencies.break_glass(
             doctor.signer,
             EpisodeRequest(

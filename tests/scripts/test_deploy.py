@@ -29,6 +29,7 @@ from nodes import AnvilNode, running_anvil
 
 from medshare.chain import LocalSigner, load_network
 from medshare.chain.artifacts import CONTRACTS
+from medshare.chain.development import member_signer
 from medshare.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -81,7 +82,8 @@ def test_deploy_and_verify__all_well__then_refuses_a_second(tmp_path: Path, caps
     assert verify_deployment.main([*_embedded(tmp_path), "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)
     assert verified["verified"]
-    assert len(verified["findings"]) == len(CONTRACTS)
+    assert len(verified["findings"]) == len(CONTRACTS) + 4
+    assert sum(finding.startswith("deployer ") for finding in verified["findings"]) == 4
 
     assert deploy.main([*_embedded(tmp_path), "--yes"]) == 1
     assert f"--replace {verified['deployment_id']}" in capsys.readouterr().err
@@ -195,8 +197,11 @@ def test_deploy__dry_run_without_a_key__needs_none_and_writes_nothing(
     assert deploy.main([*_anvil(networks, home), "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert (plan["deployer"], plan["balance_wei"], plan["gas"] > 0) == (None, None, True)
+    assert plan["founding_members"] == [member_signer().address]
     told = {one["name"]: one["constructor_arguments"] for one in plan["contracts"]}
-    assert told == dict.fromkeys(CONTRACTS, "0x") | dict.fromkeys(("SoleAccreditor", "EmergencyAccess"))
+    assert member_signer().address[2:].lower() in told.pop("Consortium")
+    assert told.pop("ConsentRegistry") == "0x"
+    assert told == dict.fromkeys(("RecordRegistry", "EmergencyAccess", "AccessRequests"))
     assert not home.exists()
 
 

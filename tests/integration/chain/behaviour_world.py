@@ -6,17 +6,22 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from chain_world import anvil_profile
 from nodes import running_anvil
+from token_contract import deploy_token, mint
 
 from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
+from medshare.chain.opening import DEFAULT_FUNDS
 from medshare.chain.signing import domains_of
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.eip712 import Domain
-from medshare.model.ids import Address
+from medshare.model.governed import GovernedCall, encode_call
+from medshare.model.ids import Address, address
 from medshare.model.typed_data import Signable, SignedMessage, to_typed_data
-from medshare.ports import Ledger, Signer
+from medshare.ports import Ledger, Receipt, Signer
 from medshare.testing import FakeClock, in_memory_ledger
 
 HOUR = 3_600
@@ -27,15 +32,33 @@ class Scene(ABC):
 
     ledger: Ledger
     domains: Mapping[str, Domain]
-    accreditor: Signer
+    member: Signer
+    """The founding member of the consortium, who has coins."""
+    token: Address
+    """A token as it should be."""
 
     @abstractmethod
     def person(self) -> LocalSigner:
         """Return somebody who can sign, and pay."""
 
     @abstractmethod
+    def give(self, account: Address, amount: int) -> None:
+        """Let an account have so much more of the token."""
+
+    @abstractmethod
     def wait(self, seconds: int) -> None:
         """Let time pass: the next block is that much later."""
+
+    def accredited(self, kind: AccreditationKind) -> LocalSigner:
+        """Return somebody whom the founding member has accredited."""
+        person = self.person()
+        self.ledger.accreditation.accredit(self.member, person.address, kind, self.now + 3 * 365 * 86_400)
+        return person
+
+    def decided(self, call: GovernedCall) -> Receipt:
+        """Propose a call, as the founding member, which is all votes that there are; execute it."""
+        proposal_id = self.ledger.consortium.propose(self.member, call, bytes(32)).proposal_id
+        return self.ledger.consortium.execute(self.person(), proposal_id, encode_call(call))
 
     @property
     def now(self) -> int:
@@ -57,10 +80,16 @@ class InMemory(Scene):
         self._clock = FakeClock(1_800_000_000)
         self.ledger, self._chain = in_memory_ledger(self._clock)
         self.domains = self._chain.domains
-        self.accreditor = self._chain.accreditor
+        self.member = self._chain.member
+        self.token = address("0x" + "7f" * 20)
 
     def person(self) -> LocalSigner:
-        return LocalSigner.generate()
+        person = LocalSigner.generate()
+        self._chain.give(person.address, DEFAULT_FUNDS)
+        return person
+
+    def give(self, account: Address, amount: int) -> None:
+        self._chain.give(account, amount, self.token)
 
     def wait(self, seconds: int) -> None:
         self._clock.time = max(self._clock.time, self.now) + seconds
@@ -70,12 +99,19 @@ class InMemory(Scene):
 class OnChain(Scene):
     """The adapters, on an embedded chain or anvil."""
 
-    def __init__(self, chain: OpenChain, deployer: LocalSigner, put_forward: Callable[[int], object]) -> None:
+    def __init__(self, chain: OpenChain, put_forward: Callable[[int], object]) -> None:
         self._chain = chain
         self._put_forward = put_forward
         self.ledger = chain.ledger
         self.domains = domains_of(chain.deployment)
-        self.accreditor = deployer
+        self.member = chain.development_member()
+
+    @cached_property
+    def token(self) -> Address:
+        return deploy_token(self._chain, self.member)
+
+    def give(self, account: Address, amount: int) -> None:
+        mint(self._chain, self.member, self.token, account, amount)
 
     def person(self) -> LocalSigner:
         signer = LocalSigner.generate()
@@ -84,7 +120,7 @@ class OnChain(Scene):
 
     def wait(self, seconds: int) -> None:
         self._put_forward(seconds)
-        self._chain.sender.send(self.accreditor, to=Address(self.accreditor.address))
+        self._chain.sender.send(self.member, to=self.member.address)
 
 
 @contextmanager
@@ -102,4 +138,4 @@ def scene_of(kind: str) -> Iterator[Scene]:
         chain.fund(deployer.address)
         chain.deploy(deployer)
         forward = chain.node.warp if chain.node else lambda seconds: chain.client.request("evm_increaseTime", seconds)
-        yield OnChain(chain, deployer, forward)
+        yield OnChain(chain, forward)

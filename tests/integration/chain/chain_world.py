@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from medshare.chain import LocalSigner, NetworkProfile, OpenChain, load_network
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import MAX_TIME
 from medshare.ports import Ledger
 
 
@@ -21,6 +23,13 @@ class World:
     def actor(self) -> LocalSigner:
         signer = LocalSigner.generate()
         self.chain.fund(signer.address)
+        return signer
+
+    def custodian(self) -> LocalSigner:
+        """Return somebody who is accredited as a custodian."""
+        signer = self.actor()
+        member = self.chain.development_member()
+        self.ledger.accreditation.accredit(member, signer.address, AccreditationKind.CUSTODIAN, MAX_TIME)
         return signer
 
 

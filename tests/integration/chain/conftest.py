@@ -7,12 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from behaviour_world import Scene, scene_of
 from chain_world import World, anvil_profile
 from faulty_node import FaultyNode, serving
 
 from medshare.chain import LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode
-from medshare.chain.networks import Faucet, NetworkKind
+from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind
+
+
+@pytest.fixture(scope="module", params=["memory", "embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """The double in memory and the adapters on both chains, with one face."""
+    with scene_of(request.param) as scene:
+        yield scene
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
@@ -55,6 +63,7 @@ def wire(faulty: FaultyNode) -> NetworkProfile:
         timeout=60,
         receipt_timeout=60,
         faucet=Faucet.NONE,
+        deployment=DeploymentChoices(members=(LocalSigner.generate().address,)),
     )
 
 

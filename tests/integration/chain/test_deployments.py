@@ -1,12 +1,14 @@
 """Deploying, and knowing what was deployed.
 
 given a chain without our contracts
+├── who shall govern should be named on a real network, known on a development one, and never be the deployer
 ├── a dry run should say what it takes and change nothing
 └── deploying should make each contract once, write the file, and check the code
 given a deployment that breaks off anywhere
 └── running it again should go on and deploy nothing twice
 given a deployment on file
 ├── another should be refused, unless the one to be replaced is named
+├── that who deployed has no right should be proved, from the contracts and from all they told
 └── a file that is not true should be noticed: no code, other code, other chain, other version, other facts
 """
 
@@ -24,6 +26,8 @@ from eth_abi import decode
 
 from medshare.chain import (
     Deployment,
+    LocalSigner,
+    NetworkProfile,
     OpenChain,
     check_deployment,
     load_network,
@@ -32,8 +36,11 @@ from medshare.chain import (
     verify_deployment,
 )
 from medshare.chain.artifacts import CONTRACTS, load_artifact
-from medshare.chain.deployments import ContractDeployment
+from medshare.chain.constructors import founding_members
+from medshare.chain.development import member_signer
+from medshare.chain.networks import DeploymentChoices, Faucet
 from medshare.chain.opening import genesis_signer
+from medshare.chain.signing import domains_of
 from medshare.errors import (
     ConfigurationError,
     DeploymentMismatchError,
@@ -42,7 +49,17 @@ from medshare.errors import (
     WrongChainError,
 )
 from medshare.hashing import keccak256
+from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import MAX_TIME
+from medshare.model.delegation import Circle
 from medshare.model.eip712 import Domain
+from medshare.model.emergency import EmergencyLimits
+from medshare.model.governed import AdmitMember, GovernedCall, RemoveMember, encode_call
+from medshare.model.ids import ZERO_ADDRESS
+from medshare.model.proposal import VotingRules
+from medshare.model.purpose import Purpose
+from medshare.model.request import DAY, Periods, RequestTerms, Split
+from medshare.model.typed_data import SignableRecover, SignedMessage, to_typed_data
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +77,7 @@ def _nonce(chain: OpenChain) -> int:
 def test_deploy__both_chains__every_fact_is_true(world: World) -> None:
     deployment = world.chain.deployment
     assert [contract.name for contract in deployment.contracts] == list(CONTRACTS)
-    assert len(verify_deployment(world.chain.client, deployment)) == len(CONTRACTS)
+    assert len(verify_deployment(world.chain.client, deployment)) == len(CONTRACTS) + 4
     for contract in deployment.contracts:
         artifact = load_artifact(contract.name)
         bare, _ = artifact.dissected(world.chain.client.code(contract.address))
@@ -69,41 +86,98 @@ def test_deploy__both_chains__every_fact_is_true(world: World) -> None:
     assert Deployment.load(world.chain.deployment_file, deployment.network) == deployment
 
 
-def test_deploy__nothing_chosen__the_deployer_accredits_and_the_limits_are_the_usual(embedded: OpenChain) -> None:
-    deployer, deployment = genesis_signer().address, embedded.deployment
-    accreditor, emergency = deployment.contract("SoleAccreditor"), deployment.contract("EmergencyAccess")
-    assert decode(["address"], accreditor.constructor_arguments) == (deployer.lower(),)
+def test_deploy__nothing_chosen__the_member_is_the_development_one_and_the_rest_is_the_usual(
+    embedded: OpenChain,
+) -> None:
+    deployment = embedded.deployment
+    consortium, registry, consents, emergency, requests = (deployment.contract(name) for name in CONTRACTS)
+    assert decode(["address[]", "uint8", "uint32"], consortium.constructor_arguments) == (
+        (member_signer().address.lower(),),
+        51,
+        7 * DAY,
+    )
+    assert decode(["address"], registry.constructor_arguments) == (consortium.address.lower(),)
+    assert consents.constructor_arguments == b""
     assert decode(["address", "address", "uint32", "uint32", "uint32"], emergency.constructor_arguments) == (
-        deployment.contract("ConsentRegistry").address.lower(),
-        accreditor.address.lower(),
+        consents.address.lower(),
+        consortium.address.lower(),
         4 * 3600,
         72 * 3600,
         16,
     )
-    for contract in deployment.contracts:
-        assert contract.constructor_arguments or contract.name in ("Directory", "RecordRegistry", "ConsentRegistry")
+    kinds = ["address", "address", "(uint16,uint16,bool)", "uint32", "uint32"]
+    assert decode(kinds, requests.constructor_arguments) == (
+        consortium.address.lower(),
+        consents.address.lower(),
+        (7_000, 2_000, True),
+        14 * DAY,
+        30 * DAY,
+    )
+
+
+MEMBERS = tuple(LocalSigner.generate().address for _ in range(3))
+
+
+def chosen(tmp_path: Path, **choices: str) -> NetworkProfile:
+    """Return the embedded network with choices of its own."""
+    networks = tmp_path / "networks.toml"
+    lines = [f"{key} = {value}" for key, value in choices.items()]
+    networks.write_text("\n".join(["[networks.embedded.deployment]", *lines]))
+    return load_network("embedded", networks)
 
 
 def test_deploy__chosen_in_the_profile__is_what_the_contracts_answer(tmp_path: Path) -> None:
-    networks = tmp_path / "networks.toml"
-    choices = {"accreditor": '"0x' + "11" * 20 + '"', "longest_episode": 60, "most_unreviewed": 3}
-    lines = [f"{key} = {value}" for key, value in choices.items()]
-    networks.write_text("\n".join(["[networks.embedded.deployment]", *lines]))
-    with open_chain(load_network("embedded", networks), tmp_path) as chain:
-        deployment = chain.ensure_deployed()
-        accreditor, emergency = deployment.contract("SoleAccreditor"), deployment.contract("EmergencyAccess")
+    profile = chosen(
+        tmp_path,
+        members=str(list(MEMBERS)),
+        quorum="67",
+        voting_period="3600",
+        patient_share="5000",
+        custodian_share="4000",
+        dispute_period="7200",
+        longest_episode="60",
+        most_unreviewed="3",
+    )
+    with open_chain(profile, tmp_path) as chain:
+        chain.ensure_deployed()
+        ledger, head = chain.ledger, chain.ledger.chain.head()
+        assert tuple(ledger.consortium.member_at(seat, block=head) for seat in (1, 2, 3)) == MEMBERS
+        assert ledger.consortium.voting_rules(block=head) == VotingRules(quorum=67, voting_period=3600)
+        assert ledger.escrow.split(2, block=head) == Split(patient=5_000, custodian=4_000)
+        assert ledger.escrow.periods(block=head) == Periods(dispute_period=7200, decision_period=30 * DAY)
+        assert ledger.emergencies.limits(block=head) == EmergencyLimits(longest_episode=60, most_unreviewed=3)
+        with pytest.raises(ConfigurationError, match="institutions of their own"):
+            chain.development_member()
 
-        def ask(contract: ContractDeployment, view: str) -> int:
-            data = load_artifact(contract.name).selectors[view]
-            return int.from_bytes(chain.client.call(contract.address, data), "big")
 
-        assert ask(accreditor, "accreditor()") == int("11" * 20, 16)
-        assert ask(emergency, "longestEpisode()") == 60
-        assert ask(emergency, "reviewPeriod()") == 72 * 3600
-        assert ask(emergency, "mostUnreviewed()") == 3
+def test_development_member__has_coins_and_accredits(embedded: OpenChain) -> None:
+    member, hospital = embedded.development_member(), LocalSigner.generate()
+    assert embedded.client.balance(member.address) > 0
+    embedded.ledger.accreditation.accredit(member, hospital.address, AccreditationKind.CUSTODIAN, MAX_TIME)
+    assert member.address != genesis_signer().address
 
 
-@pytest.mark.parametrize("name", ["SoleAccreditor", "EmergencyAccess"])
+def test_deploy__the_deployer_is_a_founding_member__is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    profile = chosen(tmp_path, members=str([MEMBERS[0], str(genesis_signer().address)]))
+    with open_chain(profile, tmp_path) as chain:
+        for act in (chain.ensure_deployed, lambda: plan_deployment(chain.client, genesis_signer().address)):
+            with pytest.raises(ConfigurationError, match="founding member"):
+                act()
+        assert _nonce(chain) == 0
+
+
+@pytest.mark.parametrize(
+    ("members", "said"), [((), "names no founding members"), ((member_signer().address,), "whose key everybody has")]
+)
+def test_deploy__a_real_network_without_members_of_its_own__is_refused(members: tuple, said: str) -> None:
+    profile = replace(load_network("anvil"), faucet=Faucet.NONE, deployment=DeploymentChoices(members=members))
+    with pytest.raises(ConfigurationError, match=said):
+        founding_members(profile, MEMBERS[0])
+    institutions = DeploymentChoices(members=MEMBERS)
+    assert founding_members(replace(profile, deployment=institutions), ZERO_ADDRESS) == MEMBERS
+
+
+@pytest.mark.parametrize("name", ["Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests"])
 def test_verify__other_constructor_arguments_than_the_file_says__is_noticed(embedded: OpenChain, name: str) -> None:
     deployment = embedded.deployment
     for place in range(0, len(deployment.contract(name).constructor_arguments), 32):
@@ -114,26 +188,142 @@ def test_verify__other_constructor_arguments_than_the_file_says__is_noticed(embe
             for each in deployment.contracts
         )
         with pytest.raises(DeploymentMismatchError, match="constructor arguments"):
-            check_deployment(embedded.client, replace(deployment, contracts=contracts))
+            verify_deployment(embedded.client, replace(deployment, contracts=contracts))
 
 
-def test_verify__emergency_asks_another_deployment_s_registry__is_noticed(embedded: OpenChain) -> None:
+@pytest.mark.parametrize(("name", "place"), [("Consortium", 4), ("RecordRegistry", 0), ("EmergencyAccess", 3)])
+def test_check__arguments_that_lie_in_code_or_seats__are_compared_each_time(
+    embedded: OpenChain, name: str, place: int
+) -> None:
+    deployment = embedded.deployment
+    lie = _flipped(deployment.contract(name).constructor_arguments, place * 32 + 31)
+    contracts = tuple(
+        replace(each, constructor_arguments=lie) if each.name == name else each for each in deployment.contracts
+    )
+    with pytest.raises(DeploymentMismatchError, match="constructor arguments"):
+        check_deployment(embedded.client, replace(deployment, contracts=contracts))
+
+
+def test_check__arguments_of_a_consortium_that_are_none__is_noticed(embedded: OpenChain) -> None:
+    with pytest.raises(DeploymentMismatchError, match="constructor arguments"):
+        check_deployment(embedded.client, _changed(embedded.deployment, constructor_arguments=b"\1"))
+
+
+@pytest.mark.parametrize("name", ["RecordRegistry", "EmergencyAccess", "AccessRequests"])
+def test_verify__asks_contracts_of_another_deployment__is_noticed(embedded: OpenChain, name: str) -> None:
     first = embedded.deployment
     second = embedded.deploy(genesis_signer(), replacing=first.deployment_id)
-    mixed = tuple(
-        first.contract("EmergencyAccess") if one.name == "EmergencyAccess" else one for one in second.contracts
-    )
+    mixed = tuple(first.contract(name) if one.name == name else one for one in second.contracts)
     with pytest.raises(DeploymentMismatchError, match="another deployment"):
         check_deployment(embedded.client, replace(second, contracts=mixed))
 
 
-def test_verify__directory_of_another_deployment__is_told_apart_by_its_domain(embedded: OpenChain) -> None:
+def test_verify__consortium_of_another_deployment__is_told_apart_by_its_domain(embedded: OpenChain) -> None:
     first = embedded.deployment
-    artifact = load_artifact("Directory")
-    found = artifact.dissected(embedded.client.code(first.contract("Directory").address))
-    domain = Domain.of("Directory", embedded.client.chain_id, first.contract("Directory").address)
+    artifact = load_artifact("Consortium")
+    found = artifact.dissected(embedded.client.code(first.contract("Consortium").address))
+    domain = Domain.of("Consortium", embedded.client.chain_id, first.contract("Consortium").address)
     assert found is not None
     assert sorted(found[1]) == sorted([embedded.client.chain_id.to_bytes(32, "big"), domain.separator])
+
+
+# ---------------------------------------------------------------------------------- the deployer's rights
+
+
+def test_verify__the_deployer__is_proved_to_have_no_right_line_by_line(embedded: OpenChain) -> None:
+    deployer = genesis_signer().address
+    lines = verify_deployment(embedded.client, embedded.deployment)[len(CONTRACTS) :]
+    assert [line.removeprefix(f"deployer {deployer}: ") for line in lines] == [
+        "no member of the consortium, and never was",
+        "accredited for nothing, and never was",
+        "in control of no other account, and never was",
+        "no credit, and never had any",
+    ]
+
+
+def _seated(chain: OpenChain) -> None:
+    _decided(chain, AdmitMember(member=genesis_signer().address))
+
+
+def _seated_once(chain: OpenChain) -> None:
+    _seated(chain)
+    call = RemoveMember(member=genesis_signer().address)
+    ledger, member = chain.ledger, chain.development_member()
+    number = ledger.consortium.propose(member, call, bytes(32)).proposal_id
+    ledger.consortium.vote(genesis_signer(), number)
+    ledger.consortium.execute(member, number, encode_call(call))
+
+
+def _accredited(chain: OpenChain) -> None:
+    member, deployer = chain.development_member(), genesis_signer().address
+    chain.ledger.accreditation.accredit(member, deployer, AccreditationKind.REVIEWER, MAX_TIME)
+
+
+def _accredited_once(chain: OpenChain) -> None:
+    _accredited(chain)
+    member, deployer = chain.development_member(), genesis_signer().address
+    chain.ledger.accreditation.accredit(member, deployer, AccreditationKind.REVIEWER, 0)
+
+
+def _credited(chain: OpenChain) -> None:
+    """He asked for something, and cancelled it: the deposit is his to withdraw. No right over others, but told."""
+    _accredited(chain)
+    ledger, deployer, head = chain.ledger, genesis_signer(), chain.ledger.chain.head()
+    terms = RequestTerms(
+        purposes=Purpose.HRESCH,
+        category=1,
+        grants=1,
+        deadline=head.time + DAY,
+        access_days=0,
+        reward=1,
+        document=b"\1" * 32,
+    )
+    member = chain.development_member()
+    ledger.accreditation.accredit(member, deployer.address, AccreditationKind.RESEARCHER, MAX_TIME)
+    ledger.requests.cancel(deployer, ledger.requests.open(deployer, terms).request_id)
+
+
+def _in_control(chain: OpenChain) -> None:
+    """A patient's guardians gave him the patient's control."""
+    patient, guardian, deployer = LocalSigner.generate(), LocalSigner.generate(), genesis_signer()
+    chain.fund(patient.address)
+    circle = Circle.of([guardian.address], 1, bytes(32))
+    authority = chain.ledger.authority
+    authority.name_guardians(patient, patient.address, circle.digest(patient.address), DAY)
+    now = chain.ledger.chain.head().time
+    message = SignableRecover(patient=patient.address, controller=deployer.address, attempt=1, deadline=now + DAY)
+    domain = domains_of(chain.deployment)["ConsentRegistry"]
+    signature = guardian.sign_typed_data(to_typed_data(message, domain))
+    approval = SignedMessage(message=message, domain=domain, signer=guardian.address, signature=signature)
+    authority.propose_recovery(patient, circle, [approval])
+    chain.node.warp(DAY)
+    authority.complete_recovery(patient, patient.address)
+
+
+def _decided(chain: OpenChain, call: GovernedCall) -> None:
+    member, consortium = chain.development_member(), chain.ledger.consortium
+    number = consortium.propose(member, call, bytes(32)).proposal_id
+    consortium.execute(member, number, encode_call(call))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (_seated, "no member"),
+        (_seated_once, "no member"),
+        (_accredited, "accredited for nothing"),
+        (_accredited_once, "accredited for nothing"),
+        (_credited, "accredited for nothing"),
+        (_in_control, "in control of no other"),
+    ],
+)
+def test_verify__the_deployer_has_or_had_a_right__is_noticed(
+    embedded: OpenChain, given: Callable[[OpenChain], None], said: str
+) -> None:
+    given(embedded)
+    with pytest.raises(DeploymentMismatchError, match=f"untrue of the deployer.*{said}"):
+        verify_deployment(embedded.client, embedded.deployment)
+    check_deployment(embedded.client, embedded.deployment)
 
 
 def test_dissected__one_word_of_an_immutable_differs__is_none() -> None:

@@ -24,6 +24,7 @@ from chain_world import World
 
 from medshare.chain.consent_registry import ConsentRegistryAdapter
 from medshare.errors import (
+    CustodianNotAccreditedError,
     EncryptionKeyIsZeroError,
     EncryptionKeyNotSetError,
     EncryptionKeyUnchangedError,
@@ -100,7 +101,7 @@ def test_encryption_key__refusals__are_typed(world: World) -> None:
 
 
 def test_record__registered_superseded_retracted__is_read_back(world: World) -> None:
-    custodian, patient, records = world.actor(), world.actor(), world.ledger.records
+    custodian, patient, records = world.custodian(), world.actor(), world.ledger.records
     registered = records.register(custodian, R1, patient.address)
     superseded = records.supersede(custodian, R2, R1)
     retracted = records.retract(custodian, R2, sha256(b"reason"))
@@ -115,7 +116,7 @@ def test_record__registered_superseded_retracted__is_read_back(world: World) -> 
 
 
 def test_record__refusals__are_typed(world: World) -> None:
-    custodian, patient, records = world.actor(), world.actor(), world.ledger.records
+    custodian, patient, records = world.custodian(), world.actor(), world.ledger.records
     with pytest.raises(UnknownRecordError) as caught:
         records.record(custodian.address, R1, block=world.ledger.chain.head())
     assert (caught.value.custodian, caught.value.record_id) == (custodian.address, R1)
@@ -132,6 +133,14 @@ def test_record__refusals__are_typed(world: World) -> None:
     with pytest.raises(RecordNotActiveError) as inactive:
         records.retract(custodian, R1, sha256(b"reason"))
     assert inactive.value.status == RecordStatus.RETRACTED
+
+
+def test_register__by_who_is_not_accredited__is_refused_and_his_own_is_not(world: World) -> None:
+    somebody, patient, records = world.actor(), world.actor(), world.ledger.records
+    with pytest.raises(CustodianNotAccreditedError) as refused:
+        records.register(somebody, R1, patient.address)
+    assert refused.value.custodian == somebody.address
+    records.register(somebody, R1, somebody.address)
 
 
 def test_grant__given_and_revoked__is_read_back(world: World) -> None:
@@ -197,13 +206,13 @@ def test_are_live__many__is_asked_in_one_call_and_in_order(world: World) -> None
 
 
 def test_intent__same_registration_twice__is_one_transaction(world: World) -> None:
-    custodian, patient, records = world.actor(), world.actor(), world.ledger.records
+    custodian, patient, records = world.custodian(), world.actor(), world.ledger.records
     first = records.register(custodian, R1, patient.address, intent="publish/one")
     assert records.register(custodian, R1, patient.address, intent="publish/one") == first
 
 
 def test_events__every_change__is_there_once_in_order_with_its_place(world: World) -> None:
-    patient, doctor, custodian, ledger = world.actor(), world.actor(), world.actor(), world.ledger
+    patient, doctor, custodian, ledger = world.actor(), world.actor(), world.custodian(), world.ledger
     request = _request(doctor.address)
     grant_id = derive_grant_id(patient.address, doctor.address, request.terms)
     receipts = [

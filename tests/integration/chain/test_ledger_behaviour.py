@@ -1,10 +1,12 @@
 """What the ports promise, asked of the double in memory and of the adapters on both chains alike.
 
+Members, votes, requests and money have files of their own beside this one.
+
 AuthorityLedger
 ├── delegates should be appointed, act within their scope, and be dismissed or resign
 ├── a recovery should move control after its delay, unless it is objected to
 └── reads at an earlier block should answer for that block
-EmergencyLedger, AccreditationLedger
+EmergencyLedger
 ├── an accredited clinician should break the glass; it should end by time, by word, or with his accreditation
 └── limits, standing, bar and reviews should be read back
 Relay
@@ -18,11 +20,10 @@ EventSource
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from behaviour_world import HOUR, Scene, scene_of
+from behaviour_world import HOUR, Scene
 
 from medshare.chain import LocalSigner
 from medshare.errors import (
@@ -41,7 +42,6 @@ from medshare.errors import (
     NotAccreditedError,
     NotAllowedToActError,
     NotRelayableError,
-    NotTheAccreditorError,
     RecoveryTooEarlyError,
     SignatureInvalidError,
     SignedOutdatedError,
@@ -66,18 +66,21 @@ from medshare.model.typed_data import (
     SignableSetBar,
     SignedMessage,
 )
-from medshare.ports import AccreditationLedger, AuthorityLedger, ConsentLedger, EmergencyLedger, Relay
+from medshare.ports import (
+    AccreditationLedger,
+    AuthorityLedger,
+    ConsentLedger,
+    ConsortiumLedger,
+    EmergencyLedger,
+    EscrowLedger,
+    Relay,
+    RequestLedger,
+)
 
 pytestmark = pytest.mark.integration
 
 TERMS, BUNDLE, DETAILS = TermsDigest(sha256(b"terms")), BundleId(sha256(b"bundle")), sha256(b"details")
 BOTH = Verbs.GRANT | Verbs.REVOKE
-
-
-@pytest.fixture(scope="module", params=["memory", "embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
-def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    with scene_of(request.param) as scene:
-        yield scene
 
 
 def appointment(scene: Scene, delegate: LocalSigner, **change) -> DelegationRequest:
@@ -112,8 +115,11 @@ def test_ports__all__are_what_is_asked_for(scene: Scene) -> None:
     authority: AuthorityLedger = scene.ledger.authority
     emergencies: EmergencyLedger = scene.ledger.emergencies
     accreditation: AccreditationLedger = scene.ledger.accreditation
+    consortium: ConsortiumLedger = scene.ledger.consortium
+    requests: RequestLedger = scene.ledger.requests
+    escrow: EscrowLedger = scene.ledger.escrow
     relay: Relay = scene.ledger.relay
-    assert all((consents, authority, emergencies, accreditation, relay))
+    assert all((consents, authority, emergencies, accreditation, consortium, requests, escrow, relay))
 
 
 # ---------------------------------------------------------------------------------------------- delegates
@@ -279,20 +285,12 @@ def test_guardians__changed__hold_after_the_old_delay(scene: Scene, circle: Circ
 
 @pytest.fixture
 def clinician(scene: Scene) -> LocalSigner:
-    clinician = scene.person()
-    scene.ledger.accreditation.accredit(
-        scene.accreditor, clinician.address, AccreditationKind.CLINICIAN, scene.now + 365 * DAY
-    )
-    return clinician
+    return scene.accredited(AccreditationKind.CLINICIAN)
 
 
 @pytest.fixture
 def reviewer(scene: Scene) -> LocalSigner:
-    reviewer = scene.person()
-    scene.ledger.accreditation.accredit(
-        scene.accreditor, reviewer.address, AccreditationKind.REVIEWER, scene.now + 365 * DAY
-    )
-    return reviewer
+    return scene.accredited(AccreditationKind.REVIEWER)
 
 
 def emergency(patient: LocalSigner, **change) -> EpisodeRequest:
@@ -303,20 +301,6 @@ def emergency(patient: LocalSigner, **change) -> EpisodeRequest:
         "duration": 2 * HOUR,
     }
     return EpisodeRequest(**{**usual, **change})
-
-
-def test_accredit__until_a_time_or_suspended__is_read_back(scene: Scene, clinician: LocalSigner) -> None:
-    accreditation, kind = scene.ledger.accreditation, AccreditationKind.CLINICIAN
-    block = scene.ledger.chain.head()
-    assert accreditation.accreditor(block=block) == scene.accreditor.address
-    assert accreditation.is_accredited(clinician.address, kind, block=block)
-    assert not accreditation.is_accredited(clinician.address, AccreditationKind.REVIEWER, block=block)
-    assert accreditation.accredited_until(clinician.address, kind, block=block) > block.time
-    suspended = accreditation.accredit(scene.accreditor, clinician.address, kind, 0)
-    assert accreditation.accredited_until(clinician.address, kind, block=suspended.block) == 0
-    assert not accreditation.is_accredited(clinician.address, kind, block=suspended.block)
-    with pytest.raises(NotTheAccreditorError):
-        accreditation.accredit(clinician, clinician.address, kind, scene.now + DAY)
 
 
 def test_episode__opened__is_live_until_it_is_over_and_read_back(scene: Scene, clinician: LocalSigner) -> None:
@@ -352,7 +336,7 @@ def test_episode__ended_by_either_side__is_over_at_once(scene: Scene, clinician:
 def test_episode__clinician_suspended__is_not_live(scene: Scene, clinician: LocalSigner) -> None:
     mary, emergencies = scene.person(), scene.ledger.emergencies
     opened = emergencies.break_glass(clinician, emergency(mary))
-    suspended = scene.ledger.accreditation.accredit(scene.accreditor, clinician.address, AccreditationKind.CLINICIAN, 0)
+    suspended = scene.ledger.accreditation.accredit(scene.member, clinician.address, AccreditationKind.CLINICIAN, 0)
     assert not emergencies.is_live(opened.episode_id, block=suspended.block)
     with pytest.raises(NotAccreditedError) as refused:
         emergencies.break_glass(clinician, emergency(scene.person()))
@@ -384,7 +368,7 @@ def test_limits__of_the_deployment__are_the_usual(scene: Scene) -> None:
     head = scene.ledger.chain.head()
     assert scene.ledger.emergencies.limits(block=head) == EmergencyLimits()
     with pytest.raises(UnknownEpisodeError):
-        scene.ledger.emergencies.episode(derive_episode_id(scene.accreditor.address, 7), block=head)
+        scene.ledger.emergencies.episode(derive_episode_id(scene.member.address, 7), block=head)
 
 
 # ------------------------------------------------------------------------------------------------- relay
@@ -535,7 +519,7 @@ def test_events__of_everything__rebuild_what_the_reads_say(
     ledger.emergencies.review(reviewer, opened.episode_id, Verdict.JUSTIFIED, DETAILS)
     ledger.relay(payer, [grant_of(scene, payer, doctor), grant_of(scene, doctor, mary)])
     head = ledger.chain.head()
-    replayed = LedgerModel(accreditor=scene.accreditor.address)
+    replayed = LedgerModel(consortium=ledger.consortium.address, escrow=ledger.requests.address)
     told = list(ledger.chain.events(ledger.chain.first_block, head.number))
     for event in told:
         replayed.apply(event)

@@ -246,12 +246,14 @@ def test_relay__bar__is_set_and_lifted(office, poor) -> None:
 
 def test_relay__episode__is_ended_by_a_patient_without_coins(poor, tmp_path) -> None:
     with open_chain(load_network("embedded"), tmp_path) as chain:
-        accreditor = LocalSigner.generate()
-        chain.fund(accreditor.address)
-        chain.deploy(accreditor)
+        deployer = LocalSigner.generate()
+        chain.fund(deployer.address)
+        chain.deploy(deployer)
         office = Office(World(chain), tmp_path / "relay")
         mary, doctor, emergencies = poor(), office.world.actor(), office.ledger.emergencies
-        office.ledger.accreditation.accredit(accreditor, doctor.address, AccreditationKind.CLINICIAN, MAX_TIME)
+        office.ledger.accreditation.accredit(
+            chain.development_member(), doctor.address, AccreditationKind.CLINICIAN, MAX_TIME
+        )
         request = EpisodeRequest(
             patient=mary.address, reason=EmergencyReason.UNCONSCIOUS, details=REASON, duration=3_600
         )

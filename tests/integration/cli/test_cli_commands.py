@@ -155,7 +155,6 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             "file",
         },
     ),
-    "emergency accredit": (["doctor", "--kind", "clinician", "--until", "30d"], {"who", "kind", "until", "block"}),
     "emergency serve": (["--as", "hospital", "--once"], set()),
     "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
     "emergency list": ([], set()),

@@ -25,10 +25,12 @@ import pytest
 from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind, NetworkProfile, load_network, load_networks
 from medshare.errors import ConfigurationError, UnknownNetworkError
 from medshare.model.emergency import EmergencyLimits
+from medshare.model.proposal import VotingRules
+from medshare.model.request import DAY, Periods, Split
 
 pytestmark = pytest.mark.unit
 
-ACCREDITOR = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+MEMBER = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
 SECRET = "canary-5a1e"
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "deploying.md"
 
@@ -54,6 +56,7 @@ def test_guide__lists_every_key_with_its_default() -> None:
     keys = {each.name for kind in (NetworkProfile, DeploymentChoices) for each in fields(kind)}
     assert set(listed) == keys - {"name", "deployment"}
     del optional["deployment"]
+    optional["members"] = list(optional["members"])
     assert {key: tomllib.loads(f"value = {listed[key].strip('`')}")["value"] for key in optional} == optional
 
 
@@ -111,8 +114,17 @@ def test_load_networks__file__adds_and_overrides(tmp_path: Path) -> None:
         ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nlongest_episode = true', "longest_episode"),
         ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nreview_period = 0', "review_period"),
         ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmost_unreviewed = 257', "most_unreviewed"),
-        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\naccreditor = "me"', "accreditor"),
-        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\naccreditor = 5', "accreditor"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmembers = ["me"]', "members"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmembers = 5', "members"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmembers = [5]', "members"),
+        (f'kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmembers = ["{MEMBER}", "{MEMBER}"]', "members"),
+        (f'kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nmembers = ["0x{"0" * 40}"]', "members"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nquorum = 50', "quorum"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\nvoting_period = 3599', "voting_period"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\npatient_share = 10001', "patient_share"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\npatient_share = 8001', "custodian_share"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\ndispute_period = 0', "dispute_period"),
+        ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\ndecision_period = 7776001', "decision_period"),
     ],
 )
 def test_load_networks__field_that_cannot_be__is_named(tmp_path: Path, lines: str, said: str) -> None:
@@ -121,11 +133,14 @@ def test_load_networks__field_that_cannot_be__is_named(tmp_path: Path, lines: st
 
 
 def test_load_networks__what_a_deployment_is_made_with__is_read_or_the_usual(tmp_path: Path) -> None:
-    lines = f'[networks.anvil.deployment]\naccreditor = "{ACCREDITOR.lower()}"\nreview_period = 7200\n'
+    lines = f'[networks.anvil.deployment]\nmembers = ["{MEMBER.lower()}"]\nreview_period = 7200\nquorum = 67\n'
     chosen = load_networks(_file(tmp_path, lines))["anvil"].deployment
-    assert (chosen.accreditor, chosen.longest_episode, chosen.review_period) == (ACCREDITOR, 4 * 3600, 7200)
+    assert (chosen.members, chosen.longest_episode, chosen.review_period) == ((MEMBER,), 4 * 3600, 7200)
+    assert chosen.voting_rules == VotingRules(quorum=67, voting_period=7 * DAY)
+    assert chosen.split == Split(patient=7_000, custodian=2_000)
+    assert chosen.periods == Periods(dispute_period=14 * DAY, decision_period=30 * DAY)
     assert chosen.limits == EmergencyLimits(longest_episode=4 * 3600, review_period=7200, most_unreviewed=16)
-    assert load_network("anvil").deployment.accreditor is None
+    assert load_network("anvil").deployment.members == ()
 
 
 @pytest.mark.parametrize("text", ["[networks", "[servers.a]\nx = 1", "networks = 5", "[networks]\nmine = 5", "\udc80"])

@@ -131,7 +131,9 @@ REQUEST = EpisodeRequest(patient=MARY, reason=EmergencyReason.UNCONSCIOUS, detai
 def opened(number: int, **change: str) -> dict[str, Any]:
     topics = [topic_of("EmergencyAccess", "GlassBroken"), bytes(32), bytes(32)]
     topics.append(derive_episode_id(PAYER, number).to_bytes(32, "big"))
-    return {"transactionHash": hexed(RECEIPT.tx_hash), "topics": [hexed(topic) for topic in topics]} | change
+    words = encode(["uint8", "bytes32", "uint32"], [1, bytes(32), 9])
+    log = {"transactionHash": hexed(RECEIPT.tx_hash), "logIndex": "0x0", "data": hexed(words)}
+    return log | {"topics": [hexed(topic) for topic in topics]} | change
 
 
 def break_glass(*logs: dict[str, Any]):
@@ -144,7 +146,9 @@ def test_break_glass__among_others_in_its_block__is_the_one_of_its_transaction()
     assert (found.episode_id, found.receipt) == (derive_episode_id(PAYER, 5), RECEIPT)
 
 
-@pytest.mark.parametrize("logs", [(), (opened(4, transactionHash=hexed(bytes(32))),), (opened(4) | {"topics": []},)])
+@pytest.mark.parametrize(
+    "logs", [(), (opened(4, transactionHash=hexed(bytes(32))),), (opened(4) | {"topics": []},), (opened(4, data="0x"),)]
+)
 def test_break_glass__node_shows_no_event_of_it__is_no_answer(logs: tuple) -> None:
     with pytest.raises(LedgerUnavailableError):
         break_glass(*logs)

@@ -60,6 +60,8 @@ def test_exceptions__all__stand_for_an_error_of_a_contract() -> None:
 def test_field_name__id_of_a_token__is_not_just_id() -> None:
     assert field_name({"name": "id", "internalType": "GrantId"}) == "grant_id"
     assert field_name({"name": "id", "internalType": "EpisodeId"}) == "episode_id"
+    assert field_name({"name": "id", "internalType": "RequestId"}) == "request_id"
+    assert field_name({"name": "id", "internalType": "ProposalId"}) == "proposal_id"
     assert field_name({"name": "notBefore", "internalType": "uint32"}) == "not_before"
 
 

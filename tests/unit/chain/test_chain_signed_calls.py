@@ -118,7 +118,7 @@ def test_encode_signed__a_guardians_approval__is_not_relayable(drawn: tuple[Sign
 
 @given(st.lists(st.binary(max_size=100), max_size=5))
 def test_encode_batch__any_calls__is_what_eth_abi_says(calls: list[bytes]) -> None:
-    assert encode_batch("Directory", calls)[4:] == encode(["bytes[]"], [calls])
+    assert encode_batch("Consortium", calls)[4:] == encode(["bytes[]"], [calls])
 
 
 @given(

@@ -117,7 +117,7 @@ def test_domains_of__deployment__are_those_that_take_signatures() -> None:
     places = {
         name: address(f"0x{number:040x}")
         for number, name in enumerate(
-            ("Directory", "RecordRegistry", "ConsentRegistry", "SoleAccreditor", "EmergencyAccess"), 1
+            ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests"), 1
         )
     }
     contracts = [SimpleNamespace(name=name, address=place) for name, place in places.items()]

@@ -1,7 +1,7 @@
 """One tree of errors, drawn where it is written.
 
 given every error that medshare has
-├─ when the tree is read at the head of errors.py, it is the classes' own tree, whole
+├─ when the tree is read at the head of medshare.errors, it is the classes' own tree, whole
 ├─ when an error is printed, pickled or raised through a process, it keeps message, hint and values
 └─ when a contract has an error, exactly one class stands for it
 """

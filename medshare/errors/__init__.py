@@ -1,0 +1,344 @@
+"""Every error medshare raises, in one tree.
+
+::
+
+    MedshareError
+    ├─ ConfigurationError
+    │  ├─ HomeNotFoundError
+    │  ├─ UnknownNetworkError · WrongChainError · DeploymentNotFoundError · DeploymentMismatchError
+    │  └─ UnknownIdentityError · IdentityExistsError
+    ├─ InvalidInputError            (also ValueError)
+    ├─ KeyFileError
+    │  └─ WrongPassphraseError
+    ├─ EnvelopeError
+    │  ├─ MalformedEnvelopeError · UnsupportedVersionError
+    │  ├─ NotARecipientError · AuthenticationError
+    │  └─ KeyCommitmentError
+    ├─ StoreError
+    │  ├─ BlobNotFoundError · BlobMismatchError · MalformedBlobError · BlobTooLargeError
+    │  └─ StoreUnavailableError · StoreFullError
+    ├─ SigningError
+    │  ├─ WrongDomainError · DeadlineTooFarError
+    │  └─ SignerUnavailableError · SigningRefusedError · SignatureMismatchError
+    ├─ RelayError
+    │  └─ NotRelayableError · RateLimitedError
+    ├─ LedgerError
+    │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
+    │  └─ RejectedError             one subclass for each error of each contract
+    ├─ AccessDeniedError            .decision says why
+    └─ IntegrityError               chain, manifest and store disagree
+
+A message never holds a key, a passphrase, plaintext, or the name of a plaintext file. ``hint`` says what to do next.
+"""
+
+from medshare.errors.base import (
+    InvalidInputError,
+    MedshareError,
+)
+from medshare.errors.configuration import (
+    ConfigurationError,
+    DeploymentMismatchError,
+    DeploymentNotFoundError,
+    HomeNotFoundError,
+    IdentityExistsError,
+    UnknownIdentityError,
+    UnknownNetworkError,
+    WrongChainError,
+)
+from medshare.errors.decisions import (
+    AccessDeniedError,
+    IntegrityError,
+)
+from medshare.errors.envelope import (
+    AuthenticationError,
+    EnvelopeError,
+    KeyCommitmentError,
+    KeyFileError,
+    MalformedEnvelopeError,
+    NotARecipientError,
+    UnsupportedVersionError,
+    WrongPassphraseError,
+)
+from medshare.errors.ledger import (
+    InsufficientFundsError,
+    LedgerBusyError,
+    LedgerError,
+    LedgerUnavailableError,
+    RejectedError,
+    TransactionFailedError,
+)
+from medshare.errors.rejections.authority import (
+    AuthorityExhaustedError,
+    BeyondDelegationError,
+    CircleInvalidError,
+    ControllerInvalidError,
+    DelayOutOfRangeError,
+    DelegateInvalidError,
+    DelegationPeriodEmptyError,
+    DelegationScopeError,
+    GuardiansTooFewError,
+    MandateEndedError,
+    NoRecoveryError,
+    NotAllowedToActError,
+    RecoveryTooEarlyError,
+)
+from medshare.errors.rejections.consents import (
+    GranteeIsPatientError,
+    GranteeIsZeroError,
+    GrantExhaustedError,
+    GrantIdTakenError,
+    PatientExhaustedError,
+    PeriodEmptyError,
+    PurposesEmptyError,
+    TokenLengthMismatchError,
+    TokenNotTransferableError,
+    UnknownGrantError,
+)
+from medshare.errors.rejections.consortium import (
+    CallMismatchError,
+    NotByVoteError,
+    ProposalExecutedError,
+    ProposalExpiredError,
+    QuorumMissingError,
+    RulesOutOfRangeError,
+    TargetNotGovernedError,
+    UnknownProposalError,
+    VotedAlreadyError,
+    WithoutMembersError,
+)
+from medshare.errors.rejections.directory import (
+    AccreditationInvalidError,
+    AccreditedByAnotherError,
+    EncryptionKeyIsZeroError,
+    EncryptionKeyNotSetError,
+    EncryptionKeyUnchangedError,
+    LastMemberError,
+    MemberInvalidError,
+    NotAMemberError,
+    SeatsExhaustedError,
+    SuspendedByVoteError,
+    SuspensionInvalidError,
+)
+from medshare.errors.rejections.emergencies import (
+    AlreadyReviewedError,
+    BreakGlassBarredError,
+    EmergencyReasonUnknownError,
+    EpisodeDurationError,
+    EpisodeNotAllowedError,
+    EpisodeOpenError,
+    EpisodeOverError,
+    EpisodePatientInvalidError,
+    NotAccreditedError,
+    ReviewOverdueError,
+    TooManyUnreviewedError,
+    UnknownEpisodeError,
+    VerdictMissingError,
+)
+from medshare.errors.rejections.escrow import (
+    AmountMismatchError,
+    EscrowNotByVoteError,
+    NothingToWithdrawError,
+    RecipientInvalidError,
+    SplitInvalidError,
+    TokenNotAllowedError,
+    WithdrawalNotAllowedError,
+)
+from medshare.errors.rejections.libraries import (
+    CallFailedError,
+    ContractBalanceError,
+    NothingToCallError,
+    ReentrantCallError,
+    TokenFailedError,
+)
+from medshare.errors.rejections.records import (
+    CustodianNotAccreditedError,
+    PatientIsZeroError,
+    RecordExistsError,
+    RecordIdIsZeroError,
+    RecordNotActiveError,
+    UnknownRecordError,
+    VersionsExhaustedError,
+)
+from medshare.errors.rejections.requests import (
+    GrantNotLiveError,
+    GrantUnfitError,
+    NothingToReturnError,
+    NotInvitedError,
+    PeriodsOutOfRangeError,
+    RequestCategoryUnknownError,
+    RequestDeadlinePassedError,
+    RequestNotAccreditedError,
+    RequestNotAllowedError,
+    RequestNotOpenError,
+    RequestTermsInvalidError,
+    RequestTooEarlyError,
+    RequestUsedUpError,
+    ReservationNotError,
+    ReservedAlreadyError,
+    UnknownRequestError,
+)
+from medshare.errors.rejections.signed import (
+    DeadlinePassedError,
+    SignatureInvalidError,
+    SignedOutdatedError,
+)
+from medshare.errors.signing import (
+    DeadlineTooFarError,
+    NotRelayableError,
+    RateLimitedError,
+    RelayError,
+    SignatureMismatchError,
+    SignerUnavailableError,
+    SigningError,
+    SigningRefusedError,
+    WrongDomainError,
+)
+from medshare.errors.store import (
+    BlobMismatchError,
+    BlobNotFoundError,
+    BlobTooLargeError,
+    MalformedBlobError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+
+__all__ = [
+    "AccessDeniedError",
+    "AccreditationInvalidError",
+    "AccreditedByAnotherError",
+    "AlreadyReviewedError",
+    "AmountMismatchError",
+    "AuthenticationError",
+    "AuthorityExhaustedError",
+    "BeyondDelegationError",
+    "BlobMismatchError",
+    "BlobNotFoundError",
+    "BlobTooLargeError",
+    "BreakGlassBarredError",
+    "CallFailedError",
+    "CallMismatchError",
+    "CircleInvalidError",
+    "ConfigurationError",
+    "ContractBalanceError",
+    "ControllerInvalidError",
+    "CustodianNotAccreditedError",
+    "DeadlinePassedError",
+    "DeadlineTooFarError",
+    "DelayOutOfRangeError",
+    "DelegateInvalidError",
+    "DelegationPeriodEmptyError",
+    "DelegationScopeError",
+    "DeploymentMismatchError",
+    "DeploymentNotFoundError",
+    "EmergencyReasonUnknownError",
+    "EncryptionKeyIsZeroError",
+    "EncryptionKeyNotSetError",
+    "EncryptionKeyUnchangedError",
+    "EnvelopeError",
+    "EpisodeDurationError",
+    "EpisodeNotAllowedError",
+    "EpisodeOpenError",
+    "EpisodeOverError",
+    "EpisodePatientInvalidError",
+    "EscrowNotByVoteError",
+    "GrantExhaustedError",
+    "GrantIdTakenError",
+    "GrantNotLiveError",
+    "GrantUnfitError",
+    "GranteeIsPatientError",
+    "GranteeIsZeroError",
+    "GuardiansTooFewError",
+    "HomeNotFoundError",
+    "IdentityExistsError",
+    "InsufficientFundsError",
+    "IntegrityError",
+    "InvalidInputError",
+    "KeyCommitmentError",
+    "KeyFileError",
+    "LastMemberError",
+    "LedgerBusyError",
+    "LedgerError",
+    "LedgerUnavailableError",
+    "MalformedBlobError",
+    "MalformedEnvelopeError",
+    "MandateEndedError",
+    "MedshareError",
+    "MemberInvalidError",
+    "NoRecoveryError",
+    "NotAMemberError",
+    "NotARecipientError",
+    "NotAccreditedError",
+    "NotAllowedToActError",
+    "NotByVoteError",
+    "NotInvitedError",
+    "NotRelayableError",
+    "NothingToCallError",
+    "NothingToReturnError",
+    "NothingToWithdrawError",
+    "PatientExhaustedError",
+    "PatientIsZeroError",
+    "PeriodEmptyError",
+    "PeriodsOutOfRangeError",
+    "ProposalExecutedError",
+    "ProposalExpiredError",
+    "PurposesEmptyError",
+    "QuorumMissingError",
+    "RateLimitedError",
+    "RecipientInvalidError",
+    "RecordExistsError",
+    "RecordIdIsZeroError",
+    "RecordNotActiveError",
+    "RecoveryTooEarlyError",
+    "ReentrantCallError",
+    "RejectedError",
+    "RelayError",
+    "RequestCategoryUnknownError",
+    "RequestDeadlinePassedError",
+    "RequestNotAccreditedError",
+    "RequestNotAllowedError",
+    "RequestNotOpenError",
+    "RequestTermsInvalidError",
+    "RequestTooEarlyError",
+    "RequestUsedUpError",
+    "ReservationNotError",
+    "ReservedAlreadyError",
+    "ReviewOverdueError",
+    "RulesOutOfRangeError",
+    "SeatsExhaustedError",
+    "SignatureInvalidError",
+    "SignatureMismatchError",
+    "SignedOutdatedError",
+    "SignerUnavailableError",
+    "SigningError",
+    "SigningRefusedError",
+    "SplitInvalidError",
+    "StoreError",
+    "StoreFullError",
+    "StoreUnavailableError",
+    "SuspendedByVoteError",
+    "SuspensionInvalidError",
+    "TargetNotGovernedError",
+    "TokenFailedError",
+    "TokenLengthMismatchError",
+    "TokenNotAllowedError",
+    "TokenNotTransferableError",
+    "TooManyUnreviewedError",
+    "TransactionFailedError",
+    "UnknownEpisodeError",
+    "UnknownGrantError",
+    "UnknownIdentityError",
+    "UnknownNetworkError",
+    "UnknownProposalError",
+    "UnknownRecordError",
+    "UnknownRequestError",
+    "UnsupportedVersionError",
+    "VerdictMissingError",
+    "VersionsExhaustedError",
+    "VotedAlreadyError",
+    "WithdrawalNotAllowedError",
+    "WithoutMembersError",
+    "WrongChainError",
+    "WrongDomainError",
+    "WrongPassphraseError",
+]

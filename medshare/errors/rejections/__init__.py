@@ -1,0 +1,1 @@
+"""What contracts refused: one class for each of their errors, one file for each contract or part of one."""
