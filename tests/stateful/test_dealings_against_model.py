@@ -440,7 +440,7 @@ class DealingsAgainstModel(Dealings):
         ),
     )
     def accept(self, data, custodian, content, by, before, sender, fault):
-        """A patient's word, sent by anybody; perhaps sent to the ConsentRegistry before, or granted by himself."""
+        """A patient's word, sent by anybody; perhaps it was sent to the ConsentRegistry before."""
         request_id, patient = data.draw(st.sampled_from(self.acceptable()))
         control = self.model.controller_of(patient)
         signer = PARENT if by == "mother" and patient == ANNA else control.controller
