@@ -63,6 +63,8 @@ class Dataset:
     """How many grants to the reader are in which state for the purposes."""
     refused: list[dict[str, str]] = field(default_factory=list)
     """What did not come this time, and why."""
+    checked_at: str | None = None
+    """When it was written."""
     block: int = 0
     """As of which block of the chain."""
     newest: dict[Address, dict[RecordId, RecordId]] = field(default_factory=dict)
@@ -215,6 +217,7 @@ class Dataset:
         """Write dataset.json, whole or not at all."""
         for record_id, record in self.records.items():
             record["present"] = (self.folder / record_id).is_file()
+        self.checked_at = moment(int(time.time()))
         write_whole(self.folder / "dataset.json", json.dumps(self.document(), indent=2).encode(), replace=True)
 
     def document(self) -> dict[str, Any]:
@@ -223,7 +226,7 @@ class Dataset:
             "version": VERSION,
             **self.about,
             **self.more,
-            "checked_at": moment(int(time.time())),
+            "checked_at": self.checked_at,
             "block": self.block,
             "grants": dict(self.grants),
             "records": list(self.records.values()),
