@@ -2,10 +2,12 @@
 
 Prints what it would take and who shall govern, asks, deploys, checks the code that lies there, and writes
 HOME/deployments/NETWORK.json. Who deploys ends without any right, and must be no founding member. Broken off, run it
-again with the same account: it goes on, and deploys nothing twice.
+again with the same account: it goes on, and deploys nothing twice. Where a deployment is on file, --update keeps what
+has not changed since and puts a new version of the rest in its place; --replace makes all of it anew, and empty.
 
     python scripts/deploy.py --network NAME --dry-run --from 0x...
     python scripts/deploy.py --network NAME --keystore HOME/identities/deployer/account.json
+    python scripts/deploy.py --network NAME --keystore HOME/identities/deployer/account.json --update ID
 
 Exit codes, as everywhere in medshare (docs/errors.md): 0 done, 1 not done, 2 wrong usage, 3 wrong passphrase,
 4 no such network, 5 the chain or the code is another, 6 try again, 130 stopped. The message says why and what to do.

@@ -29,7 +29,7 @@ def list_(app: App) -> None:
                 "name": profile.name,
                 "kind": profile.kind.value,
                 "chain_id": profile.chain_id,
-                "node": profile.endpoint,
+                "node": ", ".join(profile.endpoints),
                 "in_use": profile.name == settings.network,
             }
             for profile in profiles.values()

@@ -61,11 +61,16 @@ def _go_back(chain: OpenChain, depth: int = 1) -> None:
     chain.client.request("anvil_reorg", depth, [])
 
 
-def test_send__block_dropped_after_it_counted__same_intent_sends_the_same_bytes_once(chain: OpenChain) -> None:
+@pytest.mark.parametrize("depth", [1, 3, 7])
+def test_send__block_dropped_after_it_counted__same_intent_sends_the_same_bytes_once(
+    chain: OpenChain, depth: int
+) -> None:
     signer = _funded(chain)
     before = chain.client.balance(SOMEBODY)
     first = chain.sender.send(signer, to=SOMEBODY, value=7, intent="gift")
-    _go_back(chain)
+    for _ in range(depth - 1):
+        chain.client.request("anvil_mine", "0x1")
+    _go_back(chain, depth)
     assert chain.client.balance(SOMEBODY) == before
     again = chain.sender.send(signer, to=SOMEBODY, value=7, intent="gift")
     assert again.tx_hash == first.tx_hash
