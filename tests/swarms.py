@@ -13,7 +13,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nodes import _die_with_parent, _stop, require
+from nodes import _stop, require
 
 from medshare.content import Cid
+from medshare.network.processes import dying_with_parent
 
 _START_SECONDS = 120.0
 _SEEN_SECONDS = 60.0
@@ -148,7 +148,7 @@ class SwarmNode:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=dying_with_parent(),
             )
 
     def wait_until_ready(self) -> None:
