@@ -101,6 +101,7 @@ TARGETS = {
     "grantSigned, first": Target(50_926, 60_500, "Permit2 57,454; EAS 255,600"),
     "grantSigned, again": Target(33_862, 41_500, "Permit2 40,378"),
     "grant, one of 100 in a batch": Target(25_615, 32_000, "Permit2 30,700 at 10; EAS 188,000"),
+    # The design's 54,000 was set before an accreditation was asked, and is missed: docs/adr/0017.
     "register": Target(47_481, 56_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
     "register, one's own": Target(47_481, 54_000, "119,000; EAS 245,000; IPEHR 3,168,824"),
     "accept, open call": Target(76_600, 110_000, "Ocean escrow 350,000"),
