@@ -364,7 +364,7 @@ class SignedWalk(RuleBasedStateMachine):
         one_by_one = self.words()
         self.evm.revert(mark)
 
-        calls = [self.registry._data(signed.arguments[0], signed.arguments[1:]) for signed in several]
+        calls = [self.registry.data(*signed.arguments) for signed in several]
         assert list(self.registry.ask(self.now, "batch", calls)) == outcomes
         logs = self.registry.do(sender, self.now, "batch", calls)
 
