@@ -238,7 +238,12 @@ A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),
 }  # they need member files, or nodes: test_cli_network.py, test_consortium_network.py
-ELSEWHERE = {*IN_A_STORY, *A_NETWORK, "demo"}  # takes seconds: test_demo.py
+SEVERAL_NODES = {
+    "storage status",
+    "storage repair",
+    "storage unpin",
+}  # they need institutions' nodes: test_replication_faults.py, e2e/test_replication.py
+ELSEWHERE = {*IN_A_STORY, *A_NETWORK, *SEVERAL_NODES, "demo"}  # takes seconds: test_demo.py
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -121,12 +122,14 @@ def test_local_network__not_there__says_how_to_make_one(
     assert "network up" in said["hint"]
 
 
-def test_local_network__stands_still__says_so(told: Callable[..., Any], tmp_path: Path) -> None:
-    make_local(tmp_path, validators=1, storage=1)
-    assert [row["state"] for row in told("status", "--in", str(tmp_path))] == ["stopped"] * 2
-    assert "does not run" in told("start", "validator-1", "--in", str(tmp_path), code=1)["message"]
-    assert "has no node" in told("stop", "validator-7", "--in", str(tmp_path), code=2)["message"]
-    assert not told("down", "--in", str(tmp_path))["was_running"]
+def test_local_network__stands_still__says_so(told: Callable[..., Any]) -> None:
+    # Not below tmp_path: what tests are called makes its path too long for a socket.
+    with TemporaryDirectory(prefix="network-") as folder:
+        make_local(Path(folder), validators=1, storage=1)
+        assert [row["state"] for row in told("status", "--in", folder)] == ["stopped"] * 2
+        assert "does not run" in told("start", "validator-1", "--in", folder, code=1)["message"]
+        assert "has no node" in told("stop", "validator-7", "--in", folder, code=2)["message"]
+        assert not told("down", "--in", folder)["was_running"]
 
 
 def test_up__hosts_elsewhere__is_refused(told: Callable[..., Any], members_file: Path, tmp_path: Path) -> None:
