@@ -142,9 +142,9 @@ def accredit_in(home: Path, account: str, kind: AccreditationKind, until: int = 
         accredit(session, account, kind, until)
 
 
-def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE) -> Actor:
-    """Write the files of an identity, locked with little work."""
-    actor = Actor(signer=LocalSigner.generate(), identity=Identity.generate())
+def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE, *, signer: LocalSigner | None = None) -> Actor:
+    """Write the files of an identity, locked with little work; its account is a new one, unless it is known."""
+    actor = Actor(signer=signer or LocalSigner.generate(), identity=Identity.generate())
     folder = private_folder(home / "identities" / name)
     actor.signer.save_keystore(folder / ACCOUNT_FILE, passphrase, work=LITTLE_WORK)
     actor.identity.save(folder / SECRET_FILE, passphrase)

@@ -258,6 +258,8 @@ class TransactionSender:
         for attempt in range(_SEND_ATTEMPTS):
             if attempt:
                 self._sleep(0.1 * 2**attempt)
+            if attempt or not fresh:
+                logger.info("0x%s is sent again", entry.tx_hash.hex())
             try:
                 self._client.send_raw(entry.raw)
             except NodeError as refusal:
