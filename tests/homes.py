@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -97,11 +98,18 @@ class Answer:
 
 
 class CommandLine:
-    """Runs ``medshare`` in this process, in one home."""
+    """Runs ``medshare`` in this process, in one home.
 
-    def __init__(self, home: Home, captured: pytest.CaptureFixture[bytes]) -> None:
+    Args:
+        home: the home.
+        captured: what catches what is printed.
+        warnings: what a command that ends well may warn of; default: of nothing.
+    """
+
+    def __init__(self, home: Home, captured: pytest.CaptureFixture[bytes], warnings: str = "(?!)") -> None:
         self.home = home
         self._captured = captured
+        self._warnings = warnings
 
     def __call__(self, *words: object, home: Home | None = None, passphrase: bool = True) -> Answer:
         options = (home or self.home).options
@@ -117,7 +125,9 @@ class CommandLine:
     def json(self, *words: object, home: Home | None = None) -> Any:
         """Run a command that must end well; return what it says as JSON."""
         answer = self("--json", *words, home=home)
-        assert (answer.code, answer.err) == (0, ""), answer
+        assert answer.code == 0, answer
+        for line in answer.err.splitlines():
+            assert re.search(self._warnings, json.loads(line)["warning"]), answer
         return answer.json
 
     def accredit(self, who: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:

@@ -108,11 +108,13 @@ class Place:
     members: tuple[str, ...] = INSTITUTIONS
     at_once: int = 1
     """How many act at the same time, where the chain is shared."""
+    warnings: str = "(?!)"
+    """What commands may warn of."""
     records: dict[str, str] = field(default_factory=dict)
     """The laboratory record of each patient."""
 
     def __post_init__(self) -> None:
-        self.cli = CommandLine(self.home, self.captured)
+        self.cli = CommandLine(self.home, self.captured, self.warnings)
 
     def run(self, script: Any, *words: object, code: int = 0) -> str:
         """Run a script; return what it prints."""
