@@ -126,9 +126,13 @@ class CommandLine:
         """Run a command that must end well; return what it says as JSON."""
         answer = self("--json", *words, home=home)
         assert answer.code == 0, answer
-        for line in answer.err.splitlines():
-            assert re.search(self._warnings, json.loads(line)["warning"]), answer
+        self.check_warnings(answer.err)
         return answer.json
+
+    def check_warnings(self, said: str) -> None:
+        """Check that nothing was said on standard error but the warnings that there may be."""
+        for line in said.splitlines():
+            assert re.search(self._warnings, json.loads(line)["warning"]), said
 
     def accredit(self, who: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:
         """Have the founding member of the home's chain accredit somebody; 0 withdraws it."""

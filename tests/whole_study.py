@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,10 +27,12 @@ import pytest
 import request_access
 import study_report
 from homes import PASSPHRASE, CommandLine, Home, make_identity
+from side_by_side import run_together
 from studies import write_study
 
 from medshare import connect
 from medshare.chain import LocalSigner
+from medshare.cli import main
 from medshare.files import private_folder
 from medshare.model.ids import Address
 from medshare.model.record import Category
@@ -42,7 +45,6 @@ INSTITUTIONS = ("north", "south", "west")
 HOSPITALS = ("north_hospital", "south_hospital", "west_hospital")
 OTHERS = ("researcher", "committee", "relief")
 REWARD = 1_000_003
-PAID = ("--paid-by", "relief", "--yes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,8 @@ class Place:
     members: tuple[str, ...] = INSTITUTIONS
     at_once: int = 1
     """How many act at the same time, where the chain is shared."""
+    paid: tuple[str, ...] = ("--paid-by", "relief")
+    """By what options somebody without coins does something; nothing where it costs nothing."""
     warnings: str = "(?!)"
     """What commands may warn of."""
     records: dict[str, str] = field(default_factory=dict)
@@ -127,8 +131,28 @@ class Place:
     def json(self, script: Any, *words: object, code: int = 0) -> Any:
         return json.loads(self.run(script, *words, "--json", code=code))
 
+    def together(self, *commands: Sequence[object]) -> list[Any]:
+        """Run commands of ``medshare`` or scripts, at the same time where that can be; return the JSON of each."""
+        if self.at_once == 1:
+            return [
+                self.cli.json(*command) if isinstance(command[0], str) else self.json(*command) for command in commands
+            ]
+        found = []
+        for command, ended in zip(commands, run_together([*map(self._program, commands)]), strict=True):
+            assert ended.code == 0, (command, ended)
+            if isinstance(command[0], str):
+                self.cli.check_warnings(ended.err)
+            found.append(json.loads(ended.out))
+        return found
+
+    def _program(self, command: Sequence[object]) -> Callable[[], int]:
+        program, *words = command
+        if isinstance(program, str):
+            return lambda: main([*self.home.options, "--json", *map(str, command)])
+        return lambda: program.main([*map(str, words), "--json", *self.home.options])
+
     def each(self, act: Callable[[Thing], Done], things: Iterable[Thing]) -> list[Done]:
-        """Do something with each, as many at once as can be here."""
+        """Do something with each, at the same time where that can be."""
         if self.at_once == 1:
             return [act(thing) for thing in things]
         with ThreadPoolExecutor(self.at_once) as pool:
@@ -137,14 +161,17 @@ class Place:
     def vote(self, why: Path, proposer: str, *words: object) -> None:
         """Have as many of the members as are needed decide something."""
         found = self.cli.json("consortium", "propose", *words, "--reason-file", why, "--as", proposer)
-        number = found["proposal"]
-        for other in self.members:
-            if other != proposer and found["state"] == "pending":
-                found = self.cli.json("consortium", "vote", number, "--as", other, "--yes")
+        number, needed = found["proposal"], found["needed"] - found["votes"]
+        others = [member for member in self.members if member != proposer][:needed]
+        self.together(*(("consortium", "vote", number, "--as", other, "--yes") for other in others))
         assert self.cli.json("consortium", "execute", number, "--as", "relief")["state"] == "executed"
 
-    def accredit(self, who: str, kind: str, member: str) -> None:
-        self.cli.json("consortium", "accredit", who, "--kind", kind, "--until", "700d", "--as", member)
+    def accredit(self, *wanted: tuple[str, str, str]) -> None:
+        """Have members accredit: who, as what, by whom."""
+        until = ("--until", "700d")
+        self.together(
+            *(("consortium", "accredit", who, "--kind", kind, *until, "--as", member) for who, kind, member in wanted)
+        )
 
     def balances(self, accounts: Sequence[Address]) -> list[int]:
         with connect(self.home.path) as session:
@@ -186,26 +213,24 @@ def settle(place: Place, actors: Mapping[str, Actor]) -> None:
             for name in place.cohort.patients
         ]
         assert all(relayed.state == "done" for relayed in session.relaying(relief).relay(signed))
-    for member, hospital in zip(INSTITUTIONS, HOSPITALS, strict=True):
-        place.accredit(hospital, "custodian", member)
+    place.accredit(*((hospital, "custodian", member) for member, hospital in zip(INSTITUTIONS, HOSPITALS, strict=True)))
 
-    def publish(hospital: str) -> None:
+    def publish(name: str) -> str:
+        number = place.cohort.patients.index(name)
+        kinds = (Category.LABORATORY, Category.IMAGING) if number % 5 == 0 else (Category.LABORATORY,)
         with connect(place.home.path) as session:
-            for number, name in enumerate(place.cohort.patients):
-                if place.cohort.hospital(name) == hospital:
-                    kinds = (Category.LABORATORY, Category.IMAGING) if number % 5 == 0 else (Category.LABORATORY,)
-                    laboratory, *_ = (
-                        session.publishing.publish(
-                            content_of(name, kind),
-                            custodian=actors[hospital],
-                            patient=actors[name].address,
-                            description=Description(media_type="application/fhir+json", category=kind),
-                        )
-                        for kind in kinds
-                    )
-                    place.records[name] = laboratory.record_id.hex()
+            laboratory, *_ = (
+                session.publishing.publish(
+                    content_of(name, kind),
+                    custodian=actors[place.cohort.hospital(name)],
+                    patient=actors[name].address,
+                    description=Description(media_type="application/fhir+json", category=kind),
+                )
+                for kind in kinds
+            )
+        return laboratory.record_id.hex()
 
-    place.each(publish, HOSPITALS)
+    place.records = dict(zip(place.cohort.patients, place.each(publish, place.cohort.patients), strict=True))
 
 
 def content_of(name: str, kind: Category) -> bytes:
@@ -224,12 +249,16 @@ class WholeStudy:
         self.number = 0
         self.grants: dict[str, str] = {}
 
+    @property
+    def paying(self) -> tuple[str, ...]:
+        """By what options a command of somebody without coins is paid for."""
+        return (*self.place.paid, "--yes") if self.place.paid else ()
+
     # ------------------------------------------------------------------------------------------- asking
 
     def govern(self) -> None:
         """Institutions govern together, and answer for their own."""
-        self.place.accredit("researcher", "researcher", "north")
-        self.place.accredit("committee", "ethics-committee", "south")
+        self.place.accredit(("researcher", "researcher", "north"), ("committee", "ethics-committee", "south"))
         split = ("split", "--category", "non-profit", "--patient", 60, "--custodian", 25)
         self.place.vote(self.why, "north", *split)
 
@@ -268,16 +297,19 @@ class WholeStudy:
         assert self._answered("approve", cohort.approving) == ["accepted"] * len(cohort.approving)
         assert self._answered("decline", cohort.declining) == ["declined"] * len(cohort.declining)
         assert self._answered("ask", cohort.asking) == ["waits for an answer"] * len(cohort.asking)
-        self.place.cli.json("request", "accept", self.number, "--as", cohort.by_hand, *PAID)
+        self.place.cli.json("request", "accept", self.number, "--as", cohort.by_hand, *self.place.paid, "--yes")
         assert self._answered("approve", cohort.approving[:2]) == []
         participants = self.place.json(study_report, self.number)["participants"]
         self.grants = {row["patient"]: row["grant"] for row in participants}
 
     def _answered(self, policy: str, names: Sequence[str]) -> list[str]:
         """Answer for these patients by a policy; return what was done."""
-        signatories = [word for name in names for word in ("--as", name)]
-        words = ("--policy", self.folder / policy, *signatories, "--paid-by", "relief")
-        return [row["done"].split(":")[0] for row in self.place.json(approve_requests, *words)]
+        signatories = [("--as", name) for name in names]
+        if self.place.at_once == 1:
+            signatories = [tuple(chain.from_iterable(signatories))]
+        answering = (approve_requests, "--policy", self.folder / policy, *self.place.paid)
+        answers = self.place.together(*((*answering, *each) for each in signatories))
+        return [row["done"].split(":")[0] for row in chain.from_iterable(answers)]
 
     # --------------------------------------------------------------------------------------- delivering
 
@@ -287,9 +319,7 @@ class WholeStudy:
         self._revoke(cohort.early)
         refused = self.place.cli("--json", *self._delivery(cohort.early))
         assert (refused.code, refused.error["error"]) == (3, "GrantNotLiveError")
-        for name in cohort.delivered:
-            if name != cohort.unconfirmed:
-                self.place.cli.json(*self._delivery(name))
+        self.place.together(*(self._delivery(name) for name in cohort.delivered if name != cohort.unconfirmed))
 
     def confirm(self) -> None:
         """What is delivered is confirmed; one is disputed, and decided; one is delivered when that is over."""
@@ -312,7 +342,7 @@ class WholeStudy:
 
     def _revoke(self, name: str) -> None:
         grant = self.grants[self.place.home.addresses[name]]
-        self.place.cli.json("access", "revoke", grant, "--as", name, *PAID)
+        self.place.cli.json("access", "revoke", grant, "--as", name, *self.paying)
 
     # ----------------------------------------------------------------------------------------- fetching
 
@@ -355,10 +385,11 @@ class WholeStudy:
         place, cohort = self.place, self.place.cohort
         paid = [name for name in cohort.delivered if name != cohort.disputed and name not in held]
         payees = {name: LocalSigner.generate().address for name in (*paid, *HOSPITALS, "researcher", "consortium")}
-        for name in paid:
-            place.cli.json("reward", "withdraw", "--as", name, "--to", payees[name], *PAID)
-        for name in (*HOSPITALS, "researcher"):
-            place.cli.json("reward", "withdraw", "--as", name, "--to", payees[name])
+        withdrawing = ("reward", "withdraw", "--as")
+        place.together(
+            *((*withdrawing, name, "--to", payees[name], *self.paying) for name in paid),
+            *((*withdrawing, name, "--to", payees[name]) for name in (*HOSPITALS, "researcher")),
+        )
         place.vote(self.why, "south", "withdraw-treasury", "--to", payees["consortium"])
         found = dict(zip(payees, place.balances(list(payees.values())), strict=True))
         arrived = {name: amount - (before or {}).get(name, 0) for name, amount in found.items()}

@@ -54,7 +54,7 @@ _SEND_ATTEMPTS = 4
 _NONCE_ATTEMPTS = 5
 _LOOKS = 3
 _FIRST_PAUSE = 0.02
-_LONGEST_PAUSE = 2.0
+_LONGEST_PAUSE = 1.0
 _PATIENCE = 6
 """Answers lost in a row until waiting gives up."""
 _NUDGE_EVERY = 8
