@@ -215,22 +215,21 @@ def settle(place: Place, actors: Mapping[str, Actor]) -> None:
         assert all(relayed.state == "done" for relayed in session.relaying(relief).relay(signed))
     place.accredit(*((hospital, "custodian", member) for member, hospital in zip(INSTITUTIONS, HOSPITALS, strict=True)))
 
-    def publish(name: str) -> str:
-        number = place.cohort.patients.index(name)
-        kinds = (Category.LABORATORY, Category.IMAGING) if number % 5 == 0 else (Category.LABORATORY,)
+    def publish(each: tuple[str, Category]) -> str:
+        name, kind = each
         with connect(place.home.path) as session:
-            laboratory, *_ = (
-                session.publishing.publish(
-                    content_of(name, kind),
-                    custodian=actors[place.cohort.hospital(name)],
-                    patient=actors[name].address,
-                    description=Description(media_type="application/fhir+json", category=kind),
-                )
-                for kind in kinds
+            published = session.publishing.publish(
+                content_of(name, kind),
+                custodian=actors[place.cohort.hospital(name)],
+                patient=actors[name].address,
+                description=Description(media_type="application/fhir+json", category=kind),
             )
-        return laboratory.record_id.hex()
+        return published.record_id.hex()
 
-    place.records = dict(zip(place.cohort.patients, place.each(publish, place.cohort.patients), strict=True))
+    patients = place.cohort.patients
+    scans = [(name, Category.IMAGING) for name in patients[::5]]
+    found = place.each(publish, [*((name, Category.LABORATORY) for name in patients), *scans])
+    place.records = dict(zip(patients, found, strict=False))
 
 
 def content_of(name: str, kind: Category) -> bytes:
@@ -372,15 +371,12 @@ class WholeStudy:
 
     # ------------------------------------------------------------------------------------------- paying
 
-    def pay_out(
-        self, *, held: Sequence[str] = (), reserved: Sequence[str] = (), before: Mapping[str, int] | None = None
-    ) -> None:
+    def pay_out(self, *, held: Sequence[str] = (), reserved: Sequence[str] = ()) -> None:
         """Everybody withdraws, to where nobody has been before; nothing is lost, and only what is held is left.
 
         Args:
             held: whose delivery has not been paid yet.
             reserved: who has accepted, and can still be delivered.
-            before: what somebody has earned by another request.
         """
         place, cohort = self.place, self.place.cohort
         paid = [name for name in cohort.delivered if name != cohort.disputed and name not in held]
@@ -391,8 +387,7 @@ class WholeStudy:
             *((*withdrawing, name, "--to", payees[name]) for name in (*HOSPITALS, "researcher")),
         )
         place.vote(self.why, "south", "withdraw-treasury", "--to", payees["consortium"])
-        found = dict(zip(payees, place.balances(list(payees.values())), strict=True))
-        arrived = {name: amount - (before or {}).get(name, 0) for name, amount in found.items()}
+        arrived = dict(zip(payees, place.balances(list(payees.values())), strict=True))
         self._check_money(arrived, paid, held=len(held), reserved=len(reserved))
 
     def _check_money(self, arrived: Mapping[str, int], paid: Sequence[str], *, held: int, reserved: int) -> None:
