@@ -55,7 +55,7 @@ _NONCE_ATTEMPTS = 5
 _LOOKS = 3
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
-_PATIENCE = 6
+_PATIENCE = 10
 """Answers lost in a row until waiting gives up."""
 _NUDGE_EVERY = 8
 """Looks in vain until the transaction is sent again."""

@@ -341,7 +341,9 @@ def test_study__nodes_killed_on_the_way__completes_to_the_last_wei(
     assert drill.heard.counts[Said.STORE_CHANGED]
     for line in drill.figures(copies):
         record_property(FIGURES, line)
-    record_property(FIGURES, "left to the embedded chain and to anvil: the release of what nobody confirmed in an hour")
+    record_property(
+        FIGURES, "left to the embedded chain and to anvil: the release of what nobody disputed in its period"
+    )
 
 
 class ShortStudy:
