@@ -40,7 +40,7 @@ deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (ha
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
 
 test-network: nodes ## Run a consortium's network of geth and Kubo, and break it (needs Go the first time)
-	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m network --durations=0
+	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m network --durations=0
 
 test-install: $(VENV)/.ready ## Install the wheel into an empty environment and run the demo from it
 	$(BIN)/python -m pytest -m install

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 
@@ -76,23 +76,8 @@ def run_demo(home: Path, say: Say) -> Outcome:
     passphrase = _prepare(home)
     say(f"A place for chain, store and keys: {home}")
     with connect(home) as session:
-        demo = _Demo(session, say, _identities(session, passphrase, say))
-        published = demo.publish()
-        demo.grant_doctor(published)
-        verified = demo.fetch_all(published, home / "fetched")
-        demo.refuse_stranger(published[0])
-        demo.refuse_expired(published[1])
-        packet = demo.add_reader_and_revoke(published[-1])
-        events = demo.audit()
-        outcome = Outcome(
-            home=str(home),
-            records=len(published),
-            bytes_verified=verified,
-            packet_bytes=packet,
-            refused={name: reason.value for name, reason in demo.refused.items()},
-            events=events,
-            seconds=round(time.monotonic() - started, 1),
-        )
+        outcome = show(session, _identities(session, passphrase, say), home, say)
+    outcome = replace(outcome, seconds=_since(started))
     say("")
     say(f"Done in {outcome.seconds} s. Go on with your own commands:")
     say(f"  export MEDSHARE_HOME={home} MEDSHARE_PASSPHRASE_FILE={home / PASSPHRASE_FILE}")
@@ -103,6 +88,41 @@ def run_demo(home: Path, say: Say) -> Outcome:
     say("  medshare record readable --as colleague")
     say("  medshare doctor")
     return outcome
+
+
+def show(session: Session, actors: Mapping[str, Actor], home: Path, say: Say, *, moment: int = _MOMENT) -> Outcome:
+    """Show the whole path in a session of any network, and tell what happens.
+
+    Args:
+        session: where it happens.
+        actors: those of ``IDENTITIES`` by name, with published encryption keys and what coins they need; the hospital
+            is accredited as a custodian.
+        home: the folder for what is fetched.
+        say: told each line.
+        moment: seconds that the shortest grant lasts; longer than a transaction takes to count.
+
+    Raises:
+        ConfigurationError: somebody who is to be refused has been granted something before.
+        MedshareError: something did not go as it should.
+    """
+    started = time.monotonic()
+    demo = _Demo(session, say, actors, moment)
+    published = demo.publish()
+    demo.grant_doctor(published)
+    verified = demo.fetch_all(published, home / "fetched")
+    demo.refuse_stranger(published[0])
+    demo.refuse_expired(published[1])
+    packet = demo.add_reader_and_revoke(published[-1])
+    events = demo.audit()
+    return Outcome(
+        home=str(home),
+        records=len(published),
+        bytes_verified=verified,
+        packet_bytes=packet,
+        refused={name: reason.value for name, reason in demo.refused.items()},
+        events=events,
+        seconds=_since(started),
+    )
 
 
 def example_records() -> Iterator[tuple[str, bytes]]:
@@ -130,10 +150,11 @@ def public_view(event: LedgerEvent) -> str:
 class _Demo:
     """The steps, one method each."""
 
-    def __init__(self, session: Session, say: Say, actors: dict[str, Actor]) -> None:
+    def __init__(self, session: Session, say: Say, actors: Mapping[str, Actor], moment: int) -> None:
         self._session = session
         self._say = say
         self._actors = actors
+        self._moment = moment
         self._told = session.ledger.chain.head().number
         self.refused: dict[str, Reason] = {}
 
@@ -158,7 +179,7 @@ class _Demo:
     def grant_doctor(self, published: list[Published]) -> None:
         """The patient grants the doctor treatment for thirty days."""
         self._title("The patient grants the doctor access to all of it, for treatment, for 30 days")
-        granted = self._grant("doctor", published, PurposeOfUse.TREAT, 30 * _DAY)
+        granted = self._grant("doctor", published, PurposeOfUse.TREAT, self._in(30 * _DAY))
         self._say(f"  grant  {granted:#x}")
         self._public()
 
@@ -187,20 +208,21 @@ class _Demo:
 
     def refuse_expired(self, published: Published) -> None:
         """A researcher's grant ends."""
-        self._title(f"A researcher may read one record for research, for {_MOMENT} seconds")
-        self._grant("researcher", [published], PurposeOfUse.HRESCH, _MOMENT)
+        self._title(f"A researcher may read one record for research, for {self._moment} seconds")
+        ends_at = self._in(self._moment)
+        self._grant("researcher", [published], PurposeOfUse.HRESCH, ends_at)
         self._session.retrieving.open(_ref(published), reader=self._actors["researcher"], purpose=PurposeOfUse.HRESCH)
         self._say("  he opens it now; and for treatment, which he was not granted, he is refused:")
         self._refused("researcher", published, PurposeOfUse.TREAT, Reason.PURPOSE_NOT_GRANTED)
         self._public()
-        time.sleep(_MOMENT + 1)
+        time.sleep(max(0, ends_at + 1 - self._session.clock.now()))
         self._say("  a few seconds later:")
         self._refused("researcher", published, PurposeOfUse.HRESCH, Reason.EXPIRED)
 
     def add_reader_and_revoke(self, published: Published) -> int:
         """One more reader costs one packet; then he is revoked. Return the packet's file size."""
         self._title("The patient lets a specialist see the scan too, and takes it back")
-        grant_id = self._grant("specialist", [published], PurposeOfUse.TREAT, _DAY)
+        grant_id = self._grant("specialist", [published], PurposeOfUse.TREAT, self._in(_DAY))
         opened = self._session.retrieving.open(
             _ref(published), reader=self._actors["specialist"], purpose=PurposeOfUse.TREAT
         )
@@ -240,15 +262,19 @@ class _Demo:
         self._say(f"  {len(document):>12,} bytes  {published.cid}  {name}")
         return published
 
-    def _grant(self, grantee: str, published: list[Published], purpose: PurposeOfUse, seconds: int) -> GrantId:
+    def _grant(self, grantee: str, published: list[Published], purpose: PurposeOfUse, expires_at: int) -> GrantId:
         granted = self._session.consenting.grant(
             patient=self._actors["patient"],
             grantee=self._actors[grantee].address,
             records=[_ref(each) for each in published],
             purposes=purpose,
-            expires_at=max(self._session.clock.now(), self._session.ledger.chain.head().time) + seconds,
+            expires_at=expires_at,
         )
         return granted.grant_id
+
+    def _in(self, seconds: int) -> int:
+        """Return when so many seconds will have passed, by the later clock."""
+        return max(self._session.clock.now(), self._session.ledger.chain.head().time) + seconds
 
     def _refused(self, who: str, published: Published, purpose: PurposeOfUse, expected: Reason) -> None:
         try:
@@ -277,6 +303,10 @@ class _Demo:
             self._say(f"  public: {public_view(event)}")
         if len(events) > 2:
             self._say(f"  public: … and {len(events) - 2} more of this kind")
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 1)
 
 
 def _prepare(home: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+from figures import tell_figures
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
 
@@ -35,6 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(
             f"every test carries exactly one marker of {', '.join(sorted(KINDS))}; these do not:\n" + "\n".join(wrong)
         )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures that tests have measured."""
+    tell_figures(terminalreporter)
 
 
 class SocketBlockedError(RuntimeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -97,11 +98,18 @@ class Answer:
 
 
 class CommandLine:
-    """Runs ``medshare`` in this process, in one home."""
+    """Runs ``medshare`` in this process, in one home.
 
-    def __init__(self, home: Home, captured: pytest.CaptureFixture[bytes]) -> None:
+    Args:
+        home: the home.
+        captured: what catches what is printed.
+        warnings: what a command that ends well may warn of; default: of nothing.
+    """
+
+    def __init__(self, home: Home, captured: pytest.CaptureFixture[bytes], warnings: str = "(?!)") -> None:
         self.home = home
         self._captured = captured
+        self._warnings = warnings
 
     def __call__(self, *words: object, home: Home | None = None, passphrase: bool = True) -> Answer:
         options = (home or self.home).options
@@ -117,8 +125,14 @@ class CommandLine:
     def json(self, *words: object, home: Home | None = None) -> Any:
         """Run a command that must end well; return what it says as JSON."""
         answer = self("--json", *words, home=home)
-        assert (answer.code, answer.err) == (0, ""), answer
+        assert answer.code == 0, answer
+        self.check_warnings(answer.err)
         return answer.json
+
+    def check_warnings(self, said: str) -> None:
+        """Check that nothing was said on standard error but the warnings that there may be."""
+        for line in said.splitlines():
+            assert re.search(self._warnings, json.loads(line)["warning"]), said
 
     def accredit(self, who: str, kind: AccreditationKind, until: int = MAX_TIME) -> None:
         """Have the founding member of the home's chain accredit somebody; 0 withdraws it."""
@@ -142,9 +156,9 @@ def accredit_in(home: Path, account: str, kind: AccreditationKind, until: int = 
         accredit(session, account, kind, until)
 
 
-def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE) -> Actor:
-    """Write the files of an identity, locked with little work."""
-    actor = Actor(signer=LocalSigner.generate(), identity=Identity.generate())
+def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE, *, signer: LocalSigner | None = None) -> Actor:
+    """Write the files of an identity, locked with little work; its account is a new one, unless it is known."""
+    actor = Actor(signer=signer or LocalSigner.generate(), identity=Identity.generate())
     folder = private_folder(home / "identities" / name)
     actor.signer.save_keystore(folder / ACCOUNT_FILE, passphrase, work=LITTLE_WORK)
     actor.identity.save(folder / SECRET_FILE, passphrase)

@@ -54,8 +54,8 @@ _SEND_ATTEMPTS = 4
 _NONCE_ATTEMPTS = 5
 _LOOKS = 3
 _FIRST_PAUSE = 0.02
-_LONGEST_PAUSE = 2.0
-_PATIENCE = 6
+_LONGEST_PAUSE = 1.0
+_PATIENCE = 10
 """Answers lost in a row until waiting gives up."""
 _NUDGE_EVERY = 8
 """Looks in vain until the transaction is sent again."""
@@ -258,6 +258,8 @@ class TransactionSender:
         for attempt in range(_SEND_ATTEMPTS):
             if attempt:
                 self._sleep(0.1 * 2**attempt)
+            if attempt or not fresh:
+                logger.info("0x%s is sent again", entry.tx_hash.hex())
             try:
                 self._client.send_raw(entry.raw)
             except NodeError as refusal:

@@ -131,8 +131,7 @@ class LocalNetwork:
                 self._spawn(peer)
                 self._await(peer, lambda _: True, "answers")
             self._await_partners()
-            for node in self._of(LocalValidator):
-                self._set_to_work(node)
+            self._begin_sealing()
             for node in self._of(LocalValidator):
                 self._await(node, lambda figures: (figures.block or 0) > 0, "sees blocks")
             self._await_next_block()
@@ -364,6 +363,20 @@ class LocalNetwork:
                 preexec_fn=dying_with_parent(),
             )
 
+    def _begin_sealing(self) -> None:
+        """Set the validators to work, whose turn it is last, at the beginning of a second.
+
+        The block after one that is old is due at once, and who does not seal yet throws away what others have sealed:
+        if several seal it, each follows his own, and where no majority follows the same Clique stands still. So the
+        others begin first: they take the block of whose turn it is, which outweighs theirs. And they wait for it, up to
+        a second and a half from the beginning of the second.
+        """
+        nodes = {node.node.signer.lower(): node for node in self._of(LocalValidator)}
+        head = max(node.asked.block_number() for node in nodes.values())
+        time.sleep(-time.time() % 1)
+        for signer in turn_last(sorted(nodes), head + 1):
+            self._set_to_work(nodes[signer])
+
     def _await_partners(self) -> None:
         for node in self.nodes.values():
             partners = node.partners
@@ -445,6 +458,12 @@ class LocalNetwork:
 
     def _of(self, kind: type[_Node]) -> list[_Node]:
         return [node for node in self.nodes.values() if isinstance(node, kind)]
+
+
+def turn_last(signers: Sequence[str], number: int) -> list[str]:
+    """Return the signers, in their order on chain, but the one on whose turn a block is as the last."""
+    after = number % len(signers) + 1
+    return [*signers[after:], *signers[:after]]
 
 
 def _figures(node: LocalNode) -> Figures | None:

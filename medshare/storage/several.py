@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -14,6 +15,8 @@ from medshare.storage.kubo import KuboBlobStore
 
 REST_SECONDS: Final = 30.0
 """For how long a store that was unavailable is asked last: a record's thousand blocks need not each wait for it."""
+
+_log = logging.getLogger(__name__)
 
 
 class SeveralStores:
@@ -57,7 +60,9 @@ class SeveralStores:
                 if failure is None or isinstance(failure, BlobNotFoundError):
                     failure = error
             else:
-                self._last = place
+                if place != self._last:
+                    _log.info("blocks come from store %d of %d now", place + 1, len(self._stores))
+                    self._last = place
                 return data
         raise failure or BlobNotFoundError(str(cid))
 

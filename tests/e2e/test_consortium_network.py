@@ -1,7 +1,7 @@
 """A consortium's network of real nodes: four geth that seal by Clique, three Kubo in a private swarm.
 
 given a network that was generated from a member file and started
-├─ blocks are sealed by several validators, everybody is connected with partners only, and the check finds all well
+├─ blocks are sealed by several validators, the first by whose turn it is; everybody is connected with partners only
 ├─ contracts are deployed through the library, which pays nothing and waits for more than half of the validators
 ├─ one validator killed: the others go on, and it catches up when it is back
 ├─ so many killed that no majority is left: the chain stands still, and goes on when one is back; nothing sent is lost
@@ -116,6 +116,8 @@ def test_network__started__is_sealed_by_several_and_as_the_member_file_says(netw
         lambda: sum(count > 0 for count in network.validator("validator-1").asked.sealers().values()) >= 3,
         "three validators have sealed",
     )
+    by_turn = sorted(node.signer.lower() for node in network.members.validators)
+    assert network.validator("validator-4").asked.ask("clique_getSigner", "0x1") == by_turn[1]
     findings = check_network(network.members, network.folder, list(network.members.institutions))
     assert [each for each in findings if each.health is not Health.GOOD] == []
     states = {each.name: each for each in network.states()}

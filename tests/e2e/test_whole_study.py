@@ -1,12 +1,10 @@
-"""A whole study by scripts and commands alone, on the embedded chain and on anvil.
+"""A whole study by scripts and commands alone, on the embedded chain and on anvil; see ``whole_study`` for its steps.
 
 given three institutions that founded the consortium, 25 patients with keys and without coins, and a researcher
-├─ each institution accredits its own; together they vote how rewards are divided
-├─ the researcher asks, an ethics committee approves, patients answer by their policies: accepted, declined, asked
-├─ one revokes before he is delivered and earns nothing; one revokes after it, and keeps what he earned
-├─ deliveries are confirmed; one is disputed, and decided by vote; one that nobody confirmed is released in time
-├─ everybody is paid out, the rest goes back: money in = money out, to the wei, as the report's table says
-└─ the data set holds exactly what is permitted and verifies; revoked or expired, nothing is fetched, and it says why
+├─ the study runs from the vote to the delivered data set
+├─ days pass: a delivery that nobody confirmed is released in time, and what nobody earned goes back
+├─ everybody is paid out: money in = money out, to the wei, and nothing is left in the contract
+└─ the grants end: nothing is fetched any more, and it says why
 given a home as the demo leaves it
 └─ the commands that the README shows to researchers work as they are written
 """
@@ -14,87 +12,36 @@ given a home as the demo leaves it
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import approve_requests
 import deploy
 import fetch_dataset
 import pytest
 import request_access
-import study_report
-from homes import PASSPHRASE, CommandLine, Home, make_identity
+from homes import Home
 from nodes import running_anvil
-from studies import DAY, write_study
+from studies import DAY
+from whole_study import HOSPITALS, INSTITUTIONS, OTHERS, Cohort, Place, WholeStudy, new_home, settle
 
 from medshare import connect
-from medshare.chain import LocalSigner, open_chain
+from medshare.chain import open_chain
 from medshare.cli import main
 from medshare.files import private_folder
-from medshare.model.ids import Address
-from medshare.model.record import Category
-from medshare.ports import Actor
-from medshare.services.paid import Paying
-from medshare.services.publishing import Description
 from medshare.session import make_home
 from medshare.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
 DEPLOYER = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # anvil's first account
-INSTITUTIONS = ("north", "south", "west")
-HOSPITALS = ("north_hospital", "south_hospital", "west_hospital")
-OTHERS = ("researcher", "committee", "relief")
-PATIENTS = tuple(f"p{number:02d}" for number in range(1, 26))
-APPROVING, DECLINING, ASKING = PATIENTS[:18], PATIENTS[18:22], PATIENTS[22:]
-DISPUTED, UNCONFIRMED, LEAVING, EARLY, BY_HAND = "p01", "p02", "p03", "p18", "p23"
-DELIVERED = (*PATIENTS[:17], BY_HAND)
-PLACES, REWARD = 25, 1_000_003
-PAID = ("--paid-by", "relief", "--yes")
-
-
-@dataclass
-class Place:
-    """Where the study happens."""
-
-    home: Home
-    put_forward: Callable[[int], None]
-    """Lets days pass, from when the study began."""
-    captured: pytest.CaptureFixture[bytes]
-    records: dict[str, str] = field(default_factory=dict)
-    """The laboratory record of each patient."""
-
-    def __post_init__(self) -> None:
-        self.cli = CommandLine(self.home, self.captured)
-
-    def run(self, script: Any, *words: object, code: int = 0) -> str:
-        """Run a script; return what it prints."""
-        self.captured.readouterr()
-        found = script.main([*(str(word) for word in words), *self.home.options])
-        said = self.captured.readouterr()
-        assert found == code, (said.out.decode(), said.err.decode())
-        return said.out.decode()
-
-    def json(self, script: Any, *words: object, code: int = 0) -> Any:
-        return json.loads(self.run(script, *words, "--json", code=code))
-
-    def vote(self, why: Path, proposer: str, other: str, *words: object) -> None:
-        """Have two of the three members decide something."""
-        number = self.cli.json("consortium", "propose", *words, "--reason-file", why, "--as", proposer)["proposal"]
-        self.cli.json("consortium", "vote", number, "--as", other, "--yes")
-        assert self.cli.json("consortium", "execute", number, "--as", "relief")["state"] == "executed"
-
-    def balances(self, accounts: Sequence[Address]) -> list[int]:
-        with connect(self.home.path) as session:
-            return [session.chain.client.balance(account) for account in accounts]
+COHORT = Cohort.of(approving=18, declining=4, asking=3)
+PutForward = Callable[[int], None]
+"""Lets days pass, counted from when the study began."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
@@ -103,14 +50,12 @@ def place(
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Place]:
-    """A home on a chain that three institutions have founded, with people and records in it."""
-    path = private_folder(tmp_path / "home")
-    (path / "passphrase").write_text(PASSPHRASE)
-    (path / "passphrase").chmod(0o600)
-    actors = {name: make_identity(path, name) for name in (*INSTITUTIONS, *HOSPITALS, *OTHERS, *PATIENTS)}
-    home = Home(path=path, addresses={name: actor.address for name, actor in actors.items()})
-    members = json.dumps([actors[name].address for name in INSTITUTIONS])
+) -> Iterator[tuple[Place, PutForward]]:
+    """A home on a chain that three institutions have founded, with people and records in it; and its clock."""
+    path = tmp_path / "home"
+    home, actors = new_home(path, (*INSTITUTIONS, *HOSPITALS, *OTHERS, *COHORT.patients), {})
+    place = Place(home, capsysbinary, COHORT)
+    members = json.dumps([home.addresses[name] for name in INSTITUTIONS])
     profile = f"[networks.{request.param}.deployment]\nmembers = {members}\n"
     if request.param == "embedded":
         (path / "networks.toml").write_text(profile)
@@ -120,7 +65,8 @@ def place(
             later = functools.partial(open_chain, clock=lambda: time.time() + days * DAY)
             monkeypatch.setattr("medshare.session.open_chain", later)
 
-        yield settled(Place(home, put_forward, capsysbinary), actors)
+        settle(place, actors)
+        yield place, put_forward
         return
     with running_anvil() as node:
         Settings(home=path, network="anvil").save()
@@ -137,198 +83,35 @@ def place(
                 session.chain.client.request("evm_mine")
             passed = days
 
-        yield settled(Place(home, put_forward, capsysbinary), actors)
+        settle(place, actors)
+        yield place, put_forward
 
 
-def settled(place: Place, actors: dict[str, Actor]) -> Place:
-    """Publish everybody's key, and a laboratory record of each patient; of every fifth a scan, too."""
-    paying = Paying(payer=actors["relief"].signer, confirm=lambda _: True, names=lambda _: None)
-    with connect(place.home.path) as session:
-        for name in (*INSTITUTIONS, *HOSPITALS, *OTHERS):
-            session.chain.fund(actors[name].address)
-            session.ledger.directory.set_encryption_key(actors[name].signer, actors[name].identity.recipient.key)
-    with connect(place.home.path, paying=paying) as session:
-        for name in PATIENTS:
-            session.ledger.directory.set_encryption_key(actors[name].signer, actors[name].identity.recipient.key)
-    for member, hospital in zip(INSTITUTIONS, HOSPITALS, strict=True):
-        accredit(place, hospital, "custodian", member)
-    with connect(place.home.path) as session:
-        for number, name in enumerate(PATIENTS):
-            kinds = (Category.LABORATORY, Category.IMAGING) if number % 5 == 0 else (Category.LABORATORY,)
-            laboratory, *_ = (
-                session.publishing.publish(
-                    content_of(name, kind),
-                    custodian=actors[HOSPITALS[number % 3]],
-                    patient=actors[name].address,
-                    description=Description(media_type="application/fhir+json", category=kind),
-                )
-                for kind in kinds
-            )
-            place.records[name] = laboratory.record_id.hex()
-    return place
-
-
-def content_of(name: str, kind: Category) -> bytes:
-    return json.dumps({"resourceType": "Observation", "subject": name, "code": kind.value}).encode()
-
-
-def accredit(place: Place, who: str, kind: str, member: str) -> None:
-    place.cli.json("consortium", "accredit", who, "--kind", kind, "--until", "700d", "--as", member)
-
-
-def hospital_of(name: str) -> str:
-    return HOSPITALS[PATIENTS.index(name) % 3]
-
-
-def answered(place: Place, policy: Path, names: Sequence[str]) -> list[str]:
-    """Answer for these patients by a policy; return what was done."""
-    signatories = [word for name in names for word in ("--as", name)]
-    rows = place.json(approve_requests, "--policy", policy, *signatories, "--paid-by", "relief")
-    return [row["done"].split(":")[0] for row in rows]
-
-
-def test_study__from_the_vote_to_the_last_wei(place: Place, tmp_path: Path) -> None:
-    cli, why = place.cli, tmp_path / "why.txt"
-    why.write_text("As we agreed.")
-
-    # institutions govern together, and answer for their own
-    accredit(place, "researcher", "researcher", "north")
-    accredit(place, "committee", "ethics-committee", "south")
-    split = ("split", "--category", "non-profit", "--patient", 60, "--custodian", 25)
-    place.vote(why, "north", "south", *split)
-
-    # a study is opened and approved
-    folder = private_folder(tmp_path / "studies")
-    wanted = {
-        "effect": "permit",
-        "purposes": ["BIORCH"],
-        "categories": ["laboratory"],
-        "obligations": [{"duty": "NORELINK"}],
-    }
-    study = write_study(folder, wanted=wanted, grants=PLACES, reward=REWARD)
-    asking = (study, "--as", "researcher", "--yes")
-    number = place.json(request_access, *asking)["request"]
-    cli.json("request", "approve", number, "--as", "committee")
-
-    # patients answer
-    rules = {
-        "approve": 'data_use = { permission = "HMB" }\n[[rules]]\nanswer = "approve"\nduo = ["allowed"]\n'
-        f'accredited_by = ["{place.home.addresses["north"]}"]\nlabels = []\nreward_at_least = 600000\n',
-        "decline": f'[[rules]]\nanswer = "decline"\nreward_below = {10**18}\n',
-        "ask": "",
-    }
-    for name, text in rules.items():
-        (tmp_path / name).write_text(f"version = 1\n{text}")
-    assert answered(place, tmp_path / "approve", APPROVING) == ["accepted"] * len(APPROVING)
-    assert answered(place, tmp_path / "decline", DECLINING) == ["declined"] * len(DECLINING)
-    assert answered(place, tmp_path / "ask", ASKING) == ["waits for an answer"] * len(ASKING)
-    cli.json("request", "accept", number, "--as", BY_HAND, *PAID)
-    assert answered(place, tmp_path / "approve", APPROVING[:2]) == []
-
-    # one revokes before he is delivered: nobody can deliver him
-    grants = {row["patient"]: row["grant"] for row in place.json(study_report, number)["participants"]}
-    revoke = functools.partial(cli.json, "access", "revoke")
-    revoke(grants[place.home.addresses[EARLY]], "--as", EARLY, *PAID)
-    deliver = ("request", "deliver", number, "--patient")
-    refused = cli("--json", *deliver, EARLY, "--as", hospital_of(EARLY))
-    assert (refused.code, refused.error["error"]) == (3, "GrantNotLiveError")
-
-    # delivered, confirmed, disputed, decided
-    for name in DELIVERED:
-        if name != UNCONFIRMED:
-            cli.json(*deliver, name, "--as", hospital_of(name))
-    cli.json("request", "dispute", number, "--patient", DISPUTED, "--reason-file", why, "--as", "researcher")
-    progress = place.json(request_access, *asking, "--confirm")
-    assert (progress["accepted"], progress["paid"], progress["disputed"], progress["to_be_delivered"]) == (19, 16, 1, 2)
-    place.vote(why, "west", "north", "decide", number, "--patient", DISPUTED, "--return")
-    cli.json(*deliver, UNCONFIRMED, "--as", hospital_of(UNCONFIRMED))
-
-    # the data set is what is permitted, verified, until it is no more
-    dataset = tmp_path / "dataset"
-    fetching = (number, "--as", "researcher", "--to", dataset)
-    assert obtained(place.json(fetch_dataset, *fetching), dataset) == {place.records[name] for name in DELIVERED}
-    for name in DELIVERED:
-        content = (dataset / place.records[name]).read_bytes()
-        assert content == content_of(name, Category.LABORATORY)
-    revoke(grants[place.home.addresses[LEAVING]], "--as", LEAVING, *PAID)
-    said = place.run(fetch_dataset, *fetching)
-    assert f"{dataset / place.records[LEAVING]}: revoked 20" in said
-    assert f"{place.home.addresses[LEAVING]}: revoked 20" in said
-    staying = {place.records[name] for name in DELIVERED if name != LEAVING}
-    assert obtained(place.json(fetch_dataset, *fetching), dataset) == staying
-    other = tmp_path / "later"
-    assert obtained(place.json(fetch_dataset, *fetching[:-1], other), other) == staying
+def test_study__from_the_vote_to_the_last_wei(place: tuple[Place, PutForward], tmp_path: Path) -> None:
+    here, put_forward = place
+    study = WholeStudy(here, tmp_path)
+    study.govern()
+    study.open()
+    study.answer()
+    study.deliver()
+    study.confirm()
+    study.fetch()
 
     # what nobody confirmed is released, what nobody earned goes back
-    place.put_forward(15)
-    cli.json("request", "release", number, "--patient", UNCONFIRMED, "--as", "relief")
-    place.put_forward(21)
-    assert "have the rest back" in place.run(request_access, *asking, "--wait", "--confirm")
-    cli.json("request", "return-unearned", number, "--as", "relief")
-
-    # everybody withdraws, to where nobody has been before
-    paid = [name for name in DELIVERED if name != DISPUTED]
-    payees = {name: LocalSigner.generate().address for name in (*paid, *HOSPITALS, "researcher", "consortium")}
-    for name in paid:
-        cli.json("reward", "withdraw", "--as", name, "--to", payees[name], *PAID)
-    for name in (*HOSPITALS, "researcher"):
-        cli.json("reward", "withdraw", "--as", name, "--to", payees[name])
-    place.vote(why, "south", "west", "withdraw-treasury", "--to", payees["consortium"])
-    check_money(place, number, payees, paid)
+    put_forward(15)
+    here.cli.json("request", "release", study.number, "--patient", COHORT.unconfirmed, "--as", "relief")
+    put_forward(21)
+    assert "have the rest back" in here.run(request_access, *study.asking, "--wait", "--confirm")
+    here.cli.json("request", "return-unearned", study.number, "--as", "relief")
+    study.pay_out()
+    assert here.held() == 0
 
     # the grants end
-    place.put_forward(60)
-    found = place.json(fetch_dataset, *fetching, code=3)
+    put_forward(60)
+    found = here.json(fetch_dataset, *study.fetching, code=3)
     assert {row["state"] for row in found["records"]} == {"expired", "revoked"}
-    assert place.json(fetch_dataset, *fetching[:-1], tmp_path / "too-late", code=3)["records"] == []
-    assert "expired" in place.run(fetch_dataset, *fetching, code=3)
-
-
-def obtained(document: dict[str, Any], folder: Path) -> set[str]:
-    """Return which records a data set says may be used; each is there, and has the digest that it says."""
-    usable = {row["record"]: row for row in document["records"] if row["state"] == "granted"}
-    for record, row in usable.items():
-        assert hashlib.sha256((folder / record).read_bytes()).hexdigest() == row["sha256"]
-    assert document["refused"] == []
-    return set(usable)
-
-
-def check_money(place: Place, number: int, payees: dict[str, Address], paid: Sequence[str]) -> None:
-    """Compare the report, its table, and what arrived: nothing is lost, and nothing is left."""
-    to_custodian, to_consortium = REWARD * 25 // 100, REWARD * 15 // 100
-    to_patient = REWARD - to_custodian - to_consortium
-    assert to_patient > REWARD * 60 // 100  # rounding is the patient's gain
-    arrived = dict(zip(payees, place.balances(list(payees.values())), strict=True))
-    assert {arrived[name] for name in paid} == {to_patient}
-    for hospital in HOSPITALS:
-        assert arrived[hospital] == to_custodian * sum(hospital_of(name) == hospital for name in paid)
-    assert arrived["consortium"] == to_consortium * len(paid)
-    assert arrived["researcher"] == REWARD * (PLACES - len(paid))
-    assert sum(arrived.values()) == REWARD * PLACES
-    with connect(place.home.path) as session:
-        assert session.chain.client.balance(session.ledger.requests.address) == 0
-
-    money = place.json(study_report, number)["money"]
-    assert money == {
-        "deposited": REWARD * PLACES,
-        "to_patients": sum(arrived[name] for name in paid),
-        "to_custodians": sum(arrived[name] for name in HOSPITALS),
-        "to_consortium": arrived["consortium"],
-        "spent": REWARD * len(paid),
-        "refunded": arrived["researcher"],
-        "held_for_deliveries": 0,
-        "reserved": 0,
-        "free": 0,
-    }
-    table = place.run(study_report, number)
-    print(table)
-    shown = {
-        line.split("  ")[0] if line.startswith("in -") else line: int(line.split()[-1].replace(",", ""))
-        for line in (line.strip() for line in table.splitlines())
-        if re.match(r"(in|out|spent|refunded|held|reserved|free)\b.* [\d,]+$", line)
-    }
-    assert shown["in - out - held"] == 0
-    assert sum(shown.values()) == 2 * REWARD * PLACES  # once in, once out
+    assert here.json(fetch_dataset, *study.fetching[:-1], tmp_path / "too-late", code=3)["records"] == []
+    assert "expired" in here.run(fetch_dataset, *study.fetching, code=3)
 
 
 # --------------------------------------------------------------------------------------------- the README's door

@@ -6,6 +6,8 @@ given a test without a kind, or with two
     collecting it is refused
 given a unit test
     no socket connects, binds or sends
+given tests that have measured something
+    their figures are told at the end; where nobody has, nothing is
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import asyncio
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nodes
 import pytest
+from figures import FIGURES, tell_figures
 
 pytestmark = pytest.mark.unit
 
@@ -105,3 +109,33 @@ def test_sockets__event_loop_in_a_unit_test__still_runs():
         return sys.maxsize
 
     assert asyncio.run(answer()) == sys.maxsize
+
+
+class Reporter:
+    """As much of pytest's reporter as figures need."""
+
+    def __init__(self, *reports):
+        self.stats = {"passed": list(reports)}
+        self.told = []
+
+    def section(self, title):
+        self.told.append(f"= {title}")
+
+    def write_line(self, line):
+        self.told.append(line)
+
+
+def report(name, *lines, when="call"):
+    return SimpleNamespace(nodeid=name, when=when, user_properties=[(FIGURES, line) for line in lines])
+
+
+def test_figures__some_have_measured__are_told_once_test_by_test():
+    reporter = Reporter(report("a", "1 s", "2 s"), report("a", "1 s", "2 s", when="teardown"), report("b"))
+    tell_figures(reporter)
+    assert reporter.told == ["= figures", "a", "  1 s", "  2 s"]
+
+
+def test_figures__nobody_has_measured__nothing_is_told():
+    reporter = Reporter(report("a"))
+    tell_figures(reporter)
+    assert reporter.told == []

@@ -238,11 +238,13 @@ def test_send__answer_lost_after_arrival__is_found_and_not_sent_again(
 
 
 def test_send__lost_before_arrival__same_bytes_are_sent_again(
-    sender: TransactionSender, node: ScriptedNode, signer: LocalSigner
+    sender: TransactionSender, node: ScriptedNode, signer: LocalSigner, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", logger="medshare")
     node.fail("eth_sendRawTransaction", LOST, LOST)
-    sender.send(signer, to=CONTRACT)
+    receipt = sender.send(signer, to=CONTRACT)
     assert len(node.mined) == len(node.sent) == 1
+    assert [record.message for record in caplog.records] == [f"0x{receipt.tx_hash.hex()} is sent again"] * 2
 
 
 def test_send__answer_and_look_up_lost__same_bytes_and_nonce_moves_once(

@@ -37,7 +37,8 @@ class Store(MemoryStore):
         return super().get(cid, max_size)
 
 
-def test_get__one_had_the_last_block__is_asked_first_for_the_next() -> None:
+def test_get__one_had_the_last_block__is_asked_first_for_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="medshare")
     own, other = Store(BLOCKS[4:]), Store(BLOCKS[:4])
     stores = SeveralStores(own, other)
     for block in BLOCKS[:4]:
@@ -46,6 +47,10 @@ def test_get__one_had_the_last_block__is_asked_first_for_the_next() -> None:
     for block in BLOCKS[4:]:
         assert stores.get(block.cid) == block.data
     assert (own.asked, other.asked) == (3, 5)
+    assert [record.message for record in caplog.records] == [
+        "blocks come from store 2 of 2 now",
+        "blocks come from store 1 of 2 now",
+    ]
 
 
 def test_get__one_is_unavailable__is_asked_last_for_a_while() -> None:
