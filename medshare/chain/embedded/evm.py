@@ -157,7 +157,7 @@ class EmbeddedBackend(PyEVMBackend):  # type: ignore[misc]  # eth-tester ships n
         computation = attempt(GAS_LIMIT)
         _raise_if_failed(computation)
         needed = max(GAS_LIMIT - int(computation.get_gas_remaining()), _floor_gas(data))
-        # A call inside a call keeps back one sixty-fourth of the gas: that is mostly what is lacking, else search upwards.
+        # A call inside a call keeps back one sixty-fourth of the gas: mostly that is all, else search upwards.
         likely = needed * 64 // 63 + _CALL_STIPEND
         for gas in (needed, likely):
             if not attempt(gas).is_error:
