@@ -40,6 +40,7 @@ class Zygote:
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self._process = process
+        self.pid = process.pid
         self._out, self._err, self._calls = (folder / f"zygote.{name}" for name in ("out", "err", "calls"))
 
     def run(self, words: Sequence[str], *, dies_at: int = 0, dies_in: str = "") -> Ended:
@@ -69,9 +70,10 @@ class Zygote:
 
 
 @contextmanager
-def running_zygote(folder: Path) -> Iterator[Zygote]:
-    """Run a zygote until the block ends."""
-    with subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def running_zygote(folder: Path, *, prefix: Sequence[str] = ()) -> Iterator[Zygote]:
+    """Run a zygote until the block ends, as the last words of the command ``prefix`` if there is one."""
+    command = [*prefix, sys.executable, __file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Zygote(process, folder)
         assert process.stdin is not None
         process.stdin.close()
