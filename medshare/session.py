@@ -30,6 +30,7 @@ from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
 from medshare.services.auditing import Auditing
+from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
@@ -157,7 +158,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
-        consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
+        consenting = Consenting(
+            ledger=ledger,
+            store=store,
+            auditing=auditing,
+            retrieving=retrieving,
+            journal=BundleJournal(state / "bundles.sqlite"),
+        )
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)

@@ -35,7 +35,7 @@ CREATE TABLE logs (
 
 _PRIMARY_CODE = 0xFF  # SQLite's extended codes hold the code they refine in their lowest byte
 _MUST_WRITE = (
-    "to read is to lock it, too: let this user write in the folder `embedded` of the home, or work in a copy of the home"
+    "to read is to lock it, too: let this user write in the folder `embedded` of the home, or work in a copy of it all"
 )
 _RESTORE = "restore the folder `embedded` of the home from a backup, all of its files together"
 
