@@ -75,7 +75,10 @@ def written_whole(path: Path, *, replace: bool, mode: int = PRIVATE_FILE) -> Ite
     try:
         descriptor = os.open(temporary, flags, mode)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise InvalidInputError("the folder to write to does not exist, or may not be written to") from error
+        raise InvalidInputError(
+            "the folder to write to does not exist, or may not be written to",
+            hint="make it, or name another, and see that this user may write there",
+        ) from error
     try:
         with out_of_space_is_typed("a file"), os.fdopen(descriptor, "w+b") as stream:
             yield stream

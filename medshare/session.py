@@ -183,6 +183,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
+        replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -230,10 +231,16 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
             examining=Examining(
-                ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                journal=journal,
+                folder=home,
+                replicating=replicating if nodes else None,
             ),
             signing=signing,
-            replicating=Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies),
+            replicating=replicating,
             verifying=Verifying(ledger=ledger, index=index),
         )
 

@@ -74,7 +74,9 @@ class Outbox:
         self._mutex = threading.Lock()
         with _typed():
             path.touch(mode=PRIVATE_FILE)
-        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
         with self._transaction(), _typed():
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
