@@ -174,8 +174,7 @@ class Examining:
         if found.wanting:
             return (
                 Health.WARNING,
-                f"{len(found.wanting)} of {len(found.roots)} records and bundles are at fewer storage nodes than wanted, "
-                "or damaged there",
+                f"{len(found.wanting)} of {len(found.roots)} records and bundles are not whole at {found.copies} nodes",
                 "run: medshare storage repair; which they are says: medshare storage status",
             )
         return Health.GOOD, f"{len(found.roots)} records and bundles are at {found.copies} storage nodes each", ""
