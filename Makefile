@@ -42,7 +42,7 @@ deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (ha
 test-faults: nodes ## Kill commands at each of their steps, and fill the disk to each page (hours; needs Go the first time)
 	MEDSHARE_REQUIRE_NODES=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m deep
 
-test-many: nodes ## Publish 10,000 records on real Kubo nodes that restart meanwhile (an hour; needs Go the first time)
+test-many: nodes ## Publish 10,000 records on real Kubo nodes that restart meanwhile (hours on two cores; needs Go the first time)
 	MEDSHARE_REQUIRE_NODES=1 MEDSHARE_MANY_RECORDS=10000 $(BIN)/python -m pytest -rP tests/e2e/test_replication.py \
 	  -k test_nodes_restart_while_records_are_published
 

@@ -366,7 +366,7 @@ def publish_large(session: Session, path: Path) -> RecordRef:
     return RecordRef(custodian=hospital.address, record_id=published.record_id)
 
 
-@pytest.mark.timeout(300 + MANY)
+@pytest.mark.timeout(300 + 2 * MANY)
 def test_nodes_restart_while_records_are_published__all_are_there_and_a_repair_has_each_at_two(
     people: Home, nodes: list[SwarmNode], capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
