@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo nodes test deep test-network test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test deep test-faults test-many test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -38,6 +38,13 @@ test: $(VENV)/.ready node_modules/.ready ## Run the tests
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
+
+test-faults: nodes ## Kill commands at each of their steps, and fill the disk to each page (hours; needs Go the first time)
+	MEDSHARE_REQUIRE_NODES=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m deep
+
+test-many: nodes ## Publish 10,000 records on real Kubo nodes that restart meanwhile (hours on two cores; needs Go the first time)
+	MEDSHARE_REQUIRE_NODES=1 MEDSHARE_MANY_RECORDS=10000 $(BIN)/python -m pytest -rP tests/e2e/test_replication.py \
+	  -k test_nodes_restart_while_records_are_published
 
 test-network: nodes ## Run a consortium's network of geth and Kubo, and break it (needs Go the first time)
 	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m network --durations=0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,15 +16,21 @@ from medshare.errors import ConfigurationError, InvalidInputError, StoreFullErro
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 _OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The second where it is the memory that processes share beside a file for which no space is left.
+_DATABASE_OUT_OF_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 @contextmanager
 def out_of_space_is_typed(what: str) -> Iterator[None]:
-    """Turn a full disk into ``StoreFullError``; other errors pass."""
+    """Turn a full disk, as the system or SQLite tells it, into ``StoreFullError``; other errors pass."""
     try:
         yield
     except OSError as error:
         if error.errno in _OUT_OF_SPACE:
+            raise StoreFullError(f"no space left while writing {what}") from error
+        raise
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) in _DATABASE_OUT_OF_SPACE:
             raise StoreFullError(f"no space left while writing {what}") from error
         raise
 
@@ -68,7 +75,10 @@ def written_whole(path: Path, *, replace: bool, mode: int = PRIVATE_FILE) -> Ite
     try:
         descriptor = os.open(temporary, flags, mode)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise InvalidInputError("the folder to write to does not exist, or may not be written to") from error
+        raise InvalidInputError(
+            "the folder to write to does not exist, or may not be written to",
+            hint="make it, or name another, and see that this user may write there",
+        ) from error
     try:
         with out_of_space_is_typed("a file"), os.fdopen(descriptor, "w+b") as stream:
             yield stream

@@ -106,7 +106,10 @@ class Keyring:
         """
         folder = self._folder_of(name)
         if len(passphrase) < MIN_PASSPHRASE:
-            raise InvalidInputError(f"a passphrase has at least {MIN_PASSPHRASE} characters")
+            raise InvalidInputError(
+                f"a passphrase has at least {MIN_PASSPHRASE} characters",
+                hint="take several words: whoever gets the file can try passphrases for as long as he likes",
+            )
         if folder.exists():
             raise IdentityExistsError(name)
         # The chain's libraries take a second to import: who only lists names need not wait for them.

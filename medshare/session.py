@@ -30,6 +30,7 @@ from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
 from medshare.services.auditing import Auditing
+from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
@@ -157,7 +158,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
-        consenting = Consenting(ledger=ledger, store=store, auditing=auditing, retrieving=retrieving)
+        consenting = Consenting(
+            ledger=ledger,
+            store=store,
+            auditing=auditing,
+            retrieving=retrieving,
+            journal=BundleJournal(state / "bundles.sqlite"),
+        )
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
@@ -176,6 +183,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
+        replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         yield Session(
             settings=settings,
@@ -223,10 +231,16 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
             examining=Examining(
-                ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                journal=journal,
+                folder=home,
+                replicating=replicating if nodes else None,
             ),
             signing=signing,
-            replicating=Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies),
+            replicating=replicating,
             verifying=Verifying(ledger=ledger, index=index),
         )
 

@@ -71,9 +71,13 @@ class Home:
     def identity(self, name: str) -> Path:
         return self.path / "identities" / name
 
+    def at(self, path: Path) -> Home:
+        """Return the same home as it lies in another place."""
+        return replace(self, path=path)
+
     def copied_to(self, path: Path) -> Home:
         shutil.copytree(self.path, path)
-        return replace(self, path=path)
+        return self.at(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from medshare.errors import ConfigurationError, LedgerUnavailableError
-from medshare.files import PRIVATE_FILE, private_folder
+from medshare.files import PRIVATE_FILE, out_of_space_is_typed, private_folder
 from medshare.model.ids import Address
 
 SCHEMA_VERSION = 1
@@ -70,10 +70,13 @@ class Outbox:
 
     def __init__(self, path: Path, chain: str) -> None:
         private_folder(path.parent)
-        path.touch(mode=PRIVATE_FILE)
         self._chain = chain
         self._mutex = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        with _typed():
+            path.touch(mode=PRIVATE_FILE)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
         with self._transaction(), _typed():
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
@@ -180,8 +183,9 @@ class Outbox:
 @contextmanager
 def _typed() -> Iterator[None]:
     try:
-        yield
-    except sqlite3.Error as error:
+        with out_of_space_is_typed("the outbox"):
+            yield
+    except (OSError, sqlite3.Error) as error:
         raise LedgerUnavailableError(
             f"the outbox cannot be used ({type(error).__name__})", hint="check space and rights in medshare's folder"
         ) from error

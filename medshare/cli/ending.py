@@ -18,6 +18,7 @@ import click
 
 from medshare import errors
 from medshare.cli.console import escaped
+from medshare.files import out_of_space_is_typed
 
 
 class ExitCode(IntEnum):
@@ -133,8 +134,9 @@ def run(
         respell: puts into a hint's commands the options that were given.
     """
     try:
-        code = program()
-        sys.stdout.flush()
+        with out_of_space_is_typed("what the command writes"):
+            code = program()
+            sys.stdout.flush()
     except errors.MedshareError as error:
         if verbose:
             traceback.print_exc()

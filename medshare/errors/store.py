@@ -49,7 +49,7 @@ class StoreUnavailableError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """There is no space left where the store writes."""
+    """There is no space left where something is to be written: by the store, or anywhere else."""
 
     hint = "free space, then repeat; what broken-off work left goes with: medshare storage collect --older-than 0s"
 

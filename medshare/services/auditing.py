@@ -28,6 +28,7 @@ from medshare.model.events import (
     GlassBroken,
     KeysReleased,
     LedgerEvent,
+    RecordEvent,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
@@ -332,7 +333,8 @@ class Auditing:
         model = LedgerModel()
         granted: dict[GrantId, _Given] = {}
         revoked_at: dict[GrantId, int] = {}
-        for act in acts(self._index.events(patient=patient, until=at)):
+        # Most of what is told of a patient is of records, and no grant depends on them.
+        for act in acts(self._index.events(patient=patient, without=get_args(RecordEvent), until=at)):
             event = act.event
             match event:
                 case AccessGranted():

@@ -72,6 +72,7 @@ from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
+from medshare.services.bundle_journal import BundleJournal
 from medshare.services.bundles import sealed_terms
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
@@ -153,15 +154,23 @@ class Consenting:
         store: where records are and bundles go.
         auditing: which keys custodians have published, and which bundles grants have had.
         retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
+        journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
     """
 
     def __init__(
-        self, *, ledger: Ledger, store: BlobStore, auditing: Auditing, retrieving: Retrieving | None = None
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        auditing: Auditing,
+        retrieving: Retrieving | None = None,
+        journal: BundleJournal | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
         self._retrieving = retrieving
+        self._journal = journal
 
     def grant(
         self,
@@ -280,6 +289,8 @@ class Consenting:
             readers = [reader, *self._keys_of_patient(subject, patient, block)]
             files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
             bundle = writer.directory(files)
+        if self._journal is not None:
+            self._journal.note(terms.grant_id(), BundleId(bundle.digest))
         self._store.pin(bundle)
         return Prepared(
             patient=subject,
@@ -321,6 +332,7 @@ class Consenting:
             raise
         _log.debug("granted %x in block %d", prepared.grant_id, receipt.block.number)
         grant = self._ledger.consents.get_grant(prepared.grant_id, block=receipt.block)
+        self._give_up_lost(prepared)
         known = {field.name: getattr(prepared, field.name) for field in fields(prepared)}
         return Granted(**known, grant=grant, receipt=receipt)
 
@@ -396,7 +408,8 @@ class Consenting:
             LedgerError: the chain failed; repeat.
         """
         receipt = self._ledger.consents.revoke(patient.signer, grant_id)
-        return self._revoked(receipt, self._auditing.bundles(patient_of(grant_id), grant_id))
+        noted = [] if self._journal is None else self._journal.noted(grant_id)
+        return self._revoked(receipt, self._auditing.bundles(patient_of(grant_id), grant_id), noted)
 
     def revoke_all(self, *, patient: Actor, on_behalf_of: Address | None = None) -> Revoked:
         """Take back everything granted so far, future-dated grants and all delegations included.
@@ -411,7 +424,8 @@ class Consenting:
         """
         subject = on_behalf_of or patient.address
         receipt = self._ledger.consents.revoke_all(patient.signer, subject)
-        return self._revoked(receipt, self._auditing.bundles(subject))
+        noted = [] if self._journal is None else self._journal.noted_of(subject)
+        return self._revoked(receipt, self._auditing.bundles(subject), noted)
 
     def tidy(self, patient: Address) -> int:
         """Give up the bundles of all grants of ``patient`` that the chain shows as revoked, whoever has sent it.
@@ -468,8 +482,24 @@ class Consenting:
             return self._ledger.consents.grant(actor.signer, request)
         return self._ledger.consents.grant_for(actor.signer, patient, request)
 
-    def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId]) -> Revoked:
-        return Revoked(receipt=receipt, had_been_granted=bool(bundles), bundles_left=self._give_up(bundles))
+    def _give_up_lost(self, granted: Prepared) -> None:
+        """Give up what was pinned for this grant before and never granted: now it never can be."""
+        if self._journal is None:
+            return
+        noted = self._journal.noted(granted.grant_id)
+        try:
+            named = {granted.request.bundle, *self._auditing.bundles(granted.patient, granted.grant_id)}
+        except LedgerUnavailableError:
+            _log.warning("the bundles of %x are kept: the chain cannot be asked about them", granted.grant_id)
+            return
+        self._give_up([bundle for bundle in noted if bundle not in named])
+        for bundle in named.intersection(noted):
+            self._journal.forget(bundle)
+
+    def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId], noted: Sequence[BundleId]) -> Revoked:
+        # With the grant ends what was signed for it and never sent.
+        left = self._give_up(list(dict.fromkeys([*bundles, *noted])))
+        return Revoked(receipt=receipt, had_been_granted=bool(bundles), bundles_left=left)
 
     def _give_up(self, bundles: Sequence[BundleId]) -> int:
         """Unpin bundles; return how many are left. What the chain said must not be hidden by a store that fails."""
@@ -480,6 +510,9 @@ class Consenting:
             except StoreError:
                 _log.warning("the store did not give up bundle %s", bundle.hex())
                 left += 1
+                continue
+            if self._journal is not None:
+                self._journal.forget(bundle)
         return left
 
 

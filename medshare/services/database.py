@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from medshare.errors import ConfigurationError, LedgerBusyError, StoreFullError
+from medshare.errors import ConfigurationError, LedgerBusyError
 from medshare.files import PRIVATE_FILE, out_of_space_is_typed
 
 _BUSY_SECONDS = 30
@@ -32,18 +32,22 @@ def opened(path: Path, what: str, *, hint: str) -> Iterator[sqlite3.Connection]:
         with out_of_space_is_typed(what):
             path.touch(mode=PRIVATE_FILE)
     except OSError as error:
-        raise ConfigurationError(f"{what} cannot be opened", hint="check the folder and its permissions") from error
+        raise _unopened(what) from error
     try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database:
+        with out_of_space_is_typed(what), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as database:
             yield database
     except sqlite3.DatabaseError as error:
         match getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE:
-            case sqlite3.SQLITE_FULL:
-                raise StoreFullError(f"no space left while writing {what}") from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 raise LedgerBusyError(f"another process holds {what}") from error
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+                raise _unopened(what) from error
             case _:
                 raise damaged(what, hint) from error
+
+
+def _unopened(what: str) -> ConfigurationError:
+    return ConfigurationError(f"{what} cannot be opened", hint="check the folder and its permissions")
 
 
 def damaged(what: str, hint: str) -> ConfigurationError:

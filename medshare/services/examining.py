@@ -29,6 +29,7 @@ from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.journal import PublicationJournal
 from medshare.services.progress import Progress, silent
+from medshare.services.replicating import Replicating
 
 CLOCK_TOLERANCE = 120
 """Seconds that the clock may lie behind the newest block's time."""
@@ -70,6 +71,7 @@ class Examining:
         auditing: the index of the chain's events.
         journal: what was begun to be published.
         folder: the home, on whose disk there must be space.
+        replicating: where the institutions' nodes keep what is published; None where none are named.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Examining:
         auditing: Auditing,
         journal: PublicationJournal,
         folder: Path,
+        replicating: Replicating | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -88,6 +91,7 @@ class Examining:
         self._auditing = auditing
         self._journal = journal
         self._folder = folder
+        self._replicating = replicating
 
     def examine(
         self, identities: Sequence[tuple[str, Address, bytes]], *, deep: bool = False, progress: Progress = silent
@@ -104,6 +108,8 @@ class Examining:
         yield self._guarded("index", self._index)
         yield self._guarded("store", self._store_keeps)
         yield self._guarded("space", self._space)
+        if self._replicating is not None:
+            yield self._guarded("replication", partial(self._replication, self._replicating, deep=deep))
         yield self._guarded("publications", partial(self._publications, deep=deep, progress=progress))
         for name, account, key in identities:
             yield self._guarded(f"identity {name}", partial(self._identity, name, account, key))
@@ -154,6 +160,24 @@ class Examining:
         except StoreUnavailableError as error:
             return Health.BAD, str(error), "start the store's node, or choose another store: medshare init --store ..."
         return Health.GOOD, f"the store takes and returns blocks and keeps {len(self._store.pins())} pins", ""
+
+    @staticmethod
+    def _replication(replicating: Replicating, *, deep: bool) -> tuple[Health, str, str]:
+        found = replicating.status(deep=deep)
+        if found.unreached:
+            names = ", ".join(answer.name for answer in found.unreached)
+            return (
+                Health.WARNING,
+                f"these storage nodes do not answer: {names}",
+                "ask who runs them; then: medshare storage repair",
+            )
+        if found.wanting:
+            return (
+                Health.WARNING,
+                f"{len(found.wanting)} of {len(found.roots)} records and bundles are not whole at {found.copies} nodes",
+                "run: medshare storage repair; which they are says: medshare storage status",
+            )
+        return Health.GOOD, f"{len(found.roots)} records and bundles are at {found.copies} storage nodes each", ""
 
     def _space(self) -> tuple[Health, str, str]:
         free = shutil.disk_usage(self._folder).free

@@ -7,7 +7,7 @@ still the truth.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -122,6 +122,7 @@ class LedgerIndex:
         proposal_id: ProposalId | None = None,
         request_id: RequestId | None = None,
         kind: type[LedgerEvent] | None = None,
+        without: Collection[type[LedgerEvent]] = (),
         until: int | None = None,
         up_to_block: int | None = None,
     ) -> list[LedgerEvent]:
@@ -137,6 +138,7 @@ class LedgerIndex:
             proposal_id: which proposal.
             request_id: which request.
             kind: events of this class only.
+            without: no events of these classes.
             until: only those in blocks of this time (Unix seconds) or before.
             up_to_block: only those in blocks of this number or before.
 
@@ -156,7 +158,9 @@ class LedgerIndex:
             "number <= ?": up_to_block,
         }
         wanted = {clause: value for clause, value in given.items() if value is not None}
-        where = " AND ".join(wanted) or "1"
+        clauses = [*wanted, *["kind <> ?"] * len(without)]
+        values = [*wanted.values(), *(each.__name__ for each in without)]
+        where = " AND ".join(clauses) or "1"
         # The clauses are the constants above; values are bound.
         query = (
             "SELECT number, log_index, hash, time, tx_hash, kind, body FROM events "  # noqa: S608
@@ -166,7 +170,7 @@ class LedgerIndex:
             with self._open() as database, database:
                 database.execute("BEGIN")
                 whole = self._holds_what_was_synced(database)
-                rows = database.execute(query, list(wanted.values())).fetchall() if whole else []
+                rows = database.execute(query, values).fetchall() if whole else []
             if whole:
                 return [self._event(row) for row in rows]
             self.sync()

@@ -1,7 +1,8 @@
 """A publication that is killed anywhere and repeated is one publication.
 
 given a home with people, and `medshare record publish` in a process of its own
-when the process is killed, at 24 points over the calls that it makes or at its end, and the command is given again
+when the process is killed, at 32 points spread over the steps that leave something on a disk, in the deep profile at
+each of them, and the command is given again
 ├─ there is one record, one pin, and nothing left to resume
 ├─ its plaintext opens, and the doctor finds nothing wrong
 └─ the custodian's next publication works
@@ -10,16 +11,15 @@ and when it had stored the record, and `record resume` is given in place of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from homes import OBSERVATION, SCAN, CommandLine, Home
+from killing import Sweep
 from zygote import Zygote, running_zygote
 
-pytestmark = pytest.mark.e2e
-
-POINTS = 24
+pytestmark = [pytest.mark.e2e, pytest.mark.deep]
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +39,6 @@ def publish(home: Home, path: Path) -> list[str]:
     return [*home.options, "--json", "record", "publish", str(path), "--as", "hospital", "--patient", "patient"]
 
 
-def kill(zygote: Zygote, scan: Path, homes: Iterable[Home], calls: int, share: float) -> tuple[Home, int]:
-    """Return a home in which a publication was killed after this share of its calls, and how many these are.
-
-    How many a run makes depends on how long it waits for locks and disks: one that is done earlier is the new measure.
-    """
-    for home in homes:
-        ended = zygote.run(publish(home, scan), dies_at=int(calls * share))
-        if ended.code is None:
-            return home, calls
-        calls = ended.calls
-    raise AssertionError(f"never killed after {share:.0%} of {calls} calls")
-
-
 def check_one_record(cli: CommandLine, home: Home) -> None:
     (row,) = cli.json("record", "list", "--patient", "patient", home=home)
     assert (row["status"], row["version"]) == ("active", 1)
@@ -63,29 +50,21 @@ def check_one_record(cli: CommandLine, home: Home) -> None:
     assert {row["health"] for row in cli.json("doctor", home=home)} == {"good"}
 
 
+@pytest.mark.timeout(7_200)
 def test_publish__killed_anywhere_and_repeated__is_published_once(
     people: Home, scan: Path, zygote: Zygote, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     cli = CommandLine(people, capsysbinary)
-    whole = zygote.run(publish(people.copied_to(tmp_path / "whole"), scan))
-    assert whole.code == 0
-
-    already, homes, calls = set(), [], whole.calls
-    for number in range(POINTS):
-        places = (tmp_path / f"home-{number}-{attempt}" for attempt in range(5))
-        home, calls = kill(zygote, scan, map(people.copied_to, places), calls, share=(number + 0.5) / POINTS)
-        homes.append(home)
-    homes.append(people.copied_to(tmp_path / "home-at-its-end"))
-    assert zygote.run(publish(homes[-1], scan), dies_in="EmbeddedNode.close").code is None
-    for home in homes:
+    next_one = tmp_path / "next"
+    next_one.write_bytes(OBSERVATION)
+    already = set()
+    for home in Sweep(zygote=zygote, folder=tmp_path, few=32).over(people, lambda home: publish(home, scan)):
         again = cli.json("record", "publish", scan, "--as", "hospital", "--patient", "patient", home=home)
         already.add(again[0]["already_published"])
         check_one_record(cli, home)
+        assert cli.json("record", "publish", next_one, "--as", "hospital", "--patient", "patient", home=home)
+        assert len(cli.json("record", "list", "--patient", "patient", home=home)) == 2
     assert already == {False, True}, "the sweep means something only if it hit both sides of the registration"
-    next_one = tmp_path / "next"
-    next_one.write_bytes(OBSERVATION)
-    assert cli.json("record", "publish", next_one, "--as", "hospital", "--patient", "patient", home=home)
-    assert len(cli.json("record", "list", "--patient", "patient", home=home)) == 2
 
 
 @pytest.mark.parametrize("place", ["RecordRegistryAdapter.register", "TransactionSender._await"])

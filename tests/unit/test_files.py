@@ -4,17 +4,20 @@ given a path
 ├─ when a private folder is made, every folder that was missing is its owner's only
 ├─ when it cannot be made, the error is typed
 ├─ when a block that writes a file ends badly, the file is as it was and nothing is left over
-└─ when a file is there and may not be replaced, it is not
+├─ when a file is there and may not be replaced, it is not
+└─ when there is no space, whoever says so, it is said by one error; nothing else is
 """
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from medshare.errors import ConfigurationError, InvalidInputError
-from medshare.files import private_folder, write_whole, written_whole
+from medshare.errors import ConfigurationError, InvalidInputError, StoreFullError
+from medshare.files import out_of_space_is_typed, private_folder, write_whole, written_whole
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +79,39 @@ def test_written_whole__link_in_its_place__is_not_followed(tmp_path: Path) -> No
 def test_written_whole__folder_missing__is_typed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError):
         write_whole(tmp_path / "none" / "file", b"", replace=False)
+
+
+def coded(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("the test says so")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "full"),
+        OSError(errno.EDQUOT, "over quota"),
+        coded(sqlite3.SQLITE_FULL),
+        coded(sqlite3.SQLITE_IOERR_SHMSIZE),
+    ],
+    ids=repr,
+)
+def test_out_of_space__whoever_says_so__is_one_error(error: Exception) -> None:
+    with (
+        pytest.raises(StoreFullError, match="no space left while writing the test") as caught,
+        out_of_space_is_typed("the test"),
+    ):
+        raise error
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EIO, "broken"), coded(sqlite3.SQLITE_IOERR_READ), sqlite3.ProgrammingError("closed"), ValueError()],
+    ids=repr,
+)
+def test_out_of_space__another_error__passes(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, out_of_space_is_typed("the test"):
+        raise error
+    assert caught.value is error

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eth.db.backends.base import BaseDB
 
-from medshare.errors import ConfigurationError
+from medshare.errors import ConfigurationError, LedgerUnavailableError
+from medshare.files import out_of_space_is_typed
 
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x6D656473
@@ -31,6 +32,12 @@ CREATE TABLE logs (
     PRIMARY KEY (block, log_index)
 ) WITHOUT ROWID;
 """
+
+_PRIMARY_CODE = 0xFF  # SQLite's extended codes hold the code they refine in their lowest byte
+_MUST_WRITE = (
+    "to read is to lock it, too: let this user write in the folder `embedded` of the home, or work in a copy of it all"
+)
+_RESTORE = "restore the folder `embedded` of the home from a backup, all of its files together"
 
 Json = dict[str, Any]
 
@@ -56,7 +63,11 @@ class ChainDatabase(BaseDB):  # type: ignore[misc]  # py-evm ships no types: its
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._pending: dict[bytes, bytes | None] = {}
         self._cache: dict[bytes, bytes] = {}
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -67,7 +78,6 @@ class ChainDatabase(BaseDB):  # type: ignore[misc]  # py-evm ships no types: its
         if version == SCHEMA_VERSION:
             return
         if version != 0:
-            self._connection.close()
             raise ConfigurationError(
                 f"the embedded chain has format {version}, this medshare reads {SCHEMA_VERSION}",
                 hint="open it with the version of medshare that made it",
@@ -174,7 +184,8 @@ class ChainDatabase(BaseDB):  # type: ignore[misc]  # py-evm ships no types: its
 
     def close(self) -> None:
         """Write everything through to the disk and close the file; closing twice is no error."""
-        with suppress(sqlite3.ProgrammingError):
+        # Where the disk does not take it, all of it stays in the journal beside the file, for who opens it next.
+        with suppress(sqlite3.ProgrammingError, sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
@@ -184,6 +195,30 @@ class ChainDatabase(BaseDB):  # type: ignore[misc]  # py-evm ships no types: its
             return None
         found: Json = json.loads(row[0])
         return found
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Every error of the disk below the chain, as ours.
+
+    Raises:
+        StoreFullError: the disk is full.
+        ConfigurationError: this user may not write there, or the file is damaged.
+        LedgerUnavailableError: the disk failed.
+    """
+    try:
+        with out_of_space_is_typed("the embedded chain"):
+            yield
+    except OSError as error:
+        raise ConfigurationError(f"the embedded chain cannot be locked: {error.strerror}", hint=_MUST_WRITE) from error
+    except sqlite3.Error as error:
+        match getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE:
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+                raise ConfigurationError("the embedded chain's file cannot be written", hint=_MUST_WRITE) from error
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                raise ConfigurationError("the embedded chain is damaged", hint=_RESTORE) from error
+            case _:
+                raise LedgerUnavailableError("the embedded chain's disk failed") from error
 
 
 def _log_row(log: Json) -> tuple[int, int, bytes, bytes, str]:

@@ -29,6 +29,7 @@ CALL_GAS = 300_000_000
 _FLOOR_PER_TOKEN = 10
 _TOKENS_PER_BYTE = 4
 _BASE_GAS = 21_000
+_CALL_STIPEND = 2_300
 
 
 class ExecutionRevertedError(Exception):
@@ -156,10 +157,12 @@ class EmbeddedBackend(PyEVMBackend):  # type: ignore[misc]  # eth-tester ships n
         computation = attempt(GAS_LIMIT)
         _raise_if_failed(computation)
         needed = max(GAS_LIMIT - int(computation.get_gas_remaining()), _floor_gas(data))
-        if not attempt(needed).is_error:
-            return needed
-        # A call inside a call keeps back one sixty-fourth of the gas: search upwards.
-        low, high = needed, GAS_LIMIT
+        # A call inside a call keeps back one sixty-fourth of the gas: mostly that is all, else search upwards.
+        likely = needed * 64 // 63 + _CALL_STIPEND
+        for gas in (needed, likely):
+            if not attempt(gas).is_error:
+                return gas
+        low, high = likely, GAS_LIMIT
         while high - low > needed // 100:
             middle = (low + high) // 2
             low, high = (middle, high) if attempt(middle).is_error else (low, middle)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +24,7 @@ from filelock import FileLock, Timeout
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from medshare.chain.embedded.database import ChainDatabase, Json
+from medshare.chain.embedded.database import ChainDatabase, Json, disk_errors
 from medshare.chain.embedded.evm import EmbeddedBackend, ExecutionRevertedError
 from medshare.chain.embedded.serialize import Evm
 from medshare.errors import LedgerBusyError
@@ -68,7 +69,9 @@ class EmbeddedNode:
 
     Raises:
         LedgerBusyError: another process still holds it.
-        ConfigurationError: its files have a format of another version.
+        ConfigurationError: its files have a format of another version, are damaged, or may not be written.
+        StoreFullError: the disk is full.
+        LedgerUnavailableError: the disk failed.
     """
 
     def __init__(self, folder: Path, *, wait: float = DEFAULT_WAIT, clock: Callable[[], float] = time.time) -> None:
@@ -78,9 +81,14 @@ class EmbeddedNode:
         self._ahead = 0.0
         self._owner = folder / "chain.owner"
         self._lock = FileLock(folder / "chain.lock", mode=0o600, thread_local=False)
-        self._acquire(wait)
+        with disk_errors():
+            self._acquire(wait)
+            self._open(folder / "chain.sqlite")
+        logger.debug("embedded chain opened at block %d", self._backend.head.block_number)
+
+    def _open(self, path: Path) -> None:
         try:
-            self._database = ChainDatabase(folder / "chain.sqlite")
+            self._database = ChainDatabase(path)
             self._backend = EmbeddedBackend(
                 self._database,
                 chain_id=EMBEDDED_CHAIN_ID,
@@ -90,7 +98,6 @@ class EmbeddedNode:
         except BaseException:
             self._lock.release()
             raise
-        logger.debug("embedded chain opened at block %d", self._backend.head.block_number)
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +110,13 @@ class EmbeddedNode:
         with self._mutex:
             if self._lock.is_locked:
                 self._database.close()
-                self._owner.unlink(missing_ok=True)
+                with suppress(OSError):
+                    self._owner.unlink(missing_ok=True)
                 self._lock.release()
 
     def warp(self, seconds: float) -> None:
         """Put the chain's clock forward and mine a block at the new time. For tests and demonstrations only."""
-        with self._mutex:
+        with self._mutex, disk_errors():
             self._ahead += seconds
             self._backend.mine()
 
@@ -123,7 +131,9 @@ class EmbeddedNode:
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         # The program's name only: arguments may name a patient's file.
         owner = {"process": os.getpid(), "program": Path(sys.argv[0]).name, "since": since}
-        self._owner.write_text(json.dumps(owner), encoding="utf-8")
+        # For whoever waits: no chain stays shut for want of it.
+        with suppress(OSError):
+            self._owner.write_text(json.dumps(owner), encoding="utf-8")
 
     def _holder(self) -> str:
         try:
@@ -143,7 +153,8 @@ class EmbeddedNode:
             if not self._lock.is_locked:
                 raise RpcRefusalError(_SERVER_ERROR, "the embedded chain is closed")
             try:
-                return answer(self, *params)
+                with disk_errors():
+                    return answer(self, *params)
             except ExecutionRevertedError as error:
                 if error.data is None:
                     raise RpcRefusalError(_SERVER_ERROR, f"execution failed: {error}") from error

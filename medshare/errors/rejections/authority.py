@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medshare.errors.ledger import RejectedError
+from medshare.errors.ledger import RejectedError, moment
 
 
 @dataclass(eq=False)
@@ -70,7 +70,7 @@ class DelegationPeriodEmptyError(RejectedError):
     expires_at: int
 
     def _message(self) -> str:
-        return f"a delegation from {self.not_before} until {self.expires_at} (Unix seconds) would never be in force"
+        return f"a delegation from {moment(self.not_before)} until {moment(self.expires_at)} would never be in force"
 
 
 @dataclass(eq=False)
@@ -140,4 +140,4 @@ class RecoveryTooEarlyError(RejectedError):
     ready_at: int
 
     def _message(self) -> str:
-        return f"the patient can object to the recovery until {self.ready_at} (Unix seconds)"
+        return f"the patient can object to the recovery until {moment(self.ready_at)}"

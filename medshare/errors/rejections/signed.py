@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medshare.errors.ledger import RejectedError
+from medshare.errors.ledger import RejectedError, moment
 
 
 @dataclass(eq=False)
@@ -16,7 +16,7 @@ class DeadlinePassedError(RejectedError):
     deadline: int
 
     def _message(self) -> str:
-        return f"the signature could be sent until {self.deadline} (Unix seconds), it is too late"
+        return f"the signature could be sent until {moment(self.deadline)}, it is too late"
 
 
 @dataclass(eq=False)

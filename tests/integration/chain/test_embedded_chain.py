@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from chain_world import World
 from eth_account import Account
 
 from medshare.chain import ChainClient, LocalSigner, OpenChain, load_network, open_chain
@@ -172,6 +173,43 @@ def test_open__made_by_a_later_version__is_refused(tmp_path: Path) -> None:
         EmbeddedNode(tmp_path)
     with pytest.raises(ConfigurationError, match="format 99"):
         EmbeddedNode(tmp_path, wait=0)
+
+
+def test_open__its_file_is_something_else__says_so_and_leaves_it(tmp_path: Path) -> None:
+    EmbeddedNode(tmp_path).close()
+    (tmp_path / "chain.sqlite").write_bytes(b"no database" * 1000)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="damaged") as caught:
+            EmbeddedNode(tmp_path, wait=0)
+        assert "backup" in caught.value.hint
+    assert (tmp_path / "chain.sqlite").read_bytes() == b"no database" * 1000
+
+
+def test_open__file_is_a_folder__says_so_and_lets_go_of_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "chain.sqlite").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be written") as caught:
+        EmbeddedNode(tmp_path, wait=0)
+    assert "to read is to lock it" in caught.value.hint
+    (tmp_path / "chain.sqlite").rmdir()
+    EmbeddedNode(tmp_path, wait=0).close()
+
+
+def test_estimate__of_a_call_inside_a_call__suffices_and_takes_few_trials(
+    embedded: OpenChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eth.vm.forks.frontier.state import FrontierState
+
+    trials = []
+    honest = FrontierState.apply_transaction
+    monkeypatch.setattr(FrontierState, "apply_transaction", lambda *given: trials.append(given) or honest(*given))
+    world = World(embedded)
+    custodian, patient = world.custodian(), world.actor()
+    trials.clear()
+    receipt = embedded.ledger.records.register(custodian, RecordId(b"\7" * 32), patient.address)
+    # Estimating, and mining: it asks another contract whether the custodian is accredited.
+    assert len(trials) <= 4
+    entry = embedded.ledger.records.record(custodian.address, RecordId(b"\7" * 32), block=receipt.block)
+    assert entry.patient == patient.address
 
 
 def test_head__time_passes__is_never_older_than_the_clock(tmp_path: Path) -> None:

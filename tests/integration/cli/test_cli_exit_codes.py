@@ -217,7 +217,8 @@ def test_home__its_files_cannot_be_written__says_where_to_look(cli: CommandLine)
     lock.mkdir()
     answer = cli("record", "list", "--patient", "patient")
     assert answer.code == 1
-    assert "may write in the home" in answer.err
+    assert "error: the embedded chain cannot be locked" in answer.err
+    assert "let this user write in the folder `embedded` of the home" in answer.err
     assert "Traceback" not in answer.err
 
 

@@ -84,6 +84,7 @@ def test_new__passphrase_too_short__makes_nothing(fresh: CommandLine) -> None:
     answer = fresh("identity", "new", "somebody", "--offline")
     assert answer.code == 2
     assert "at least 12" in answer.err
+    assert "hint: take several words" in answer.err
     assert "somebody" not in fresh("identity", "list").text
 
 
@@ -229,7 +230,9 @@ def test_export__file_is_there__is_not_written_over(fresh: CommandLine, tmp_path
 
 
 def test_export__folder_is_not_there__is_refused(fresh: CommandLine, tmp_path: Path) -> None:
-    assert fresh("identity", "export", "doctor", "--to", tmp_path / "missing").code == 2
+    answer = fresh("identity", "export", "doctor", "--to", tmp_path / "missing")
+    assert answer.code == 2
+    assert "hint: make it, or name another" in answer.err
     assert not (tmp_path / "missing").exists()
 
 

@@ -156,6 +156,7 @@ def test_guardian__recovery__gives_the_new_key_what_is_encrypted_anew(
     assert (waits["kind"], told["kind"], waits["until"]) == ("RecoveryWaits", "RecoveryProposed", proposed["ready_at"])
     early = cli("--json", "guardian", "complete", "--patient", "patient", "--as", "researcher")
     assert (early.code, early.error["error"]) == (1, "RecoveryTooEarlyError")
+    assert proposed["ready_at"].replace(" UTC", "Z").replace(" ", "T") in early.error["message"]
     days_later(3)
     completed = cli.json("guardian", "complete", "--patient", "patient", "--as", "researcher")
     assert completed["in_control"] == cli.home.addresses["stranger"]

@@ -167,6 +167,25 @@ def test_status__for_a_person__lists_what_is_wanting_and_all_if_asked(cli: Comma
     assert cli("storage", "status", "--all").text.count("clinic, hospital") == 2
 
 
+def test_doctor__nodes_are_named__looks_at_them(cli: CommandLine, clinic: FakeKubo) -> None:
+    def found() -> dict[str, str]:
+        return next(row for row in cli("--json", "doctor").json if row["check"] == "replication")
+
+    before = found()
+    assert (before["health"], before["says"]) == ("warning", "2 of 2 records and bundles are not whole at 2 nodes")
+    assert f"medshare --home {cli.home.path} storage repair" in before["mend"]
+    cli.json("storage", "repair")
+    assert (found()["health"], found()["says"]) == ("good", "2 records and bundles are at 2 storage nodes each")
+    clinic.misbehave("pin/ls", "500")
+    after = found()
+    assert (after["health"], after["says"]) == ("warning", "these storage nodes do not answer: clinic")
+
+
+def test_doctor__no_nodes_are_named__says_nothing_of_them(cli: CommandLine) -> None:
+    name_nodes(cli, {})
+    assert "replication" not in {row["check"] for row in cli("--json", "doctor").json}
+
+
 def test_nodes__none_are_named__says_how(cli: CommandLine) -> None:
     name_nodes(cli, {})
     for verb in ("status", "repair"):

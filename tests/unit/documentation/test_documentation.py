@@ -2,6 +2,7 @@
 
 given README, CHANGELOG and docs/
 ├─ every relative link leads to a file, and every test file and test they name exists
+├─ every row about a fault names a test, in the file where it is
 ├─ every error they name is an error of the library
 ├─ every medshare command they show is a command, with options it has
 ├─ the study and the policy that they show are ones
@@ -53,6 +54,26 @@ def test_tests__named__exist(page: Path) -> None:
     if named:
         written = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
         assert {name for name in named if f"def {name}(" not in written} == set()
+
+
+def faults() -> list[str]:
+    lines = (ROOT / "docs" / "faults.md").read_text().splitlines()
+    return [line for line in lines if line.startswith("| ") and not line.startswith(("| fault |", "| --- |"))]
+
+
+def test_faults__are_found_at_all() -> None:
+    assert len(faults()) > 30
+
+
+@pytest.mark.parametrize("row", faults(), ids=lambda row: row.split("|")[1].strip()[:60])
+def test_faults__each_row__names_a_test_in_the_file_where_it_is(row: str) -> None:
+    cells = row.strip("| ").split(" | ")
+    named = re.findall(r"`(test_\w+\.py)`(?:: ((?:`test_\w+`(?:, )?)+))?", cells[-1])
+    assert named
+    for file, tests in named:
+        (path,) = ROOT.glob(f"tests/**/{file}")
+        written = path.read_text()
+        assert [test for test in re.findall(r"`(\w+)`", tests) if f"def {test}(" not in written] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,6 +4,7 @@ given any history of a ledger
 ├─ when asked who could read at a past time, the answer is that of the chain's state at that time
 ├─ when asked from the grantee's side, it is the same answer
 ├─ when a grant was revoked, alone or with all, the time of the first revocation since is told
+├─ when a patient has many records, who may read is told without reading what the chain tells of each
 └─ when asked for the trail, everything about the patient comes in the chain's order, retractions included
 """
 
@@ -31,6 +32,7 @@ from medshare.model.events import (
 from medshare.model.ids import GrantId, patient_of
 from medshare.model.ledger import LedgerModel
 from medshare.model.record import RecordStatus
+from medshare.services import event_codec
 from medshare.services.auditing import Auditing
 from medshare.services.index import LedgerIndex
 from medshare.testing import InMemoryChain, new_actor
@@ -213,6 +215,16 @@ def test_grants__before_it_was_given__is_not_told(world: World) -> None:
     before = granted.receipt.block.time - 1
     assert world.auditing.grants(patient=world.patient.address, at=before) == []
     assert world.auditing.grants(grantee=world.doctor.address, at=before) == []
+
+
+def test_grants__of_a_patient_with_many_records__reads_none_of_them(world: World, monkeypatch) -> None:
+    granted = world.grant(*(world.publish(b"record %d" % number) for number in range(20)))
+    read = []
+    honest = event_codec.decode
+    monkeypatch.setattr(event_codec, "decode", lambda kind, *rest: read.append(kind) or honest(kind, *rest))
+    (standing,) = world.auditing.grants(patient=world.patient.address)
+    assert (standing.grant.grant_id, standing.live) == (granted.grant_id, True)
+    assert read == ["AccessGranted"]
 
 
 def test_grants__between_two__are_only_theirs(world: World) -> None:

@@ -7,6 +7,7 @@ given a published record, its patient, and a doctor with a key
 ├─ when one more reader is granted access, it costs one small header for each record, whatever the record's size
 ├─ when the chain refuses, the bundle is given up
 ├─ when the process dies at any call, repeating leaves one grant
+├─ when it died before the chain knew of a bundle, repeating or revoking gives that bundle up, and no other
 └─ when access is revoked, it has ended, also where the store fails
 """
 
@@ -51,8 +52,10 @@ from medshare.model.events import AccessGranted
 from medshare.model.ids import ZERO_ADDRESS, GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
-from medshare.services.consenting import Consenting
+from medshare.services.bundle_journal import BundleJournal
+from medshare.services.consenting import Consenting, Prepared
 from medshare.services.desk import _salt
+from medshare.services.publishing import Published
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
@@ -423,6 +426,55 @@ def test_revoke__granted_twice__gives_both_bundles_up(world: World) -> None:
     assert len(world.store.pins()) == 3
     world.consenting.revoke(granted.grant_id, patient=world.patient)
     assert world.store.pins() == {published.cid}
+
+
+@pytest.fixture
+def journalled(world: World) -> World:
+    world.consenting = rebuilt(world, journal=BundleJournal(world.folder / "bundles.sqlite"))
+    return world
+
+
+def prepared(world: World, published: Published) -> Prepared:
+    """Return what was prepared and never sent, as a process leaves it that dies in between."""
+    return world.consenting.prepare(
+        patient=world.patient,
+        grantee=world.doctor.address,
+        records=[world.ref(published)],
+        purposes=PurposeOfUse.TREAT,
+        expires_at=world.clock.now() + DAY,
+    )
+
+
+def test_grant__prepared_before_and_never_sent__gives_the_lost_bundle_up_and_no_other(journalled: World) -> None:
+    one, two = journalled.publish(b"one"), journalled.publish(b"two")
+    waiting = prepared(journalled, two)
+    first = journalled.grant(one)
+    lost = prepared(journalled, one)
+    again = journalled.grant(one)
+    assert lost.grant_id == first.grant_id == again.grant_id
+    kept = {one.cid, two.cid, waiting.bundle, first.bundle, again.bundle}
+    assert journalled.store.pins() == kept
+    journalled.grant(one)
+    assert journalled.store.pins() > kept
+
+
+def test_grant__prepared_and_sent_by_somebody_else__keeps_the_bundle(journalled: World) -> None:
+    published = journalled.publish()
+    sent = prepared(journalled, published)
+    journalled.ledger.consents.grant(journalled.patient.signer, sent.request)
+    again = journalled.grant(published)
+    assert journalled.store.pins() == {published.cid, sent.bundle, again.bundle}
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
+def test_revoke__prepared_and_never_sent__gives_the_lost_bundle_up(journalled: World, everything: bool) -> None:
+    published = journalled.publish()
+    lost = prepared(journalled, published)
+    if everything:
+        journalled.consenting.revoke_all(patient=journalled.patient)
+    else:
+        journalled.consenting.revoke(lost.grant_id, patient=journalled.patient)
+    assert journalled.store.pins() == {published.cid}
 
 
 def test_revoke__other_grants__stay(world: World) -> None:

@@ -357,6 +357,8 @@ def test_subject__each_kind__is_found_by_whom_it_is_about(path: Path) -> None:
     assert kinds(patient=ACTORS[1], up_to_block=2) == ["RecordRegistered", "AccessGranted"]
     assert kinds(patient=ACTORS[1], until=chain.block(1).time) == ["RecordRegistered"]
     assert kinds(patient=ACTORS[0]) == []
+    assert kinds(patient=ACTORS[1], up_to_block=2, without=[RecordRegistered]) == ["AccessGranted"]
+    assert kinds(record_id=DIGESTS[0], without=[RecordRegistered, RecordRetracted]) == []
     granted = found.events(actor=ACTORS[2])[2].grant.grant_id
     assert kinds(grant_id=granted) == ["AccessGranted"]
 
