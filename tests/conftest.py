@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+from grounds import WORDS, Ground, Where, running_chain
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
+
+from medshare.settings import StoreKind, StoreSettings
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
@@ -24,8 +27,34 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that do not say of which one kind they are."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--on``: what the integration suite stands on."""
+    parser.addoption(
+        "--on",
+        type=Where.of,
+        default="embedded",
+        metavar="WHERE",
+        help=f"chain or store that the integration suite stands on: {', '.join(WORDS)}, or both, as clique+kubo; "
+        "elsewhere than on embedded, only tests run that stand on it",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse tests that do not say of which one kind they are; choose those that stand on what is set."""
+    _check_kinds(items)
+    where = config.getoption("on")
+    if where != Where():
+        config.hook.pytest_deselected(items=[item for item in items if not _stands_on(item, where)])
+        items[:] = [item for item in items if _stands_on(item, where)]
+
+
+def _stands_on(item: pytest.Item, where: Where) -> bool:
+    needed = set(getattr(item, "fixturenames", ()))
+    of_chain = {"scene", "world"} if where.chain != Where().chain else set()
+    return item.get_closest_marker("integration") is not None and not needed.isdisjoint({"ground", *of_chain})
+
+
+def _check_kinds(items: list[pytest.Item]) -> None:
     wrong = [
         f"  {item.nodeid}: {', '.join(sorted(kinds)) or 'none'}"
         for item in items
@@ -39,6 +68,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class SocketBlockedError(RuntimeError):
     """A unit test tried to reach the network."""
+
+
+@pytest.fixture(autouse=True)
+def _about_another_place(request: pytest.FixtureRequest) -> None:
+    mark = request.node.get_closest_marker("about")
+    if mark is not None and not request.config.getoption("on").has(mark.args[0]):
+        pytest.skip(f"about {mark.args[0]}: {mark.args[1]}")
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +130,14 @@ def kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboNode]:
     """One Kubo for the whole run, private and offline: tests use content of their own."""
     with running_kubo(tmp_path_factory.mktemp("kubo")) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    """What homes stand on: see ``--on``."""
+    where = request.config.getoption("on")
+    store = StoreSettings()
+    if where.store == "kubo":
+        store = StoreSettings(kind=StoreKind.KUBO, address=request.getfixturevalue("kubo").address)
+    with running_chain(where.chain) as chain:
+        yield Ground(chain=chain, store=store)

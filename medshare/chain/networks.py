@@ -197,9 +197,8 @@ class NetworkProfile:
             _check_url(self.name, "urls", url)
         if self.must_agree and not self.urls:
             _refuse(self.name, "must_agree", "false where urls names no second node")
-        allowed = {Faucet.NONE, Faucet.GENESIS if self.kind is NetworkKind.EMBEDDED else Faucet.ANVIL}
-        if self.faucet not in allowed:
-            _refuse(self.name, "faucet", f"one of {', '.join(sorted(allowed))} for kind {self.kind.value!r}")
+        if self.faucet is Faucet.ANVIL and self.kind is not NetworkKind.RPC:
+            _refuse(self.name, "faucet", f"none or genesis for kind {self.kind.value!r}")
 
     @property
     def has_faucet(self) -> bool:

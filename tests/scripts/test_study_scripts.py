@@ -26,7 +26,6 @@ study_report.py
 
 from __future__ import annotations
 
-import functools
 import json
 import runpy
 import sys
@@ -42,7 +41,6 @@ from homes import OBSERVATION, PASSPHRASE, CommandLine, make_identity
 from studies import DAY, REWARD, write_study
 
 from medshare import connect
-from medshare.chain import open_chain
 from medshare.cli.console import moment
 from medshare.errors import LedgerBusyError
 from medshare.model.accreditation import AccreditationKind
@@ -54,15 +52,6 @@ from medshare.services.requesting import Requesting
 pytestmark = pytest.mark.integration
 
 TO_PATIENT, TO_CUSTODIAN, TO_CONSORTIUM = 700_001, 200_000, 100_000
-
-
-@pytest.fixture
-def days_later(monkeypatch: pytest.MonkeyPatch):
-    def set_to(days: float) -> None:
-        clock = functools.partial(open_chain, clock=lambda: time.time() + days * DAY)
-        monkeypatch.setattr("medshare.session.open_chain", clock)
-
-    return set_to
 
 
 @pytest.fixture

@@ -1,0 +1,234 @@
+"""What the integration suite stands on: a chain and a store, chosen by one setting, ``pytest --on clique+kubo``.
+
+Nodes are real. Each process of the tests runs its own, for all its tests: before one begins, the chain is set back to
+what every test finds there. Content stays in the store: no two tests seal the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import pytest
+from nodes import AnvilNode, CliqueNode, running_anvil, running_clique
+
+from medshare.chain import ChainClient, LocalSigner, NetworkProfile, load_network, open_chain
+from medshare.chain.networks import Faucet, NetworkKind
+from medshare.chain.opening import genesis_signer
+from medshare.files import private_folder, write_whole
+from medshare.session import make_home
+from medshare.settings import NETWORKS_FILE, Settings, StoreSettings
+
+HOUR = 3_600
+_COINS = 10**27
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What ``--on`` says."""
+
+    chain: str = "embedded"
+    store: str = "local"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return what these words mean, joined by ``+``: a chain, the store ``kubo``, or both."""
+        found: dict[str, str] = {}
+        for word in text.split("+"):
+            part = "chain" if word in CHAINS else "store"
+            if word not in WORDS or part in found:
+                raise argparse.ArgumentTypeError(
+                    f"{text!r} is none of {', '.join(WORDS)}, nor a chain and kubo together, as clique+kubo"
+                )
+            found[part] = word
+        return cls(**found)
+
+    def has(self, word: str) -> bool:
+        """Whether this chain or store is what tests stand on."""
+        return word in (self.chain, self.store)
+
+
+class Chain(ABC):
+    """A chain that homes stand on."""
+
+    is_copied_with_home: ClassVar[bool] = False
+    """Whether a copy of a home has a copy of the chain; else both are on the same one, as two machines are."""
+
+    @property
+    @abstractmethod
+    def profile(self) -> NetworkProfile:
+        """The network."""
+
+    @abstractmethod
+    def building(self) -> AbstractContextManager[None]:
+        """Have every test find what is done until the block ends, and find that it was done before."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Undo what tests did, and let the chain have the machine's time."""
+
+    @abstractmethod
+    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set the chain's clock ahead of the machine's; skip the test where that cannot be."""
+
+
+class Embedded(Chain):
+    """The embedded chain: it lies in the home, and is copied with it."""
+
+    is_copied_with_home = True
+
+    @property
+    def profile(self) -> NetworkProfile:
+        """The network."""
+        return load_network("embedded")
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Have it done an hour ago: nothing that a test does falls into the same second."""
+        with pytest.MonkeyPatch.context() as patched:
+            self.set_ahead(-HOUR, patched)
+            yield
+
+    def begin(self) -> None:
+        """Nothing: the test has a copy."""
+
+    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let it be opened with such a clock from now on."""
+        later = functools.partial(open_chain, clock=lambda: time.time() + seconds)
+        monkeypatch.setattr("medshare.session.open_chain", later)
+
+
+class Anvil(Chain):
+    """An anvil that began an hour ago."""
+
+    def __init__(self, node: AnvilNode) -> None:
+        self._node = node
+        self._client = ChainClient(self.profile)
+        self._snapshot = self._client.request("evm_snapshot")
+
+    @property
+    def profile(self) -> NetworkProfile:
+        """The network."""
+        return replace(load_network("anvil"), url=self._node.url)
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Go on where the last block ended, an hour ago."""
+        self._go_back()
+        yield
+        self._snapshot = self._client.request("evm_snapshot")
+
+    def begin(self) -> None:
+        """Go back to the snapshot."""
+        self._go_back()
+        self._set_clock(0)
+
+    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set its clock, and mine a block by it."""
+        self._set_clock(seconds)
+
+    def _go_back(self) -> None:
+        # A snapshot is used up by going back to it.
+        assert self._client.request("evm_revert", self._snapshot)
+        self._snapshot = self._client.request("evm_snapshot")
+
+    def _set_clock(self, seconds: float) -> None:
+        self._client.request("anvil_setTime", int(time.time() + seconds))
+        self._client.request("evm_mine")
+
+
+class Clique(Chain):
+    """A validator as the consortium kit makes them, which seals a block whenever a transaction comes."""
+
+    def __init__(self, node: CliqueNode) -> None:
+        self._node = node
+        self._block = 0
+
+    @property
+    def profile(self) -> NetworkProfile:
+        """The network."""
+        return NetworkProfile(
+            name="clique",
+            kind=NetworkKind.RPC,
+            url=self._node.url,
+            chain_id=self._node.chain_id,
+            poa=True,
+            faucet=Faucet.GENESIS,
+        )
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Go on after the last block, and let its second pass."""
+        self.begin()
+        yield
+        self._block = self._node.asked.block_number()
+        time.sleep(1)
+
+    def begin(self) -> None:
+        """Have the node forget later blocks."""
+        self._node.asked.ask("debug_setHead", hex(self._block))
+
+    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Skip: nobody can seal a block that is dated ahead."""
+        pytest.skip("the time of a Clique chain cannot be put forward")
+
+
+CHAINS = ("embedded", "anvil", "clique")
+WORDS = (*CHAINS, "kubo")
+
+
+@contextmanager
+def running_chain(name: str) -> Iterator[Chain]:
+    """Run a chain of one's own until the block ends."""
+    match name:
+        case "anvil":
+            with running_anvil("--timestamp", str(int(time.time()) - HOUR)) as anvil:
+                yield Anvil(anvil)
+        case "clique":
+            with running_clique({genesis_signer().address: _COINS}) as clique:
+                yield Clique(clique)
+        case _:
+            yield Embedded()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """A chain that runs, and a store."""
+
+    chain: Chain
+    store: StoreSettings
+
+    def found_home(self, folder: Path) -> None:
+        """Make a home, with contracts of its own."""
+        profile = self.chain.profile
+        settings = Settings(home=private_folder(folder), network=profile.name, store=self.store)
+        if profile.kind is NetworkKind.RPC:
+            write_whole(folder / NETWORKS_FILE, _written(profile).encode(), replace=False)
+            with open_chain(load_network(profile.name, settings.networks_file), folder) as chain:
+                deployer = LocalSigner.generate()
+                chain.fund(deployer.address)
+                chain.deploy(deployer)
+        make_home(settings)
+
+
+def _written(profile: NetworkProfile) -> str:
+    """Return a profile as it stands in ``networks.toml``."""
+    return "\n".join(
+        [
+            f"[networks.{profile.name}]",
+            f'kind = "{profile.kind}"',
+            f'url = "{profile.url}"',
+            f"chain_id = {profile.chain_id}",
+            f"poa = {str(profile.poa).lower()}",
+            f'faucet = "{profile.faucet}"',
+            "",
+        ]
+    )
+
