@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from grounds import WORDS, Ground, Where, running_chain
+from grounds import WORDS, Ground, Where, kept_in, running_chain
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
-
-from medshare.settings import StoreKind, StoreSettings
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
@@ -136,8 +134,6 @@ def kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboNode]:
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """What homes stand on: see ``--on``."""
     where = request.config.getoption("on")
-    store = StoreSettings()
-    if where.store == "kubo":
-        store = StoreSettings(kind=StoreKind.KUBO, address=request.getfixturevalue("kubo").address)
-    with running_chain(where.chain) as chain:
+    node = request.getfixturevalue("kubo") if where.store == "kubo" else None
+    with running_chain(where.chain) as chain, kept_in(node) as store:
         yield Ground(chain=chain, store=store)

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import pytest
-from nodes import AnvilNode, CliqueNode, running_anvil, running_clique
+from nodes import AnvilNode, CliqueNode, KuboNode, running_anvil, running_clique
 
 from medshare.chain import ChainClient, LocalSigner, NetworkProfile, load_network, open_chain
 from medshare.chain.networks import Faucet, NetworkKind
 from medshare.chain.opening import genesis_signer
+from medshare.content import Block, Cid, walk
 from medshare.files import private_folder, write_whole
 from medshare.session import make_home
-from medshare.settings import NETWORKS_FILE, Settings, StoreSettings
+from medshare.settings import NETWORKS_FILE, Settings, StoreKind, StoreSettings
+from medshare.storage import KuboBlobStore
 
 HOUR = 3_600
 _COINS = 10**27
@@ -130,7 +132,7 @@ class Anvil(Chain):
         self._go_back()
         self._set_clock(0)
 
-    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_ahead(self, seconds: float, _: pytest.MonkeyPatch) -> None:
         """Set its clock, and mine a block by it."""
         self._set_clock(seconds)
 
@@ -175,7 +177,7 @@ class Clique(Chain):
         """Have the node forget later blocks."""
         self._node.asked.ask("debug_setHead", hex(self._block))
 
-    def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_ahead(self, _seconds: float, _: pytest.MonkeyPatch) -> None:
         """Skip: nobody can seal a block that is dated ahead."""
         pytest.skip("the time of a Clique chain cannot be put forward")
 
@@ -198,24 +200,85 @@ def running_chain(name: str) -> Iterator[Chain]:
             yield Embedded()
 
 
+class Kept:
+    """What a store holds for every test; where it lies in the home, as the local one does, nothing needs to be done."""
+
+    settings = StoreSettings()
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Have every test find what is kept until the block ends."""
+        yield
+
+    def begin(self) -> None:
+        """Undo what tests did."""
+
+
+class KeptInKubo(Kept):
+    """What a Kubo node holds."""
+
+    def __init__(self, store: KuboBlobStore, address: str) -> None:
+        self.settings = StoreSettings(kind=StoreKind.KUBO, address=address)
+        self._store = store
+        self._of_the_node = store.pins()
+        self._kept: dict[Cid, list[Block]] = {}
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Remember what is pinned at the end of the block."""
+        self.begin()
+        yield
+        self._kept = {root: list(walk(self._store.get, root)) for root in self._store.pins() - self._of_the_node}
+
+    def begin(self) -> None:
+        """Pin what was pinned, and nothing else."""
+        pins = self._store.pins() - self._of_the_node
+        for root in pins - self._kept.keys():
+            self._store.unpin(root)
+        for root in self._kept.keys() - pins:
+            self._store.put(self._kept[root])
+            self._store.pin(root)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """A chain that runs, and a store."""
 
     chain: Chain
-    store: StoreSettings
+    store: Kept
+
+    @contextmanager
+    def building(self) -> Iterator[None]:
+        """Have every test find what is done until the block ends, and find that it was done before."""
+        with self.chain.building(), self.store.building():
+            yield
+
+    def begin(self) -> None:
+        """Undo what tests did."""
+        self.chain.begin()
+        self.store.begin()
 
     def found_home(self, folder: Path) -> None:
         """Make a home, with contracts of its own."""
         profile = self.chain.profile
-        settings = Settings(home=private_folder(folder), network=profile.name, store=self.store)
+        settings = Settings(home=private_folder(folder), network=profile.name, store=self.store.settings)
         if profile.kind is NetworkKind.RPC:
             write_whole(folder / NETWORKS_FILE, _written(profile).encode(), replace=False)
-            with open_chain(load_network(profile.name, settings.networks_file), folder) as chain:
+            with open_chain(profile, folder) as chain:
                 deployer = LocalSigner.generate()
                 chain.fund(deployer.address)
                 chain.deploy(deployer)
         make_home(settings)
+
+
+@contextmanager
+def kept_in(kubo: KuboNode | None) -> Iterator[Kept]:
+    """What a node keeps, or without one what homes keep."""
+    if kubo is None:
+        yield Kept()
+        return
+    with KuboBlobStore(kubo.address) as store:
+        yield KeptInKubo(store, kubo.address)
 
 
 def _written(profile: NetworkProfile) -> str:
@@ -231,4 +294,3 @@ def _written(profile: NetworkProfile) -> str:
             "",
         ]
     )
-

@@ -20,8 +20,9 @@ import pytest
 from grounds import Ground
 
 from medshare import connect
-from medshare.chain import LocalSigner
+from medshare.chain import LocalSigner, deployment_file
 from medshare.cli import main
+from medshare.content import Cid
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
@@ -33,6 +34,7 @@ from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
 from medshare.session import Session
+from medshare.settings import Settings, StoreKind
 
 PASSPHRASE = "a passphrase for tests"
 PEOPLE = ("clinic", "doctor", "hospital", "neighbour", "patient", "researcher", "stranger")
@@ -65,6 +67,14 @@ class Home:
     def options(self) -> list[str]:
         """What goes before the command."""
         return ["--home", str(self.path), "--passphrase-file", str(self.passphrase_file)]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(self.path)
+
+    @property
+    def deployment_file(self) -> Path:
+        return deployment_file(self.path, self.settings.network)
 
     def identity(self, name: str) -> Path:
         return self.path / "identities" / name
@@ -123,6 +133,22 @@ class CommandLine:
         """Have the founding member of the home's chain accredit somebody; 0 withdraws it."""
         accredit_in(self.home.path, self.home.addresses[who], kind, until)
 
+    def collect(self) -> Any:
+        """Remove everything that no pin keeps, however young it is."""
+        at_once = ("--older-than", "0s") if self.home.settings.store.kind is StoreKind.LOCAL else ()
+        return self.json("storage", "collect", *at_once)
+
+    def pins(self) -> frozenset[str]:
+        """Return the CIDs that the store keeps."""
+        return frozenset(row["cid"] for row in self.json("storage", "pins"))
+
+    def lose(self, *roots: Cid) -> None:
+        """Take what is below these roots away from the store."""
+        with connect(self.home.path) as session:
+            for root in roots:
+                session.store.unpin(root)
+        self.collect()
+
     def fetched(self, record: str, reader: str, *words: object, home: Home | None = None) -> bytes:
         answer = self("record", "fetch", record, "--as", reader, *words, home=home)
         assert answer.code == 0, answer
@@ -161,24 +187,24 @@ class Templates:
     @cached_property
     def people(self) -> Home:
         """People and contracts, and nothing published."""
-        with self._ground.chain.building():
+        with self._ground.building():
             return self._with_people("people")
 
     @cached_property
     def records(self) -> Home:
         """The hospital has published two records of the patient."""
-        with self._ground.chain.building():
+        with self._ground.building():
             return self._with_records("records")
 
     @cached_property
     def grant(self) -> Home:
         """Both records are granted to the doctor."""
-        with self._ground.chain.building():
+        with self._ground.building():
             return self._with_grant("grant")
 
     def begin(self, template: Home, path: Path) -> Home:
         """Return a copy to work in, of which the chain knows no more than the template does."""
-        self._ground.chain.begin()
+        self._ground.begin()
         return template.copied_to(path)
 
     def _with_people(self, name: str) -> Home:
