@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
-from grounds import WORDS, Ground, Where, kept_in, running_chain
+from grounds import CHAINS, STORES, WORDS, Ground, Where, kept_in, running_chain
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
 
@@ -32,27 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Where.of,
         default="embedded",
         metavar="WHERE",
-        help=f"chain or store that the integration suite stands on: {', '.join(WORDS)}, or both, as clique+kubo; "
-        "elsewhere than on embedded, only tests run that stand on it",
+        help=f"what the integration suite stands on: {', '.join(WORDS)}, or a chain and kubo, as clique+kubo; "
+        "elsewhere than on embedded nothing else runs",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse tests that do not say of which one kind they are; choose those that stand on what is set."""
-    _check_kinds(items)
+    """Refuse tests that do not say what they are; choose those that stand on what is named."""
+    check_kinds(items)
+    check_subjects(items)
     where = config.getoption("on")
-    if where != Where():
-        config.hook.pytest_deselected(items=[item for item in items if not _stands_on(item, where)])
-        items[:] = [item for item in items if _stands_on(item, where)]
+    config.hook.pytest_deselected(items=[item for item in items if not stands_on(item, where)])
+    items[:] = [item for item in items if stands_on(item, where)]
 
 
-def _stands_on(item: pytest.Item, where: Where) -> bool:
-    needed = set(getattr(item, "fixturenames", ()))
-    of_chain = {"scene", "world"} if where.chain != Where().chain else set()
-    return item.get_closest_marker("integration") is not None and not needed.isdisjoint({"ground", *of_chain})
-
-
-def _check_kinds(items: list[pytest.Item]) -> None:
+def check_kinds(items: Iterable[pytest.Item]) -> None:
+    """Refuse tests that do not say of which one kind they are."""
     wrong = [
         f"  {item.nodeid}: {', '.join(sorted(kinds)) or 'none'}"
         for item in items
@@ -64,12 +59,30 @@ def _check_kinds(items: list[pytest.Item]) -> None:
         )
 
 
+def check_subjects(items: Iterable[pytest.Item]) -> None:
+    """Refuse tests about a chain or store that there is not: they would be skipped everywhere."""
+    for item in items:
+        for mark in item.iter_markers("about"):
+            if mark.args[0] not in (*CHAINS, *STORES):
+                raise pytest.UsageError(f"{item.nodeid} is about {mark.args[0]!r}, which nobody can stand on")
+
+
+def stands_on(item: pytest.Item, where: Where) -> bool:
+    """Whether a test is to run there: everything on the embedded chain, elsewhere what has another chain or store."""
+    if where == Where():
+        return True
+    if item.get_closest_marker("integration") is None:
+        return False
+    of_chain = {"scene", "world"} if where.chain != Where().chain else set()
+    return not {"ground", *of_chain}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 class SocketBlockedError(RuntimeError):
     """A unit test tried to reach the network."""
 
 
 @pytest.fixture(autouse=True)
-def _about_another_place(request: pytest.FixtureRequest) -> None:
+def _about_another(request: pytest.FixtureRequest) -> None:
     mark = request.node.get_closest_marker("about")
     if mark is not None and not request.config.getoption("on").has(mark.args[0]):
         pytest.skip(f"about {mark.args[0]}: {mark.args[1]}")

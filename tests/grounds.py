@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 import pytest
 from nodes import AnvilNode, CliqueNode, KuboNode, running_anvil, running_clique
 
-from medshare.chain import ChainClient, LocalSigner, NetworkProfile, load_network, open_chain
+from medshare.chain import ChainClient, LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.networks import Faucet, NetworkKind
 from medshare.chain.opening import genesis_signer
 from medshare.content import Block, Cid, walk
@@ -30,6 +30,7 @@ from medshare.storage import KuboBlobStore
 
 HOUR = 3_600
 _COINS = 10**27
+_TIME_PASSES = "the time of a Clique chain cannot be put forward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,10 @@ class Chain(ABC):
     def set_ahead(self, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Set the chain's clock ahead of the machine's; skip the test where that cannot be."""
 
+    @abstractmethod
+    def put_forward(self, chain: OpenChain, seconds: int) -> None:
+        """Put the clock of this chain, which is open, forward; skip the test where that cannot be."""
+
 
 class Embedded(Chain):
     """The embedded chain: it lies in the home, and is copied with it."""
@@ -105,6 +110,11 @@ class Embedded(Chain):
         """Let it be opened with such a clock from now on."""
         later = functools.partial(open_chain, clock=lambda: time.time() + seconds)
         monkeypatch.setattr("medshare.session.open_chain", later)
+
+    def put_forward(self, chain: OpenChain, seconds: int) -> None:
+        """Mine a block at that time."""
+        assert chain.node is not None
+        chain.node.warp(seconds)
 
 
 class Anvil(Chain):
@@ -135,6 +145,10 @@ class Anvil(Chain):
     def set_ahead(self, seconds: float, _: pytest.MonkeyPatch) -> None:
         """Set its clock, and mine a block by it."""
         self._set_clock(seconds)
+
+    def put_forward(self, chain: OpenChain, seconds: int) -> None:
+        """Have the next block be that much later."""
+        chain.client.request("evm_increaseTime", seconds)
 
     def _go_back(self) -> None:
         # A snapshot is used up by going back to it.
@@ -178,11 +192,16 @@ class Clique(Chain):
         self._node.asked.ask("debug_setHead", hex(self._block))
 
     def set_ahead(self, _seconds: float, _: pytest.MonkeyPatch) -> None:
-        """Skip: nobody can seal a block that is dated ahead."""
-        pytest.skip("the time of a Clique chain cannot be put forward")
+        """Skip: no validator seals a block that is dated ahead."""
+        pytest.skip(_TIME_PASSES)
+
+    def put_forward(self, _chain: OpenChain, _seconds: int) -> None:
+        """Skip, as well."""
+        pytest.skip(_TIME_PASSES)
 
 
 CHAINS = ("embedded", "anvil", "clique")
+STORES = ("local", "kubo")
 WORDS = (*CHAINS, "kubo")
 
 

@@ -55,7 +55,9 @@ class Faucet(StrEnum):
 
     NONE = "none"
     GENESIS = "genesis"
+    """An account that has coins since the first block, and whose key is in the package."""
     ANVIL = "anvil"
+    """The node itself, which is an anvil."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ class NetworkProfile:
         if self.must_agree and not self.urls:
             _refuse(self.name, "must_agree", "false where urls names no second node")
         if self.faucet is Faucet.ANVIL and self.kind is not NetworkKind.RPC:
-            _refuse(self.name, "faucet", f"none or genesis for kind {self.kind.value!r}")
+            _refuse(self.name, "faucet", f"{Faucet.GENESIS} or {Faucet.NONE} for kind {self.kind.value!r}")
 
     @property
     def has_faucet(self) -> bool:
