@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import pytest
-from nodes import AnvilNode, CliqueNode, KuboNode, running_anvil, running_clique
+from nodes import CliqueNode, KuboNode, running_anvil, running_clique
 
 from medshare.chain import ChainClient, LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.networks import Faucet, NetworkKind
@@ -27,6 +27,11 @@ from medshare.files import private_folder, write_whole
 from medshare.session import make_home
 from medshare.settings import NETWORKS_FILE, Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore
+
+CHAINS = ("embedded", "anvil", "clique")
+STORES = ("local", "kubo")
+WORDS = (*CHAINS, "kubo")
+"""What ``--on`` knows: the local store is where no other is named."""
 
 HOUR = 3_600
 _COINS = 10**27
@@ -120,15 +125,14 @@ class Embedded(Chain):
 class Anvil(Chain):
     """An anvil that began an hour ago."""
 
-    def __init__(self, node: AnvilNode) -> None:
-        self._node = node
-        self._client = ChainClient(self.profile)
-        self._snapshot = self._client.request("evm_snapshot")
+    def __init__(self, client: ChainClient) -> None:
+        self._client = client
+        self._snapshot = client.request("evm_snapshot")
 
     @property
     def profile(self) -> NetworkProfile:
         """The network."""
-        return replace(load_network("anvil"), url=self._node.url)
+        return self._client.profile
 
     @contextmanager
     def building(self) -> Iterator[None]:
@@ -200,21 +204,19 @@ class Clique(Chain):
         pytest.skip(_TIME_PASSES)
 
 
-CHAINS = ("embedded", "anvil", "clique")
-STORES = ("local", "kubo")
-WORDS = (*CHAINS, "kubo")
-
-
 @contextmanager
 def running_chain(name: str) -> Iterator[Chain]:
     """Run a chain of one's own until the block ends."""
     match name:
         case "anvil":
-            with running_anvil("--timestamp", str(int(time.time()) - HOUR)) as anvil:
-                yield Anvil(anvil)
+            with (
+                running_anvil("--timestamp", str(int(time.time()) - HOUR)) as node,
+                ChainClient(replace(load_network("anvil"), url=node.url)) as client,
+            ):
+                yield Anvil(client)
         case "clique":
-            with running_clique({genesis_signer().address: _COINS}) as clique:
-                yield Clique(clique)
+            with running_clique({genesis_signer().address: _COINS}) as validator:
+                yield Clique(validator)
         case _:
             yield Embedded()
 
