@@ -7,11 +7,15 @@ import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
-from grounds import CHAINS, STORES, WORDS, Ground, Where, kept_in, running_chain
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
+from where import CHAINS, STORES, WORDS, Where
+
+if TYPE_CHECKING:
+    from grounds import Ground
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
@@ -147,6 +151,8 @@ def kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboNode]:
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """What homes stand on: see ``--on``."""
     where = request.config.getoption("on")
-    node = request.getfixturevalue("kubo") if where.store == "kubo" else None
-    with running_chain(where.chain) as chain, kept_in(node) as store:
-        yield Ground(chain=chain, store=store)
+    # It imports the whole library, for which unit tests need not wait.
+    from grounds import standing_on
+
+    with standing_on(where.chain, request.getfixturevalue("kubo") if where.store == "kubo" else None) as ground:
+        yield ground

@@ -1,4 +1,4 @@
-"""What the integration suite stands on: a chain and a store, chosen by one setting, ``pytest --on clique+kubo``.
+"""The chains and stores that the integration suite stands on; which, ``pytest --on`` says: see ``where``.
 
 Nodes are real. Each process of the tests runs its own, for all its tests: before one begins, the chain is set back to
 what every test finds there. Content stays in the store: no two tests seal the same.
@@ -6,18 +6,18 @@ what every test finds there. Content stays in the store: no two tests seal the s
 
 from __future__ import annotations
 
-import argparse
 import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pytest
-from nodes import CliqueNode, KuboNode, running_anvil, running_clique
+from clique import CliqueNode, running_clique
+from nodes import KuboNode, running_anvil
 
 from medshare.chain import ChainClient, LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.networks import Faucet, NetworkKind
@@ -28,39 +28,9 @@ from medshare.session import make_home
 from medshare.settings import NETWORKS_FILE, Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore
 
-CHAINS = ("embedded", "anvil", "clique")
-STORES = ("local", "kubo")
-WORDS = (*CHAINS, "kubo")
-"""What ``--on`` knows: the local store is where no other is named."""
-
 HOUR = 3_600
 _COINS = 10**27
 _TIME_PASSES = "the time of a Clique chain cannot be put forward"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """What ``--on`` says."""
-
-    chain: str = "embedded"
-    store: str = "local"
-
-    @classmethod
-    def of(cls, text: str) -> Self:
-        """Return what these words mean, joined by ``+``: a chain, the store ``kubo``, or both."""
-        found: dict[str, str] = {}
-        for word in text.split("+"):
-            part = "chain" if word in CHAINS else "store"
-            if word not in WORDS or part in found:
-                raise argparse.ArgumentTypeError(
-                    f"{text!r} is none of {', '.join(WORDS)}, nor a chain and kubo together, as clique+kubo"
-                )
-            found[part] = word
-        return cls(**found)
-
-    def has(self, word: str) -> bool:
-        """Whether this chain or store is what tests stand on."""
-        return word in (self.chain, self.store)
 
 
 class Chain(ABC):
@@ -293,13 +263,13 @@ class Ground:
 
 
 @contextmanager
-def kept_in(kubo: KuboNode | None) -> Iterator[Kept]:
-    """What a node keeps, or without one what homes keep."""
-    if kubo is None:
-        yield Kept()
-        return
-    with KuboBlobStore(kubo.address) as store:
-        yield KeptInKubo(store, kubo.address)
+def standing_on(chain: str, kubo: KuboNode | None) -> Iterator[Ground]:
+    """Run a chain until the block ends, beside a node that keeps content, or without one where homes keep it."""
+    with ExitStack() as stack:
+        kept = Kept()
+        if kubo is not None:
+            kept = KeptInKubo(stack.enter_context(KuboBlobStore(kubo.address)), kubo.address)
+        yield Ground(chain=stack.enter_context(running_chain(chain)), store=kept)
 
 
 def _written(profile: NetworkProfile) -> str:

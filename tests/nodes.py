@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -18,21 +17,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from medshare.errors import LedgerError
-from medshare.model.ids import Address
-from medshare.network import asking
 from medshare.network.binaries import GETH, KUBO, find_program
-from medshare.network.generating import write_network
-from medshare.network.local_making import MEMBERS_FILE, make_local
-from medshare.network.local_nodes import LocalValidator, local_nodes
-from medshare.network.members import MemberFile
-from medshare.network.places import GENESIS_FILE
 from medshare.network.processes import dying_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -174,64 +165,6 @@ def running_geth(folder: Path) -> Iterator[GethNode]:
             yield GethNode(url=f"http://127.0.0.1:{port}", socket=folder / "geth.ipc")
         finally:
             _stop(process)
-
-
-@dataclass(frozen=True, slots=True)
-class CliqueNode:
-    """A running validator that is alone on its chain: over HTTP it answers anybody, over its socket its owner."""
-
-    url: str
-    chain_id: int
-    asked: asking.GethNode
-
-
-@contextmanager
-def running_clique(funds: Mapping[Address, int]) -> Iterator[CliqueNode]:
-    """Run a validator that the consortium kit configures until the block ends; this process is ended, and surely.
-
-    It seals whenever a transaction comes, which no network of several validators does: there every block has its time.
-
-    Args:
-        funds: wei that accounts have from the beginning.
-    """
-    require("geth")
-    # Not below pytest's folders: their names make the path too long for a socket.
-    with tempfile.TemporaryDirectory(prefix="clique-") as place, tempfile.TemporaryFile("w+b") as log:
-        folder = Path(place)
-        make_local(folder, validators=1, storage=0, free_gas=False)
-        members = replace(MemberFile.load(folder / MEMBERS_FILE), funds=funds)
-        write_network(members, folder, members.institutions)
-        genesis = json.loads((folder / GENESIS_FILE).read_text())
-        genesis["config"]["clique"]["period"] = 0
-        (folder / GENESIS_FILE).write_text(json.dumps(genesis))
-        (node,) = local_nodes(folder, members).values()
-        assert isinstance(node, LocalValidator)
-        assert node.first_command is not None
-        subprocess.run(node.first_command, check=True, capture_output=True, timeout=_START_SECONDS)
-        process = subprocess.Popen(
-            node.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            preexec_fn=dying_with_parent(),
-        )
-        try:
-            _wait_until_listening(process, log.fileno(), _GETH_LISTENING)
-            _wait_until_sealing(node)
-            yield CliqueNode(url=node.address, chain_id=members.chain_id, asked=node.asked)
-        finally:
-            _stop(process)
-
-
-def _wait_until_sealing(node: LocalValidator) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            return node.begin()
-        except LedgerError:  # its signer is not unlocked yet
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)

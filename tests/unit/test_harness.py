@@ -21,7 +21,7 @@ from pathlib import Path
 
 import nodes
 import pytest
-from grounds import Where
+from where import Where
 
 pytestmark = pytest.mark.unit
 
