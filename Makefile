@@ -7,8 +7,9 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+ON ?= embedded
 
-.PHONY: help demo nodes test deep test-faults test-many test-network test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -35,6 +36,9 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+
+test-integration: $(VENV)/.ready node_modules/.ready ## Run the integration tests on a chain or store: ON=anvil, clique, kubo, clique+kubo
+	$(BIN)/python -m pytest -n $(WORKERS) -m integration --on $(ON)
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from figures import tell_figures
 from hypothesis import HealthCheck, Phase, settings
 from nodes import AnvilNode, KuboNode, running_anvil, running_kubo
+from where import CHAINS, STORES, WORDS, Where
+
+if TYPE_CHECKING:
+    from grounds import Ground
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
@@ -25,7 +30,28 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--on``: what the integration suite stands on."""
+    parser.addoption(
+        "--on",
+        type=Where.of,
+        default="embedded",
+        metavar="WHERE",
+        help=f"what the integration suite stands on: {', '.join(WORDS)}, or a chain and kubo, as clique+kubo; "
+        "elsewhere than on embedded nothing else runs",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse tests that do not say what they are; choose those that stand on what is named."""
+    check_kinds(items)
+    check_subjects(items)
+    where = config.getoption("on")
+    config.hook.pytest_deselected(items=[item for item in items if not stands_on(item, where)])
+    items[:] = [item for item in items if stands_on(item, where)]
+
+
+def check_kinds(items: Iterable[pytest.Item]) -> None:
     """Refuse tests that do not say of which one kind they are."""
     wrong = [
         f"  {item.nodeid}: {', '.join(sorted(kinds)) or 'none'}"
@@ -38,6 +64,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
 
 
+def check_subjects(items: Iterable[pytest.Item]) -> None:
+    """Refuse tests about a chain or store that there is not: they would be skipped everywhere."""
+    for item in items:
+        for mark in item.iter_markers("about"):
+            if mark.args[0] not in (*CHAINS, *STORES):
+                raise pytest.UsageError(f"{item.nodeid} is about {mark.args[0]!r}, which nobody can stand on")
+
+
+def stands_on(item: pytest.Item, where: Where) -> bool:
+    """Whether a test is to run there: everything on the embedded chain, elsewhere what has another chain or store."""
+    if where == Where():
+        return True
+    if item.get_closest_marker("integration") is None:
+        return False
+    of_chain = {"scene", "world"} if where.chain != Where().chain else set()
+    return not {"ground", *of_chain}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell the figures that tests have measured."""
     tell_figures(terminalreporter)
@@ -45,6 +89,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 class SocketBlockedError(RuntimeError):
     """A unit test tried to reach the network."""
+
+
+@pytest.fixture(autouse=True)
+def _about_another(request: pytest.FixtureRequest) -> None:
+    mark = request.node.get_closest_marker("about")
+    if mark is not None and not request.config.getoption("on").has(mark.args[0]):
+        pytest.skip(f"about {mark.args[0]}: {mark.args[1]}")
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +151,14 @@ def kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboNode]:
     """One Kubo for the whole run, private and offline: tests use content of their own."""
     with running_kubo(tmp_path_factory.mktemp("kubo")) as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    """What homes stand on: see ``--on``."""
+    where = request.config.getoption("on")
+    # It imports the whole library, for which unit tests need not wait.
+    from grounds import standing_on
+
+    with standing_on(where.chain, request.getfixturevalue("kubo") if where.store == "kubo" else None) as ground:
+        yield ground

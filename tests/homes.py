@@ -1,7 +1,7 @@
-"""Homes to work in: people with keys, an embedded chain with contracts, two published records; made once, then copied.
+"""Homes to work in: people with keys, contracts on a chain, two published records; made once, then copied.
 
-Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests. What
-happened in them is an hour old: nothing that a test does falls into the same second.
+Their keystores are locked with little work (scrypt n = 2^12), so that a test waits only for what it tests. On which
+chain and store they are is one setting: see ``grounds``.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import hashlib
 import json
 import re
 import shutil
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+from grounds import Ground
 
 from medshare import connect
-from medshare.chain import LocalSigner, open_chain
+from medshare.chain import LocalSigner, deployment_file
 from medshare.cli import main
+from medshare.content import Cid
 from medshare.envelope import Identity
 from medshare.files import private_folder, write_whole
 from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
@@ -33,8 +34,8 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services.publishing import Description
-from medshare.session import Session, make_home
-from medshare.settings import Settings
+from medshare.session import Session
+from medshare.settings import Settings, StoreKind
 
 PASSPHRASE = "a passphrase for tests"
 PEOPLE = ("clinic", "doctor", "hospital", "neighbour", "patient", "researcher", "stranger")
@@ -67,6 +68,14 @@ class Home:
     def options(self) -> list[str]:
         """What goes before the command."""
         return ["--home", str(self.path), "--passphrase-file", str(self.passphrase_file)]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(self.path)
+
+    @property
+    def deployment_file(self) -> Path:
+        return deployment_file(self.path, self.settings.network)
 
     def identity(self, name: str) -> Path:
         return self.path / "identities" / name
@@ -142,6 +151,22 @@ class CommandLine:
         """Have the founding member of the home's chain accredit somebody; 0 withdraws it."""
         accredit_in(self.home.path, self.home.addresses[who], kind, until)
 
+    def collect(self) -> Any:
+        """Remove everything that no pin keeps, however young it is."""
+        at_once = ("--older-than", "0s") if self.home.settings.store.kind is StoreKind.LOCAL else ()
+        return self.json("storage", "collect", *at_once)
+
+    def pins(self) -> frozenset[str]:
+        """Return the CIDs that the store keeps."""
+        return frozenset(row["cid"] for row in self.json("storage", "pins"))
+
+    def lose(self, *roots: Cid) -> None:
+        """Take what is below these roots away from the store."""
+        with connect(self.home.path) as session:
+            for root in roots:
+                session.store.unpin(root)
+        self.collect()
+
     def fetched(self, record: str, reader: str, *words: object, home: Home | None = None) -> bytes:
         answer = self("record", "fetch", record, "--as", reader, *words, home=home)
         assert answer.code == 0, answer
@@ -170,22 +195,111 @@ def make_identity(home: Path, name: str, passphrase: str = PASSPHRASE, *, signer
     return actor
 
 
+class Templates:
+    """The homes that are copied. What happened in them lies back, by an hour where the chain can be told so."""
+
+    def __init__(self, folder: Path, ground: Ground) -> None:
+        self._folder = folder
+        self._ground = ground
+
+    @cached_property
+    def people(self) -> Home:
+        """People and contracts, and nothing published."""
+        with self._ground.building():
+            return self._with_people("people")
+
+    @cached_property
+    def records(self) -> Home:
+        """The hospital has published two records of the patient."""
+        with self._ground.building():
+            return self._with_records("records")
+
+    @cached_property
+    def grant(self) -> Home:
+        """Both records are granted to the doctor."""
+        with self._ground.building():
+            return self._with_grant("grant")
+
+    def begin(self, template: Home, path: Path) -> Home:
+        """Return a copy to work in, of which the chain knows no more than the template does."""
+        self._ground.begin()
+        return template.copied_to(path)
+
+    def _with_people(self, name: str) -> Home:
+        if self._ground.chain.is_copied_with_home and name != "people":
+            return self.people.copied_to(self._folder / name)
+        folder = self._folder / name
+        self._ground.found_home(folder)
+        write_whole(folder / "passphrase", PASSPHRASE.encode() + b"\n", replace=False)
+        addresses = {}
+        with connect(folder) as session:
+            for person in PEOPLE:
+                actor = make_identity(folder, person)
+                session.chain.fund(actor.address)
+                session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
+                addresses[person] = actor.address
+            for custodian in ("hospital", "clinic"):
+                accredit(session, addresses[custodian], AccreditationKind.CUSTODIAN)
+        return Home(path=folder, addresses=addresses)
+
+    def _with_records(self, name: str) -> Home:
+        if self._ground.chain.is_copied_with_home and name != "records":
+            return self.records.copied_to(self._folder / name)
+        home = self._with_people(name)
+        with connect(home.path) as session:
+            hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+            observation, scan = (
+                session.publishing.publish(
+                    content, custodian=hospital, patient=session.keyring.resolve("patient"), description=description
+                )
+                for content, description in (
+                    (
+                        OBSERVATION,
+                        Description(
+                            media_type="application/fhir+json",
+                            category=Category.OBSERVATION,
+                            resource_type="Observation",
+                            clinical_date="2026-03-04",
+                        ),
+                    ),
+                    (SCAN, Description(media_type="application/dicom", category=Category.IMAGING)),
+                )
+            )
+        return replace(home, observation=observation.record_id.hex(), scan=scan.record_id.hex())
+
+    def _with_grant(self, name: str) -> Home:
+        home = self._with_records(name)
+        with connect(home.path) as session:
+            patient = session.keyring.open("patient", lambda _: PASSPHRASE)
+            granted = session.consenting.grant(
+                patient=patient,
+                grantee=session.keyring.resolve("doctor"),
+                records=[
+                    RecordRef(custodian=entry.custodian, record_id=entry.record_id)
+                    for entry in session.auditing.records(patient.address)
+                ],
+                purposes=PurposeOfUse.TREAT,
+                expires_at=session.clock.now() + 86_400,
+            )
+        return replace(home, grant=f"{granted.grant_id:#x}")
+
+
 @pytest.fixture
-def people(tmp_path: Path, templates: Path) -> Home:
+def people(tmp_path: Path, templates: Templates) -> Home:
     """A home with people and contracts, and nothing published."""
-    return _people(templates).copied_to(tmp_path / "home")
+    return templates.begin(templates.people, tmp_path / "home")
 
 
 @pytest.fixture
-def home(tmp_path: Path, templates: Path) -> Home:
+def home(tmp_path: Path, templates: Templates) -> Home:
     """A home in which the hospital has published two records of the patient."""
-    return _with_records(templates).copied_to(tmp_path / "home")
+    return templates.begin(templates.records, tmp_path / "home")
 
 
 @pytest.fixture
-def granted_home(tmp_path: Path, templates: Path) -> Home:
+def granted_home(tmp_path: Path, templates: Templates) -> Home:
     """A home with two records, and both granted to the doctor."""
-    return _with_grant(templates).copied_to(tmp_path / "home")
+    return templates.begin(templates.grant, tmp_path / "home")
 
 
 @pytest.fixture
@@ -194,81 +308,18 @@ def cli(home: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> CommandLine:
     return CommandLine(home, capsysbinary)
 
 
+@pytest.fixture
+def days_later(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the chain's clock so many days ahead of the machine's; where it cannot be set the test is skipped."""
+    return lambda days: ground.chain.set_ahead(days * 86_400, monkeypatch)
+
+
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the homes that are copied; one in a run, whoever imports this fixture."""
-    return _templates(tmp_path_factory.getbasetemp())
+def templates(tmp_path_factory: pytest.TempPathFactory, ground: Ground) -> Templates:
+    """The homes that are copied; made once in a run, whoever imports this fixture."""
+    return _templates(tmp_path_factory.getbasetemp(), ground)
 
 
 @functools.cache
-def _templates(base: Path) -> Path:
-    return private_folder(base / "template-homes")
-
-
-@contextmanager
-def _an_hour_ago() -> Iterator[None]:
-    """The embedded chain's clock, as long as the block lasts."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("medshare.session.open_chain", functools.partial(open_chain, clock=lambda: time.time() - 3600))
-        yield
-
-
-@functools.cache
-def _people(templates: Path) -> Home:
-    folder = private_folder(templates / "people")
-    with _an_hour_ago():
-        make_home(Settings(home=folder))
-    write_whole(folder / "passphrase", PASSPHRASE.encode() + b"\n", replace=False)
-    addresses = {}
-    with _an_hour_ago(), connect(folder) as session:
-        for name in PEOPLE:
-            actor = make_identity(folder, name)
-            session.chain.fund(actor.address)
-            session.ledger.directory.set_encryption_key(actor.signer, actor.identity.recipient.key)
-            addresses[name] = actor.address
-        for custodian in ("hospital", "clinic"):
-            accredit(session, addresses[custodian], AccreditationKind.CUSTODIAN)
-    return Home(path=folder, addresses=addresses)
-
-
-@functools.cache
-def _with_records(templates: Path) -> Home:
-    home = _people(templates).copied_to(templates / "records")
-    with _an_hour_ago(), connect(home.path) as session:
-        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
-        observation, scan = (
-            session.publishing.publish(
-                content, custodian=hospital, patient=session.keyring.resolve("patient"), description=description
-            )
-            for content, description in (
-                (
-                    OBSERVATION,
-                    Description(
-                        media_type="application/fhir+json",
-                        category=Category.OBSERVATION,
-                        resource_type="Observation",
-                        clinical_date="2026-03-04",
-                    ),
-                ),
-                (SCAN, Description(media_type="application/dicom", category=Category.IMAGING)),
-            )
-        )
-    return replace(home, observation=observation.record_id.hex(), scan=scan.record_id.hex())
-
-
-@functools.cache
-def _with_grant(templates: Path) -> Home:
-    home = _with_records(templates).copied_to(templates / "grant")
-    with _an_hour_ago(), connect(home.path) as session:
-        patient = session.keyring.open("patient", lambda _: PASSPHRASE)
-        granted = session.consenting.grant(
-            patient=patient,
-            grantee=session.keyring.resolve("doctor"),
-            records=[
-                RecordRef(custodian=entry.custodian, record_id=entry.record_id)
-                for entry in session.auditing.records(patient.address)
-            ],
-            purposes=PurposeOfUse.TREAT,
-            expires_at=session.clock.now() + 86_400,
-        )
-    return replace(home, grant=f"{granted.grant_id:#x}")
+def _templates(base: Path, ground: Ground) -> Templates:
+    return Templates(private_folder(base / "template-homes"), ground)

@@ -55,7 +55,9 @@ class Faucet(StrEnum):
 
     NONE = "none"
     GENESIS = "genesis"
+    """An account that has coins since the first block, and whose key is in the package."""
     ANVIL = "anvil"
+    """The node itself, which is an anvil."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,9 +199,8 @@ class NetworkProfile:
             _check_url(self.name, "urls", url)
         if self.must_agree and not self.urls:
             _refuse(self.name, "must_agree", "false where urls names no second node")
-        allowed = {Faucet.NONE, Faucet.GENESIS if self.kind is NetworkKind.EMBEDDED else Faucet.ANVIL}
-        if self.faucet not in allowed:
-            _refuse(self.name, "faucet", f"one of {', '.join(sorted(allowed))} for kind {self.kind.value!r}")
+        if self.faucet is Faucet.ANVIL and self.kind is not NetworkKind.RPC:
+            _refuse(self.name, "faucet", f"{Faucet.GENESIS} or {Faucet.NONE} for kind {self.kind.value!r}")
 
     @property
     def has_faucet(self) -> bool:

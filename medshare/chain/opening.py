@@ -254,7 +254,7 @@ def ledger_of(client: ChainClient, sender: TransactionSender, deployment: Deploy
 
 
 def genesis_signer() -> LocalSigner:
-    """Return the account that holds the embedded chain's coins."""
+    """Return the account that holds the coins of a development chain since its first block."""
     from medshare.chain.embedded import faucet_key
 
     return LocalSigner.from_key(faucet_key())

@@ -184,7 +184,7 @@ def test_fetch_records__granted__are_written_with_what_is_known_of_them(
     assert json.loads((target / "dataset.json").read_text()) == printed
     assert {key: printed[key] for key in ("version", "network", "reader", "purposes", "grants", "refused")} == {
         "version": 1,
-        "network": "embedded",
+        "network": granted_home.settings.network,
         "reader": granted_home.addresses["doctor"],
         "purposes": ["TREAT"],
         "grants": {"granted": 1},
@@ -351,6 +351,7 @@ def test_fetch_records__superseded_or_retracted_since__says_which_and_by_what(
     }
 
 
+@pytest.mark.about("local", "files of its blocks")
 def test_fetch_records__one_is_damaged__leaves_no_part_of_it_and_the_rest_comes(
     granted_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

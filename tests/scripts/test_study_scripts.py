@@ -26,7 +26,6 @@ study_report.py
 
 from __future__ import annotations
 
-import functools
 import json
 import runpy
 import sys
@@ -42,8 +41,8 @@ from homes import OBSERVATION, PASSPHRASE, CommandLine, make_identity
 from studies import DAY, REWARD, write_study
 
 from medshare import connect
-from medshare.chain import open_chain
 from medshare.cli.console import moment
+from medshare.content import Cid
 from medshare.errors import LedgerBusyError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import MAX_TIME
@@ -54,15 +53,6 @@ from medshare.services.requesting import Requesting
 pytestmark = pytest.mark.integration
 
 TO_PATIENT, TO_CUSTODIAN, TO_CONSORTIUM = 700_001, 200_000, 100_000
-
-
-@pytest.fixture
-def days_later(monkeypatch: pytest.MonkeyPatch):
-    def set_to(days: float) -> None:
-        clock = functools.partial(open_chain, clock=lambda: time.time() + days * DAY)
-        monkeypatch.setattr("medshare.session.open_chain", clock)
-
-    return set_to
 
 
 @pytest.fixture
@@ -132,6 +122,13 @@ def delivered(scripts: Scripts, path: Path, number: str | None = None) -> str:
     number = number or accepted(scripts, path)
     scripts.town.json("request", "deliver", number, "--patient", "patient", "--as", "hospital")
     return number
+
+
+def lose_bundles(town: CommandLine) -> None:
+    """Take what is delivered to readers of the patient away from the store."""
+    with connect(town.home.path) as session:
+        bundles = session.auditing.bundles(session.keyring.resolve("patient"))
+    town.lose(*map(Cid.of_directory, bundles))
 
 
 def policy(folder: Path, *rules: str, head: str = "") -> Path:
@@ -248,10 +245,7 @@ def test_request_access__delivery_that_does_not_verify__is_told_and_not_confirme
     if what == "revoked":
         scripts.town.json("access", "revoke-all", "--as", "patient")
     else:
-        blocks = scripts.town.home.path / "blocks" / "blocks"
-        for block in blocks.rglob("*"):
-            if block.is_file() and block.stat().st_size < 2_000 and b"study" not in block.read_bytes():
-                block.unlink()
+        lose_bundles(scripts.town)
     found, out, _ = scripts(request_access, *requesting(path, "--patient", "patient", "--confirm"))
     assert found == code
     assert "not confirmed: " in out
@@ -438,13 +432,8 @@ def test_fetch_dataset__retracted__is_not_fetched_again(scripts: Scripts, tmp_pa
 
 def test_fetch_dataset__bundle_is_gone__is_told_with_its_code(scripts: Scripts, tmp_path: Path) -> None:
     number = delivered(scripts, write_study(tmp_path))
-    with connect(scripts.town.home.path) as session:
-        from medshare.content import Cid
-
-        patient = session.keyring.resolve("patient")
-        for bundle in session.auditing.bundles(patient):
-            session.store.unpin(Cid.of_directory(bundle))
-        session.store.collect(grace=0)
+    lose_bundles(scripts.town)
+    patient = scripts.town.home.addresses["patient"]
     found = scripts.json(fetch_dataset, *fetching(number, tmp_path / "dataset"), code=4)
     assert [(each["patient"], each["error"]) for each in found["refused"]] == [(patient, "BlobNotFoundError")]
 
@@ -542,13 +531,14 @@ def test_approve_requests__agent__answers_for_a_patient(scripts: Scripts, tmp_pa
 
 def test_approve_requests__one_fails_or_cannot_be_read__keeps_no_other_back(scripts: Scripts, tmp_path: Path) -> None:
     with_mary(scripts.town)
+    before = scripts.town.pins()
     for title in ("Gone", "There"):
         path = write_study(tmp_path, title=title)
         number = scripts.json(request_access, *requesting(path))["request"]
         scripts.town.json("request", "approve", number, "--as", "clinic")
-    for block in (scripts.town.home.path / "blocks" / "blocks").rglob("*"):
-        if block.is_file() and b'"title":"Gone"' in block.read_bytes():
-            block.unlink()
+        if title == "Gone":
+            gone = scripts.town.pins() - before
+    scripts.town.lose(*map(Cid.parse, gone))
     rules = policy(tmp_path, APPROVE)
     rows = scripts.json(approve_requests, *answering(rules, "--as", "stranger", "--as", "mary"), code=4)
     assert [(row["request"], row["error"]) for row in rows] == [

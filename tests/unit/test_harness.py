@@ -4,6 +4,9 @@ given a tool that is missing
     the test that needs it is skipped, saying so; with MEDSHARE_REQUIRE_NODES it fails
 given a test without a kind, or with two
     collecting it is refused
+given a word after --on
+    it is a chain, a store or both, or refused with those that there are; elsewhere than on the embedded chain, only
+    tests run that stand there; a test about a place that is none is refused
 given a unit test
     no socket connects, binds or sends
 given tests that have measured something
@@ -12,6 +15,7 @@ given tests that have measured something
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 import sys
@@ -21,6 +25,7 @@ from types import SimpleNamespace
 import nodes
 import pytest
 from figures import FIGURES, tell_figures
+from where import Where
 
 pytestmark = pytest.mark.unit
 
@@ -30,12 +35,16 @@ MISSING = "medshare-no-such-tool"
 class Item:
     """As much of a pytest item as the guard looks at."""
 
-    def __init__(self, *marks):
+    def __init__(self, *marks, fixtures=()):
         self.nodeid = "test_x.py::test_x"
-        self._marks = [getattr(pytest.mark, name).mark for name in marks]
+        self.fixturenames = fixtures
+        self._marks = [(getattr(pytest.mark, mark) if isinstance(mark, str) else mark).mark for mark in marks]
 
-    def iter_markers(self):
-        return iter(self._marks)
+    def iter_markers(self, name=None):
+        return (mark for mark in self._marks if name in (None, mark.name))
+
+    def get_closest_marker(self, name):
+        return next(self.iter_markers(name), None)
 
 
 @pytest.fixture
@@ -82,12 +91,62 @@ def test_find_anvil__only_a_wrapper_is_there__is_not_taken(monkeypatch, tmp_path
 @pytest.mark.parametrize("marks", [(), ("anvil",), ("unit", "contracts"), ("e2e", "stateful", "anvil")])
 def test_markers__not_exactly_one_kind__collecting_is_refused(guard, marks):
     with pytest.raises(pytest.UsageError, match="exactly one marker"):
-        guard.pytest_collection_modifyitems([Item("unit"), Item(*marks)])
+        guard.check_kinds([Item("unit"), Item(*marks)])
 
 
 @pytest.mark.parametrize("kind", ["unit", "contracts", "integration", "e2e", "stateful"])
 def test_markers__one_kind__is_collected(guard, kind):
-    guard.pytest_collection_modifyitems([Item(kind, "anvil"), Item(kind)])
+    guard.check_kinds([Item(kind, "anvil"), Item(kind)])
+
+
+def test_about__a_place_that_is_none__collecting_is_refused(guard):
+    guard.check_subjects([Item(pytest.mark.about("local", "its files")), Item("unit")])
+    with pytest.raises(pytest.UsageError, match="about 'lokal'"):
+        guard.check_subjects([Item("unit"), Item(pytest.mark.about("lokal", "its files"))])
+
+
+@pytest.mark.parametrize(
+    ("text", "chain", "store"),
+    [
+        ("embedded", "embedded", "local"),
+        ("anvil", "anvil", "local"),
+        ("clique", "clique", "local"),
+        ("kubo", "embedded", "kubo"),
+        ("clique+kubo", "clique", "kubo"),
+        ("kubo+anvil", "anvil", "kubo"),
+    ],
+)
+def test_on__a_chain_or_a_store_or_both__is_where(text, chain, store):
+    where = Where.of(text)
+
+    assert (where.chain, where.store) == (chain, store)
+    assert where.has(chain)
+    assert where.has(store)
+    assert not where.has("besu")
+
+
+@pytest.mark.parametrize("text", ["", "besu", "local", "anvil+", "anvil+clique", "kubo+kubo", "anvil kubo", "Anvil"])
+def test_on__anything_else__lists_what_there_is(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="embedded, anvil, clique, kubo"):
+        Where.of(text)
+
+
+@pytest.mark.parametrize(
+    ("where", "kind", "fixtures", "stands"),
+    [
+        ("embedded", "unit", (), True),
+        ("embedded", "integration", ("ground",), True),
+        ("clique", "integration", ("cli", "ground"), True),
+        ("kubo", "integration", ("cli", "ground"), True),
+        ("clique", "integration", ("tmp_path",), False),
+        ("clique", "e2e", ("cli", "ground"), False),
+        ("anvil", "integration", ("scene",), True),
+        ("clique+kubo", "integration", ("world",), True),
+        ("kubo", "integration", ("scene",), False),
+    ],
+)
+def test_on__somewhere__runs_what_stands_there(guard, where, kind, fixtures, stands):
+    assert guard.stands_on(Item(kind, fixtures=fixtures), Where.of(where)) == stands
 
 
 def test_sockets__unit_test__cannot_use_them():

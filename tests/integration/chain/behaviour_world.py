@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from chain_world import anvil_profile
-from nodes import running_anvil
+from grounds import Chain, running_chain
 from token_contract import deploy_token, mint
 
-from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
+from medshare.chain import LocalSigner, OpenChain, open_chain
 from medshare.chain.opening import DEFAULT_FUNDS
 from medshare.chain.signing import domains_of
 from medshare.model.accreditation import AccreditationKind
@@ -97,11 +96,11 @@ class InMemory(Scene):
 
 
 class OnChain(Scene):
-    """The adapters, on an embedded chain or anvil."""
+    """The adapters, on a chain that others may be on, too."""
 
-    def __init__(self, chain: OpenChain, put_forward: Callable[[int], object]) -> None:
+    def __init__(self, chain: OpenChain, place: Chain) -> None:
         self._chain = chain
-        self._put_forward = put_forward
+        self._place = place
         self.ledger = chain.ledger
         self.domains = domains_of(chain.deployment)
         self.member = chain.development_member()
@@ -119,23 +118,21 @@ class OnChain(Scene):
         return signer
 
     def wait(self, seconds: int) -> None:
-        self._put_forward(seconds)
+        self._place.put_forward(self._chain, seconds)
         self._chain.sender.send(self.member, to=self.member.address)
 
 
 @contextmanager
 def scene_of(kind: str) -> Iterator[Scene]:
-    """Open the scene of this name: memory, embedded or anvil. The anvil is its own: its time is put forward."""
+    """Open the scene of this name: memory, embedded, anvil or clique. A node is its own: its time is put forward."""
     if kind == "memory":
         yield InMemory()
         return
     with ExitStack() as stack:
-        anvil = kind == "anvil"
-        profile = anvil_profile(stack.enter_context(running_anvil()).url) if anvil else load_network("embedded")
+        place = stack.enter_context(running_chain(kind))
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        chain = stack.enter_context(open_chain(profile, home))
+        chain = stack.enter_context(open_chain(place.profile, home))
         deployer = LocalSigner.generate()
         chain.fund(deployer.address)
         chain.deploy(deployer)
-        forward = chain.node.warp if chain.node else lambda seconds: chain.client.request("evm_increaseTime", seconds)
-        yield OnChain(chain, forward)
+        yield OnChain(chain, place)

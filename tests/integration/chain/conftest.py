@@ -1,4 +1,4 @@
-"""Chains for the adapters' tests: the embedded one and anvil, each deployed once for a module."""
+"""Chains for the adapters' tests: the embedded one and anvil, or that of ``--on``; deployed once for a module."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from behaviour_world import Scene, scene_of
-from chain_world import World, anvil_profile
+from chain_world import World
 from faulty_node import FaultyNode, serving
+from grounds import running_chain
 
 from medshare.chain import LocalSigner, NetworkProfile, OpenChain, load_network, open_chain
 from medshare.chain.embedded import EMBEDDED_CHAIN_ID, EmbeddedNode
@@ -18,10 +19,22 @@ from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind
 from medshare.services.index import LedgerIndex
 from medshare.services.verifying import Verifying
 
+ANVIL = pytest.param("anvil", marks=pytest.mark.anvil)
 
-@pytest.fixture(scope="module", params=["memory", "embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ledgers of the tests: the double and two chains, or the one chain that ``--on`` names."""
+    named = metafunc.config.getoption("on").chain
+    chosen = {"embedded": ["embedded", ANVIL], "anvil": [ANVIL]}.get(named, [named])
+    doubles = ["memory"] if named == "embedded" else []
+    for fixture, kinds in (("scene", [*doubles, *chosen]), ("world", chosen)):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """The double in memory and the adapters on both chains, with one face."""
+    """The double in memory and the adapters on chains, with one face."""
     with scene_of(request.param) as scene:
         yield scene
         if request.param != "memory":
@@ -37,14 +50,9 @@ def assert_replayed_is_answered(scene: Scene) -> None:
     assert verified.events > 0
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("anvil", marks=pytest.mark.anvil)])
+@pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home = tmp_path_factory.mktemp("home")
-    if request.param == "embedded":
-        profile = load_network("embedded")
-    else:
-        profile = anvil_profile(request.getfixturevalue("anvil").url)
-    with open_chain(profile, home) as chain:
+    with running_chain(request.param) as place, open_chain(place.profile, tmp_path_factory.mktemp("home")) as chain:
         deployer = LocalSigner.generate()
         chain.fund(deployer.address)
         chain.deploy(deployer)

@@ -1,3 +1,3 @@
-from homes import cli, granted_home, home, people, templates
+from homes import cli, days_later, granted_home, home, people, templates
 
-__all__ = ["cli", "granted_home", "home", "people", "templates"]
+__all__ = ["cli", "days_later", "granted_home", "home", "people", "templates"]

@@ -16,7 +16,7 @@ import pytest
 from homes import OBSERVATION, SCAN, CommandLine, Home
 
 from medshare.errors import StoreUnavailableError
-from medshare.storage import LocalBlobStore
+from medshare.storage import KuboBlobStore, LocalBlobStore
 
 pytestmark = pytest.mark.integration
 
@@ -194,7 +194,8 @@ def test_revoke__store_does_not_give_up_the_bundle__is_explained(
         raise StoreUnavailableError("no connection")
 
     with monkeypatch.context() as broken:
-        broken.setattr(LocalBlobStore, "unpin", down)
+        for store in (LocalBlobStore, KuboBlobStore):
+            broken.setattr(store, "unpin", down)
         answer = granted("access", "revoke", granted.home.grant, "--as", "patient")
     assert answer.code == 0
     assert "still keeps 1 of their key bundles" in answer.text

@@ -127,6 +127,7 @@ def test_exit_code__not_there__is_4(cli: CommandLine, tmp_path: Path, words: lis
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.about("local", "files of its blocks")
 def test_exit_code__block_damaged__is_5_and_no_file_appears(cli: CommandLine, tmp_path: Path) -> None:
     damage(cli, cli.home.scan)
     answer = cli("--json", "record", "fetch", cli.home.scan, "--as", "patient", "--out", tmp_path / "out")
@@ -135,7 +136,7 @@ def test_exit_code__block_damaged__is_5_and_no_file_appears(cli: CommandLine, tm
 
 
 def test_exit_code__other_code_at_the_contracts_address__is_5(cli: CommandLine) -> None:
-    path = cli.home.path / "deployments" / "embedded.json"
+    path = cli.home.deployment_file
     deployment = json.loads(path.read_text())
     deployment["contracts"][0]["address"] = deployment["contracts"][1]["address"]
     path.write_text(json.dumps(deployment))
@@ -150,6 +151,7 @@ def test_exit_code__node_not_there__is_6(cli: CommandLine) -> None:
     assert (answer.code, answer.error["error"]) == (6, "LedgerUnavailableError")
 
 
+@pytest.mark.about("embedded", "one process at a time has it open")
 def test_exit_code__chain_held_by_another__is_6(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medshare.session.open_chain", partial(open_chain, wait=0.1))
     with FileLock(cli.home.path / "embedded" / "chain.lock"):
@@ -211,6 +213,7 @@ def test_path__leads_through_a_file__is_an_error_and_no_traceback(cli: CommandLi
     assert (tmp_path / "file").read_bytes() == b"in the way"
 
 
+@pytest.mark.about("embedded", "files of the chain")
 def test_home__its_files_cannot_be_written__says_where_to_look(cli: CommandLine) -> None:
     lock = cli.home.path / "embedded" / "chain.lock"
     lock.unlink(missing_ok=True)

@@ -145,6 +145,7 @@ def test_new__import_that_fails__makes_nothing(
     assert not fresh.home.identity("imported").exists()
 
 
+@pytest.mark.about("embedded", "one process at a time has it open")
 def test_new__chain_is_busy__keeps_the_keys_and_says_how_to_go_on(
     fresh: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

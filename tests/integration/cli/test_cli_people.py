@@ -9,26 +9,14 @@ given a home with two records of a patient by a hospital
 
 from __future__ import annotations
 
-import functools
-import time
 from pathlib import Path
 
 import pytest
 from homes import OBSERVATION, CommandLine
 
-from medshare.chain import open_chain
 from medshare.cli import emergency as emergency_command
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def days_later(monkeypatch: pytest.MonkeyPatch):
-    def set_to(days: int) -> None:
-        clock = functools.partial(open_chain, clock=lambda: time.time() + days * 86_400)
-        monkeypatch.setattr("medshare.session.open_chain", clock)
-
-    return set_to
 
 
 def appoint(cli: CommandLine, *more: object):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -130,7 +131,7 @@ def test_init__again__keeps_the_store_that_was_chosen(
 ) -> None:
     address = f"/ip4/127.0.0.1/tcp/{nobody_listens}/http"
     kubo = StoreSettings(kind=StoreKind.KUBO, address=address, token="TOKEN")
-    Settings(home=cli.home.path, store=kubo).save()
+    replace(cli.home.settings, store=kubo).save()
     monkeypatch.setenv("TOKEN", "secret")
     assert cli("init").code == 6  # it is asked, and does not answer
     assert Settings.load(cli.home.path).store == kubo
@@ -141,7 +142,8 @@ def test_init__again__keeps_the_store_that_was_chosen(
 def test_init__on_a_network_where_nothing_is_deployed__says_what_to_do(cli: CommandLine, nobody_listens: int) -> None:
     answer = cli("--network", "nowhere", "init")
     assert answer.code == 4
-    assert "known networks: anvil, embedded" in answer.err
+    known = sorted({"anvil", "embedded", cli.home.settings.network})
+    assert f"known networks: {', '.join(known)}" in answer.err
 
 
 @pytest.mark.parametrize("text", ['"', "\\", "\n", "\x7f", "\x1b", "é", "'", "${HOME}", "]["])
@@ -295,6 +297,7 @@ def test_doctor__key_file_open_to_others__says_which_and_the_command_mends(
     assert findings(cli)[0] == 0
 
 
+@pytest.mark.about("local", "files of its blocks")
 def test_doctor__block_missing__names_the_record_and_importing_it_mends(cli: CommandLine, tmp_path: Path) -> None:
     cli.json("storage", "export", cli.home.scan, "--to", tmp_path / "scan.car")
     blocks = [path for path in (cli.home.path / "blocks" / "blocks").rglob("*") if path.is_file()]
@@ -307,6 +310,7 @@ def test_doctor__block_missing__names_the_record_and_importing_it_mends(cli: Com
     assert findings(cli)[0] == 0
 
 
+@pytest.mark.about("local", "files of its blocks")
 def test_doctor__block_damaged__is_seen_only_by_a_deep_look(cli: CommandLine) -> None:
     blocks = [path for path in (cli.home.path / "blocks" / "blocks").rglob("*") if path.is_file()]
     largest = max(blocks, key=lambda path: path.stat().st_size)
@@ -371,10 +375,8 @@ def test_doctor__clock_behind__says_by_how_much(cli: CommandLine, monkeypatch: p
 
 
 def test_doctor__kubo_does_not_answer__is_bad(cli: CommandLine, nobody_listens: int) -> None:
-    Settings(
-        home=cli.home.path,
-        store=StoreSettings(kind=StoreKind.KUBO, address=f"/ip4/127.0.0.1/tcp/{nobody_listens}/http"),
-    ).save()
+    kubo = StoreSettings(kind=StoreKind.KUBO, address=f"/ip4/127.0.0.1/tcp/{nobody_listens}/http")
+    replace(cli.home.settings, store=kubo).save()
     code, found = findings(cli)
     assert code == 1
     assert found["store"]["health"] == "bad"
@@ -391,7 +393,7 @@ def test_doctor__anvil_is_not_there__is_the_finding(cli: CommandLine, nobody_lis
 
 
 def test_doctor__contracts_are_others__is_the_finding(cli: CommandLine) -> None:
-    (cli.home.path / "deployments" / "embedded.json").write_text("{}")
+    cli.home.deployment_file.write_text("{}")
     code, found = findings(cli)
     assert (code, unwell(found)) == (1, {"session": "bad"})
 

@@ -308,6 +308,7 @@ def test_fetch__written_to_a_file__is_the_owners_only(cli: CommandLine, tmp_path
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.about("local", "files of its blocks")
 def test_fetch__last_block_missing__releases_no_file(cli: CommandLine, tmp_path: Path) -> None:
     blocks = [path for path in (cli.home.path / "blocks" / "blocks").rglob("*") if path.is_file()]
     max(blocks, key=lambda path: path.stat().st_size).unlink()

@@ -11,8 +11,6 @@ given a home with two records of a patient by a hospital, an accredited research
 
 from __future__ import annotations
 
-import functools
-import time
 from pathlib import Path
 
 import pytest
@@ -20,23 +18,12 @@ from homes import OBSERVATION, PASSPHRASE, CommandLine, make_identity
 from studies import REWARD, write_study
 
 from medshare import connect
-from medshare.chain import open_chain
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import MAX_TIME
 
 pytestmark = pytest.mark.integration
 
 DAY = 86_400
-
-
-@pytest.fixture
-def days_later(monkeypatch: pytest.MonkeyPatch):
-    def set_to(days: float) -> None:
-        monkeypatch.setattr(
-            "medshare.session.open_chain", functools.partial(open_chain, clock=lambda: time.time() + days * DAY)
-        )
-
-    return set_to
 
 
 @pytest.fixture

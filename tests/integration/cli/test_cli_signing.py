@@ -206,7 +206,11 @@ def test_drop_box__good_and_nonsense__are_sorted(cli: CommandLine, tmp_path: Pat
     rows = cli.json("relay", "watch", box, "--as", "neighbour", "--once")
     assert [(row["file"], row["state"]) for row in rows] == [("good", "done"), ("nonsense", "refused")]
     assert {path.name for path in (box / "done").iterdir()} == {"good", "good.outcome.json"}
-    answer = cli("--json", "relay", "watch", box, "--as", "neighbour")
+
+
+@pytest.mark.about("embedded", "one process at a time has it open")
+def test_drop_box__watched_without_end__holds_the_chain_and_is_refused(cli: CommandLine, tmp_path: Path) -> None:
+    answer = cli("--json", "relay", "watch", tmp_path / "box", "--as", "neighbour")
     assert (answer.code, answer.error["error"]) == (1, "ConfigurationError")
 
 

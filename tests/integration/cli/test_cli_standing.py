@@ -42,10 +42,7 @@ def lose_bundle(cli: CommandLine) -> None:
     """Take the doctor's bundle away from this store."""
     with connect(cli.home.path) as session:
         (standing,) = session.auditing.grants(patient=session.keyring.resolve("patient"))
-        for path in (cli.home.path / "blocks").rglob("*"):
-            if path.is_file() and str(Cid.of_directory(standing.bundle)) in path.name:
-                path.unlink()
-        assert not session.store.has(Cid.of_directory(standing.bundle))
+    cli.lose(Cid.of_directory(standing.bundle))
 
 
 # -------------------------------------------------------------------------------------------------- publish
@@ -117,7 +114,7 @@ def test_rotate__named_records_with_their_old_blocks__gives_these_up(cli: Comman
     (again,) = cli.json(*words)["rotated"]
     assert (again["record"], again["already_published"]) == (row["record"], True)
     assert "storage collect" in cli(*words).text
-    cli.json("storage", "collect", "--older-than", "0s")
+    cli.collect()
     with connect(cli.home.path) as session:
         assert not session.store.has(Cid.of_directory(record_id(cli.home.scan)))
         assert session.store.has(Cid.of_directory(record_id(cli.home.observation)))
@@ -199,10 +196,7 @@ def test_history__fetched__is_a_file_for_each_record_and_again_the_same(cli: Com
 
 
 def test_history__a_record_s_blocks_are_gone__the_rest_is_listed_and_it_is_said(cli: CommandLine) -> None:
-    root = str(Cid.of_directory(record_id(cli.home.scan)))
-    for path in (cli.home.path / "blocks").rglob("*"):
-        if path.is_file() and root in path.name:
-            path.unlink()
+    cli.lose(Cid.of_directory(record_id(cli.home.scan)))
     words = ["record", "history", "--as", "doctor", "--patient", "patient"]
     answer = cli(*words)
     assert answer.code == 4

@@ -8,6 +8,7 @@ given a home with two records
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from homes import SCAN, CommandLine
 from medshare.cli.values import CidValue
 from medshare.content import Cid
 from medshare.errors import InvalidInputError, StoreFullError
-from medshare.settings import Settings, StoreKind, StoreSettings
+from medshare.settings import StoreKind, StoreSettings
 from medshare.storage import LocalBlobStore
 
 pytestmark = pytest.mark.integration
@@ -79,6 +80,7 @@ def test_collect__after_a_revocation__keeps_the_records(cli: CommandLine) -> Non
     assert cli.fetched(cli.home.scan, "patient") == SCAN
 
 
+@pytest.mark.about("local", "a Kubo node spares nothing for its age")
 def test_collect__after_an_interrupted_publication__says_what_it_spares_and_removes_it_if_told(
     cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +111,7 @@ def test_collect__age_that_is_none__is_refused(cli: CommandLine, span: str) -> N
 
 def test_collect__age_for_a_kubo_node__is_refused(cli: CommandLine) -> None:
     store = StoreSettings(kind=StoreKind.KUBO, address="/ip4/127.0.0.1/tcp/1/http")
-    Settings(home=cli.home.path, store=store).save()
+    replace(cli.home.settings, store=store).save()
     answer = cli("storage", "collect", "--older-than", "0s")
     assert answer.code == 2
     assert "Kubo" in answer.err

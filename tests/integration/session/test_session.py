@@ -110,6 +110,7 @@ def test_connect__again__deploys_nothing_again(home: Home) -> None:
         assert block_number(session) <= before + 1  # at most a block that tells the time
 
 
+@pytest.mark.about("embedded", "one process at a time has it open")
 def test_connect__while_another_session_is_open__is_busy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medshare.session.open_chain", partial(open_chain, wait=0.05))
     with connect(home.path) as session, pytest.raises(LedgerBusyError), connect(home.path):

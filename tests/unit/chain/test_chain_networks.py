@@ -4,10 +4,11 @@ given no file
 └── embedded and anvil should be known
 given a file
 ├── it should add networks and override keys of the built-in ones
+├── a node of one's own may have a faucet
 ├── what a deployment is made with should be read, or be the usual
 └── unknown keys, wrong types, wrong ranges, and nonsense should be refused by name
 given the guide for those who deploy
-└── it should list every key, with its default
+└── it should list every key, with its default, and the account that has a development chain's coins
 given a URL with a secret
 └── the secret should appear in no repr, endpoint or error
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from medshare.chain.networks import DeploymentChoices, Faucet, NetworkKind, NetworkProfile, load_network, load_networks
+from medshare.chain.opening import genesis_signer
 from medshare.errors import ConfigurationError, UnknownNetworkError
 from medshare.model.emergency import EmergencyLimits
 from medshare.model.proposal import VotingRules
@@ -58,6 +60,15 @@ def test_guide__lists_every_key_with_its_default() -> None:
     del optional["deployment"]
     optional |= {name: list(optional[name]) for name in ("members", "urls")}
     assert {key: tomllib.loads(f"value = {listed[key].strip('`')}")["value"] for key in optional} == optional
+
+
+def test_guide__names_the_account_with_the_coins_of_the_first_block() -> None:
+    assert genesis_signer().address in GUIDE.read_text()
+
+
+def test_load_networks__node_of_ones_own_with_a_faucet__is_a_development_network(tmp_path: Path) -> None:
+    lines = '[networks.mine]\nkind = "rpc"\nchain_id = 5\nurl = "http://a"\nfaucet = "genesis"\n'
+    assert load_networks(_file(tmp_path, lines))["mine"].has_faucet
 
 
 def test_load_network__unknown_name__says_which_are_known() -> None:
@@ -117,7 +128,8 @@ def test_load_networks__file__adds_and_overrides(tmp_path: Path) -> None:
         ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nconfirmations = 0', "confirmations"),
         ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\ntimeout = nan', "timeout"),
         ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfees = "generous"', "fees"),
-        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfaucet = "genesis"', "faucet"),
+        ('kind = "rpc"\nchain_id = 5\nurl = "http://a"\nfaucet = "generous"', "faucet"),
+        ('kind = "embedded"\nchain_id = 5\nfaucet = "anvil"', "faucet"),
         ('kind = "smoke"\nchain_id = 5', "kind"),
         ('kind = "embedded"\nchain_id = 5\ndeployment = 5', "deployment"),
         ('kind = "embedded"\nchain_id = 5\n[networks.mine.deployment]\ncolour = 5', "deployment.colour"),
