@@ -13,7 +13,6 @@ from typing import Any
 from medshare.model.documents import MAX_DOCUMENT_SIZE, decode_document
 from medshare.model.ids import Address
 from medshare.standards.fhir_consent import r4, r5
-from medshare.standards.fhir_consent.given import GivenConsent
 from medshare.standards.fhir_consent.pcf import Conformance, Profile, profile_of
 from medshare.standards.fhir_consent.reading import BreakGlass, ImportedConsent
 from medshare.standards.fhir_consent.references import Known
@@ -21,7 +20,6 @@ from medshare.standards.fhir_consent.references import Known
 __all__ = [
     "BreakGlass",
     "Conformance",
-    "GivenConsent",
     "ImportedConsent",
     "Known",
     "Profile",

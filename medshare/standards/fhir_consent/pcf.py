@@ -22,7 +22,8 @@ from medshare.standards.fhir_consent.codes import (
     RECIPIENT,
     Code,
 )
-from medshare.standards.fhir_consent.given import GivenConsent, not_expressible
+from medshare.standards.fhir_consent.writing import not_expressible
+from medshare.standards.given import GivenConsent
 
 _BASIC_PURPOSES = (PurposeOfUse.TREAT, PurposeOfUse.HPAYMT, PurposeOfUse.HOPERAT, PurposeOfUse.BTG)
 _ADVANCED_LABELS = frozenset(

@@ -13,6 +13,7 @@ from typing import Any
 
 from medshare.model.ids import Address
 from medshare.model.provision import Effect, Provision
+from medshare.standards.fhir_consent import references
 from medshare.standards.fhir_consent.codes import (
     CATEGORIES,
     CONSENT_DOCUMENT,
@@ -25,12 +26,13 @@ from medshare.standards.fhir_consent.codes import (
     concept,
 )
 from medshare.standards.fhir_consent.elements import Element, codes_of
-from medshare.standards.fhir_consent.given import GivenConsent, whole
 from medshare.standards.fhir_consent.pcf import Profile, arranged
 from medshare.standards.fhir_consent.periods import instant, span
 from medshare.standards.fhir_consent.reading import Branch, ImportedConsent, Statement, imported
 from medshare.standards.fhir_consent.references import Known
 from medshare.standards.fhir_consent.rules import R4_KINDS, Rule, read_rule
+from medshare.standards.fhir_consent.writing import begun, giver, rule, source, whole
+from medshare.standards.given import GivenConsent
 
 _BASE = {OPT_IN: Effect.PERMIT, OPT_OUT: Effect.DENY}
 _SAYS_NOTHING_OF_ACCESS = (
@@ -51,23 +53,20 @@ def to_fhir(given: GivenConsent, profile: Profile | None = None) -> dict[str, An
     """
     provisions = given.terms.provisions
     consent: dict[str, Any] = {
-        "resourceType": "Consent",
-        **given.study,
-        "identifier": [given.identifier],
-        "status": "inactive" if given.ended else "active",
+        **begun(given),
         "scope": concept(PRIVACY),
         "category": [concept(CONSENT_DOCUMENT)],
-        "patient": given.person(given.terms.patient, "Patient"),
+        "patient": references.person(given.terms.patient, given.chain_id, "Patient"),
         "dateTime": instant(given.given_at),
-        "performer": [given.giver()],
-        "sourceReference": given.source,
+        "performer": [giver(given)],
+        "sourceReference": source(given),
         "policy": [{"uri": POLICY}],
     }
     if given.organization is not None:
-        consent["organization"] = [given.person(given.organization, "Organization")]
+        consent["organization"] = [references.person(given.organization, given.chain_id, "Organization")]
     root: dict[str, Any] = {
         "period": span(given.grant.not_before, given.grant.expires_at),
-        "actor": [{"role": concept(RECIPIENT), "reference": given.person(given.terms.grantee)}],
+        "actor": [{"role": concept(RECIPIENT), "reference": references.person(given.terms.grantee, given.chain_id)}],
     }
     if profile is None:
         consent["policyRule"] = concept(OPT_OUT)
@@ -78,13 +77,13 @@ def to_fhir(given: GivenConsent, profile: Profile | None = None) -> dict[str, An
         root["type"] = "deny" if arrangement.root is None else "permit"
         exceptions = arrangement.exceptions
         if arrangement.root is not None:
-            root |= given.conditions(arrangement.root, R4_KINDS)
+            root |= rule(given, arrangement.root, R4_KINDS)
             if profile is not Profile.ADVANCED:
                 del root["securityLabel"]
-    nested = [{"type": each.effect.value, **given.conditions(each, R4_KINDS)} for each in exceptions]
+    nested = [{"type": each.effect.value, **rule(given, each, R4_KINDS)} for each in exceptions]
     if profile not in (None, Profile.ADVANCED):
-        for rule in nested:
-            rule.pop("securityLabel", None)
+        for exception in nested:
+            exception.pop("securityLabel", None)
     if nested:
         root["provision"] = nested
     consent["provision"] = root
@@ -128,7 +127,7 @@ def from_fhir(resource: Mapping[str, Any], known: Known, reader: Address | None 
     root, nested = _rules(provision, base, known, default=Effect.DENY if policies == {POLICY} else None)
     permits = root.effect is Effect.PERMIT
     branches = [Branch(rule=root)] if permits else []
-    branches += [Branch(rule=rule) for rule in nested if rule.effect is Effect.PERMIT]
+    branches += [Branch(rule=each) for each in nested if each.effect is Effect.PERMIT]
     return imported(
         Statement(
             patient=known.person(patient),
@@ -139,7 +138,7 @@ def from_fhir(resource: Mapping[str, Any], known: Known, reader: Address | None 
             period=root.period,
             permits=permits,
             branches=tuple(branches),
-            denials=tuple(rule for rule in nested if rule.effect is Effect.DENY),
+            denials=tuple(each for each in nested if each.effect is Effect.DENY),
         ),
         known,
         reader,
@@ -172,12 +171,12 @@ def _policies(consent: Element) -> frozenset[str]:
 
 
 def _base_by_policy(consent: Element) -> Effect | None:
-    rule = consent.one("policyRule")
-    if rule is None:
+    policy = consent.one("policyRule")
+    if policy is None:
         return None
-    found = [_BASE[code] for code in codes_of(rule) if code in _BASE]
+    found = [_BASE[code] for code in codes_of(policy) if code in _BASE]
     if len(found) != 1:
-        rule.refuse("medshare knows OPTIN and OPTOUT, and no other rule")
+        policy.refuse("medshare knows OPTIN and OPTOUT, and no other rule")
     return found[0]
 
 
@@ -200,10 +199,10 @@ def _rules(provision: Element, base: Effect | None, known: Known, *, default: Ef
         exception = _effect(element)
         if exception is None:
             element.refuse("does not say whether it permits or denies", "type")
-        rule = read_rule(element, exception, known, R4_KINDS)
+        found = read_rule(element, exception, known, R4_KINDS)
         if exception is Effect.PERMIT and _narrows(root):
-            raise rule.refuse("a permission within one that is about some data only is about less than it says")
-        nested.append(rule)
+            raise found.refuse("a permission within one that is about some data only is about less than it says")
+        nested.append(found)
     return root, nested
 
 

@@ -12,14 +12,16 @@ from typing import Any
 
 from medshare.model.ids import Address
 from medshare.model.provision import Effect
+from medshare.standards.fhir_consent import references
 from medshare.standards.fhir_consent.codes import CONSENT_DOCUMENT, POLICY, concept
 from medshare.standards.fhir_consent.elements import Element
-from medshare.standards.fhir_consent.given import GivenConsent, not_expressible, whole
 from medshare.standards.fhir_consent.periods import instant, read_span, span
 from medshare.standards.fhir_consent.r4 import check_categories, check_verifications
 from medshare.standards.fhir_consent.reading import Branch, ImportedConsent, Statement, imported
 from medshare.standards.fhir_consent.references import Known
 from medshare.standards.fhir_consent.rules import R5_KINDS, Rule, read_rule
+from medshare.standards.fhir_consent.writing import begun, giver, not_expressible, rule, source, whole
+from medshare.standards.given import GivenConsent
 
 _SAYS_NOTHING_OF_ACCESS = (
     *("resourceType", "meta", "text", "language", "contained", "identifier"),
@@ -43,27 +45,24 @@ def to_fhir(given: GivenConsent) -> dict[str, Any]:
                     terms, denial, "it denies what these terms permit nowhere, and R5 has denials only as exceptions"
                 )
     consent: dict[str, Any] = {
-        "resourceType": "Consent",
-        **given.study,
-        "identifier": [given.identifier],
-        "status": "inactive" if given.ended else "active",
+        **begun(given),
         "category": [concept(CONSENT_DOCUMENT)],
-        "subject": given.person(terms.patient, "Patient"),
+        "subject": references.person(terms.patient, given.chain_id, "Patient"),
         "date": instant(given.given_at)[:10],
         "period": span(given.grant.not_before, given.grant.expires_at),
-        "grantor": [given.giver()],
-        "grantee": [given.person(terms.grantee)],
-        "sourceReference": [given.source],
+        "grantor": [giver(given)],
+        "grantee": [references.person(terms.grantee, given.chain_id)],
+        "sourceReference": [source(given)],
         "policyBasis": {"url": POLICY},
         "decision": "deny",
         "provision": [],
     }
     if given.organization is not None:
-        consent["controller"] = [given.person(given.organization, "Organization")]
+        consent["controller"] = [references.person(given.organization, given.chain_id, "Organization")]
     for permission in permissions:
-        rule = given.conditions(permission, R5_KINDS)
-        nested = [given.conditions(each, R5_KINDS) for each in denials if each.records or not permission.records]
-        consent["provision"].append({**rule, "provision": nested} if nested else rule)
+        permitted = rule(given, permission, R5_KINDS)
+        nested = [rule(given, each, R5_KINDS) for each in denials if each.records or not permission.records]
+        consent["provision"].append({**permitted, "provision": nested} if nested else permitted)
     return whole(consent)
 
 
@@ -134,11 +133,11 @@ def _policies(consent: Element) -> frozenset[str]:
 def _branch(provision: Element, known: Known, effect: Effect) -> Branch:
     """Return a provision with its exceptions, which say the contrary."""
     elements = provision.many("provision")
-    rule = read_rule(provision, effect, known, R5_KINDS)
+    found = read_rule(provision, effect, known, R5_KINDS)
     contrary = Effect.DENY if effect is Effect.PERMIT else Effect.PERMIT
     exceptions = []
     for element in elements:
         if element.has("provision"):
             element.refuse("medshare has no exceptions to exceptions", "provision")
         exceptions.append(read_rule(element, contrary, known, R5_KINDS))
-    return Branch(rule=rule, exceptions=tuple(exceptions))
+    return Branch(rule=found, exceptions=tuple(exceptions))

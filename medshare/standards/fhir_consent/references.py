@@ -12,9 +12,10 @@ from typing import Any
 
 from medshare.content import Cid, Codec
 from medshare.errors import InvalidInputError
-from medshare.model.ids import Address, GrantId, RecordId, address
+from medshare.model.ids import Address, RecordId, address
 from medshare.model.record import RecordRef
 from medshare.standards.fhir_consent.elements import Element
+from medshare.standards.given import did
 
 URI_SYSTEM = "urn:ietf:rfc:3986"
 _DID = re.compile(r"did:pkh:eip155:([1-9]\d{0,19}):(0x[0-9a-fA-F]{40})", re.ASCII)
@@ -78,16 +79,6 @@ class Known:
             return address(found[2])
         except InvalidInputError:
             reference.refuse("is no account: the checksum is wrong")
-
-
-def did(account: Address, chain_id: int) -> str:
-    """Return an account as a decentralized identifier, as CAIP-10 names it."""
-    return f"did:pkh:eip155:{chain_id}:{account}"
-
-
-def token(grant_id: GrantId, registry: Address, chain_id: int) -> str:
-    """Return a grant as CAIP-19 names the token that it is."""
-    return f"eip155:{chain_id}/erc1155:{registry}/{grant_id}"
 
 
 def uri_identifier(uri: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from medshare.model.consent import Consent, Grant, Provision, Terms
 from medshare.model.ids import BundleId, address
 from medshare.model.labels import ORDINARY
 from medshare.model.provision import Effect
-from medshare.standards.fhir_consent import GivenConsent, Known
+from medshare.standards.fhir_consent import Known
+from medshare.standards.given import GivenConsent
 
 CHAIN = 1337
 REGISTRY = address("0x" + "c0" * 20)
@@ -29,7 +30,8 @@ def as_given(said: Given, **more) -> GivenConsent:
         "grant": consent.grant,
         "given_at": BEGIN,
         "given_by": PATIENT,
-        "ended": False,
+        "revoked_at": None,
+        "as_of": 1,
         "chain_id": CHAIN,
         "registry": REGISTRY,
         "bundle": BundleId(b"\xb5" * 32),
