@@ -21,7 +21,7 @@ from medshare.model.terms import Terms
 from medshare.ports import Actor
 from medshare.standards.fhir_consent import BreakGlass, Known, Profile, Version, profile_of, r4, r5, read_consent
 from medshare.standards.given import GivenConsent
-from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, Controller, Receipt
+from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, PiiController, Receipt
 
 if TYPE_CHECKING:
     from medshare.services.auditing import GrantStanding
@@ -154,7 +154,9 @@ def import_(
 @click.command("receipt", cls=Command)
 @click.argument("grant_id", type=GrantIdValue(), required=False)
 @click.option("--as", "party", metavar="NAME", help="Identity of the patient or the reader, or of who is to open it.")
-@click.option("--controller", type=_FILE, help="JSON file with the controller's profile; docs/consent-standards.md.")
+@click.option(
+    "--controller", type=_FILE, help="JSON file with the PII controller's profile; docs/consent-standards.md."
+)
 @click.option("--for", "others", multiple=True, metavar="WHO", help="Who else can open it, such as the controller.")
 @click.option("--to", "target", type=_NEW_FILE, metavar="FILE", help="New file, Crypt4GH.")
 @click.option("--verify", "file", type=_FILE, help="Compare this receipt with the chain, in place of making one.")
@@ -181,7 +183,7 @@ def receipt(
     if grant_id is None or party is None or controller is None or target is None:
         raise click.UsageError("say GRANT_ID, --as, --controller and --to; or --verify FILE")
     actor = app.actor(party)
-    profile = Controller.from_json(_read(controller, MAX_DOCUMENT_SIZE))
+    profile = PiiController.from_json(_read(controller, MAX_DOCUMENT_SIZE))
     named = [app.keyring.resolve(each) for each in others]
     with app.session() as session:
         from medshare.envelope import Recipient
@@ -229,7 +231,7 @@ def _verify(app: App, file: Path, party: str | None) -> None:
             "provisions": [each.in_words() for each in found.terms.provisions],
             "not_before": moment(now.grant.not_before),
             "expires_at": moment(now.grant.expires_at),
-            "controller": found.controller.party["party_name"],
+            "controller": found.pii_controller.party["party_name"],
         },
         title="the receipt agrees with the chain; what its controller says of itself is the controller's word",
     )

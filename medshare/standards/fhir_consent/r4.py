@@ -139,6 +139,7 @@ def from_fhir(resource: Mapping[str, Any], known: Known, reader: Address | None 
             permits=permits,
             branches=tuple(branches),
             denials=tuple(each for each in nested if each.effect is Effect.DENY),
+            labels=root.labels,
         ),
         known,
         reader,

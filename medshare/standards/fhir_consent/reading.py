@@ -70,6 +70,8 @@ class Statement:
     branches: tuple[Branch, ...]
     denials: tuple[Rule, ...] = ()
     """Exceptions to every permission."""
+    labels: tuple[str, ...] = ()
+    """For a permission that names none, under a policy that is not ours; empty: it does not say."""
 
     @property
     def is_ours(self) -> bool:
@@ -116,7 +118,7 @@ def imported(said: Statement, known: Known, reader: Address | None) -> ImportedC
             raise rule.refuse("a provision has the period of its grant, and no other")
     glass = _break_glass(said, all_rules)
     branches = [
-        Branch(rule=rule, exceptions=tuple(_applying(branch.exceptions, account)))
+        Branch(rule=_labelled(said, rule), exceptions=tuple(_applying(branch.exceptions, account)))
         for branch in said.branches
         for rule in _applying([branch.rule], account)
     ]
@@ -165,6 +167,11 @@ def _applying(rules: Iterable[Rule], reader: Address) -> list[Rule]:
         if not rule.readers or reader in rule.readers:
             found.append(rule)
     return found
+
+
+def _labelled(said: Statement, rule: Rule) -> Rule:
+    """Return a permission with the labels of the root, where it has none of its own."""
+    return rule if said.is_ours or rule.labels else replace(rule, labels=said.labels)
 
 
 def _break_glass(said: Statement, rules: Sequence[Rule]) -> BreakGlass:

@@ -18,7 +18,6 @@ from medshare.model.ids import Address, GrantId, address, grant_id
 from medshare.model.provision import Effect, Provision
 from medshare.model.terms import Terms
 from medshare.standards.given import GivenConsent
-from medshare.standards.receipt_27560.controller import Controller
 from medshare.standards.receipt_27560.fields import (
     BASIS,
     CONTEXT,
@@ -33,6 +32,7 @@ from medshare.standards.receipt_27560.fields import (
     RECORD,
     RECORD_SCHEMA,
 )
+from medshare.standards.receipt_27560.pii_controller import PiiController
 
 MAX_RECEIPT_SIZE = 2 * MAX_DOCUMENT_SIZE
 _ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason#"
@@ -61,7 +61,7 @@ class Receipt:
     grant_id: GrantId
 
     @classmethod
-    def of(cls, given: GivenConsent, controller: Controller) -> Self:
+    def of(cls, given: GivenConsent, controller: PiiController) -> Self:
         """Return the receipt of a consent, the same each time for the same state of the grant."""
         events = _events(given)
         record = {
@@ -136,7 +136,7 @@ class Receipt:
         return ConsentState(self.fields["consent_record"]["events"][-1]["event_state"])
 
     @property
-    def controller(self) -> Controller:
+    def pii_controller(self) -> PiiController:
         """The controller that it names; raises ``InvalidInputError``."""
         record = self.fields["consent_record"]
         numbered = enumerate(each for each in self.terms.provisions if each.effect is Effect.PERMIT)
@@ -144,7 +144,7 @@ class Receipt:
         number = next((number for number, each in numbered if each.erase_by is None), 0)
         said = record["processing"][number] if number < len(record["processing"]) else {}
         party = {name: value for name, value in record["parties"][0].items() if name in (*PARTY, *OPTIONAL_PARTY)}
-        return Controller.read({**party, **{name: said[name] for name in said if name in _OF_CONTROLLER}})
+        return PiiController.read({**party, **{name: said[name] for name in said if name in _OF_CONTROLLER}})
 
     def check_against(self, given: GivenConsent) -> None:
         """Compare with the consent, as the chain told it when the receipt was made.
@@ -156,7 +156,7 @@ class Receipt:
             IntegrityError: the receipt says something else; the message names the first field.
             InvalidInputError: it names no controller.
         """
-        made = Receipt.of(given, self.controller)
+        made = Receipt.of(given, self.pii_controller)
         # The id follows from all of the record: where that differs, it says more.
         for path in sorted(_differing(self.fields, made.fields), key="receipt_id".__eq__):
             raise IntegrityError(f"the receipt says something else than terms and chain: {path}")
@@ -198,7 +198,7 @@ def _events(given: GivenConsent) -> list[dict[str, str]]:
     return events
 
 
-def _processing(provision: Provision, given: GivenConsent, controller: Controller) -> dict[str, Any]:
+def _processing(provision: Provision, given: GivenConsent, controller: PiiController) -> dict[str, Any]:
     said: dict[str, Any] = {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in controller.processing.items()},
         "purposes": [_ACT_REASON + each for each in provision.purposes],

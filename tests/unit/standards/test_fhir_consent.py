@@ -167,6 +167,13 @@ def test_write__more_than_a_medshare_reads__is_refused() -> None:
         r5.to_fhir(said)
 
 
+@versions
+def test_written__of_an_expired_grant__is_inactive(version) -> None:
+    consent = given_consent(permit(), as_of=END - 1)
+    statuses = [WRITERS[version](replace(consent, as_of=at))["status"] for at in (END - 1, END)]
+    assert statuses == ["active", "inactive"]
+
+
 def test_r5__denial_that_is_under_no_permission__is_refused_by_its_number() -> None:
     said = given_consent(permit(records=(RECORD,)), deny(P.HRESCH))
     with pytest.raises(NotExpressibleError) as caught:
@@ -466,6 +473,13 @@ def nested(*rules: dict) -> dict:
 def test_read__exception_without_purposes__has_those_of_the_root() -> None:
     said = read(nested({"type": "deny", "dataPeriod": {"start": "2022-01", "end": "2022-12"}})).provisions
     assert said[1] == deny(P.TREAT, since=date(2022, 1, 1), until=date(2023, 1, 1))
+
+
+def test_read__permission_without_labels__has_those_of_the_root() -> None:
+    label = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}]
+    within = {"type": "permit", "purpose": [{"system": ACT_REASON, "code": "HRESCH"}]}
+    said = read(changed(nested(within), "provision.securityLabel", label)).provisions
+    assert said == (permit(P.TREAT), permit(P.HRESCH))
 
 
 def test_read__no_purpose_at_all__is_every_purpose_and_emergencies_by_name() -> None:

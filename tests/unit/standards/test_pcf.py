@@ -255,9 +255,7 @@ def test_write__any_terms__conform_and_decide_as_before_or_are_refused(profile: 
         assert again.break_glass is BreakGlass.UNSAID
 
     check()
-    assert came["written"] > 20
-    assert came["refused by its number"] > 20
-    assert len(came) == 2
+    assert came.keys() == {"written", "refused by its number"}
 
 
 def plainer(provisions: Sequence[Provision], profile: Profile) -> tuple[Provision, ...]:

@@ -29,10 +29,10 @@ from medshare.model.consent import Duty
 from medshare.model.documents import encode_document
 from medshare.model.purpose import PurposeOfUse as P
 from medshare.model.record import Category
-from medshare.standards.receipt_27560 import ConsentState, Controller, Receipt
-from medshare.standards.receipt_27560.controller import MAX_PROFILE_SIZE
+from medshare.standards.receipt_27560 import ConsentState, PiiController, Receipt
 from medshare.standards.receipt_27560.fields import CONTEXT, EVENT, PARTY, PROCESSING
 from medshare.standards.receipt_27560.fields import RECORD as RECORD_FIELDS
+from medshare.standards.receipt_27560.pii_controller import MAX_PROFILE_SIZE
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +49,7 @@ PROFILE = {
     "jurisdiction": "DE",
     "withdrawal_method": "medshare access revoke",
 }
-CONTROLLER = Controller.read(PROFILE)
+CONTROLLER = PiiController.read(PROFILE)
 CONSENT = given_consent(
     permit(P.TREAT, labels=("HIV",), categories=(Category.IMAGING, Category.LABORATORY)),
     permit(P.HRESCH, records=(RECORD, OTHER), obligations=(must(Duty.NORDSCLCD), must(Duty.ERASE_BY, END))),
@@ -116,7 +116,7 @@ def test_receipt__made_again__is_the_same_bytes_and_changes_with_the_grant() -> 
     assert Receipt.from_json(made.to_json()) == made
     anew = Receipt.of(replace(CONSENT, given_at=BEGIN + 9), CONTROLLER)
     revoked = Receipt.of(replace(CONSENT, revoked_at=BEGIN + 9), CONTROLLER)
-    other = Receipt.of(CONSENT, Controller.read({**PROFILE, "party_name": "Another"}))
+    other = Receipt.of(CONSENT, PiiController.read({**PROFILE, "party_name": "Another"}))
     every = [fields(each) for each in (made, anew, revoked, other)]
     assert len({each["receipt_id"] for each in every}) == 4
     assert len({each["consent_record"]["record_id"] for each in every}) == 1
@@ -246,12 +246,12 @@ def test_created__nonsense__is_refused() -> None:
 @pytest.mark.parametrize("name", list(PROFILE))
 def test_profile__without_a_mandatory_field__names_it(name: str) -> None:
     with pytest.raises(InvalidInputError, match=rf"lacks: {name}$"):
-        Controller.read({key: value for key, value in PROFILE.items() if key != name})
+        PiiController.read({key: value for key, value in PROFILE.items() if key != name})
 
 
 def test_profile__without_several__names_them_all() -> None:
     with pytest.raises(InvalidInputError, match="lacks: party_name, party_contact, jurisdiction"):
-        Controller.read({**PROFILE, "party_name": "", "party_contact": None, "jurisdiction": ""})
+        PiiController.read({**PROFILE, "party_name": "", "party_contact": None, "jurisdiction": ""})
 
 
 @pytest.mark.parametrize(
@@ -269,20 +269,20 @@ def test_profile__without_several__names_them_all() -> None:
 )
 def test_profile__that_is_wrong__is_refused(change: dict, says: str) -> None:
     with pytest.raises(InvalidInputError, match=says):
-        Controller.read({**PROFILE, **change})
+        PiiController.read({**PROFILE, **change})
 
 
 def test_profile__from_a_file__is_bounded_and_without_duplicate_keys() -> None:
-    assert Controller.from_json(json.dumps({**PROFILE, "party_role": "controller"}).encode()).party["party_role"]
+    assert PiiController.from_json(json.dumps({**PROFILE, "party_role": "controller"}).encode()).party["party_role"]
     with pytest.raises(InvalidInputError, match="twice"):
-        Controller.from_json(b'{"party_id":"x","party_id":"y"}')
+        PiiController.from_json(b'{"party_id":"x","party_id":"y"}')
     with pytest.raises(InvalidInputError, match="bytes"):
-        Controller.from_json(b" " * (MAX_PROFILE_SIZE + 1))
+        PiiController.from_json(b" " * (MAX_PROFILE_SIZE + 1))
 
 
 def test_optional_fields__of_the_profile__are_in_each_processing() -> None:
     more = {"lawful_basis": "eu-gdpr:A9-2-a", "privacy_rights": ["access", "erasure"], "authority_party": "DPA"}
-    receipt = Receipt.of(CONSENT, Controller.read({**PROFILE, **more}))
+    receipt = Receipt.of(CONSENT, PiiController.read({**PROFILE, **more}))
     for processing in fields(receipt)["consent_record"]["processing"]:
         assert {name: processing[name] for name in more} == more
     receipt.check_against(CONSENT)

@@ -28,7 +28,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Controller:
+class PiiController:
     """What a controller says of itself and of its processing, in the fields of ISO/IEC TS 27560."""
 
     party: Mapping[str, str]
@@ -55,22 +55,22 @@ class Controller:
         missing = [name for name in (*PARTY, *_PROCESSING) if fields.get(name) in (None, "", [])]
         if missing:
             raise InvalidInputError(
-                f"the controller's profile lacks: {', '.join(missing)}",
+                f"the PII controller's profile lacks: {', '.join(missing)}",
                 hint="docs/consent-standards.md has its fields",
             )
         known = {*PARTY, *OPTIONAL_PARTY, *_PROCESSING, *OPTIONAL_PROCESSING}
         if set(fields) - known:
             raise InvalidInputError(
-                f"the controller's profile has {len(set(fields) - known)} fields that ISO/IEC TS 27560 does not"
+                f"the PII controller's profile has {len(set(fields) - known)} fields that ISO/IEC TS 27560 does not"
             )
         said: dict[str, str | tuple[str, ...]] = {
             "lawful_basis": BASIS,
             **{name: _said(name, value) for name, value in fields.items() if value is not None},
         }
         if not _URL.fullmatch(str(said["privacy_notice"])):
-            raise InvalidInputError("the controller's privacy_notice must be a URL, http or https")
+            raise InvalidInputError("the PII controller's privacy_notice must be a URL, http or https")
         if not _LANGUAGE.fullmatch(str(said["language"])):
-            raise InvalidInputError("the controller's language must be a language tag, such as en or zh-Hans")
+            raise InvalidInputError("the PII controller's language must be a language tag, such as en or zh-Hans")
         return cls(
             party={name: str(said[name]) for name in (*PARTY, *OPTIONAL_PARTY) if name in said},
             processing={name: said[name] for name in (*_PROCESSING, *OPTIONAL_PROCESSING) if name in said},
@@ -81,11 +81,11 @@ def _said(name: str, value: object) -> str | tuple[str, ...]:
     if name not in _LISTS:
         return _text(name, value)
     if not isinstance(value, list | tuple) or not 0 < len(value) <= _MAX_TEXTS:
-        raise InvalidInputError(f"the controller's {name} must be a list of 1 to {_MAX_TEXTS} texts")
+        raise InvalidInputError(f"the PII controller's {name} must be a list of 1 to {_MAX_TEXTS} texts")
     return tuple(_text(name, each) for each in value)
 
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value.strip()) <= len(value) <= _MAX_TEXT:
-        raise InvalidInputError(f"the controller's {name} must be text of 1 to {_MAX_TEXT} characters")
+        raise InvalidInputError(f"the PII controller's {name} must be text of 1 to {_MAX_TEXT} characters")
     return value
