@@ -17,6 +17,7 @@ from medshare.model.ids import Address
 from medshare.model.labels import ORDINARY
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
+from medshare.model.terms import MAX_PROVISIONS
 from medshare.standards.fhir_consent.codes import CLEARED, EVERY_LABEL, POLICY
 from medshare.standards.fhir_consent.references import Known
 from medshare.standards.fhir_consent.rules import Rule
@@ -111,6 +112,7 @@ def imported(said: Statement, known: Known, reader: Address | None) -> ImportedC
         InvalidInputError: it names not one reader, and none was given.
     """
     _check_policies(said, known)
+    _check_number(said)
     account = _reader(said, reader)
     all_rules = [rule for branch in said.branches for rule in (branch.rule, *branch.exceptions)] + list(said.denials)
     for rule in all_rules:
@@ -141,6 +143,19 @@ def _check_policies(said: Statement, known: Known) -> None:
         raise NotExpressibleError("Consent.policy", "another policy beside medshare's own could change what it says")
     if said.permits and said.policies & {BREAK_GLASS_ONLY, DENY_ALL}:
         raise NotExpressibleError("Consent.policy", "to agree with a policy that denies is no permission")
+
+
+def _check_number(said: Statement) -> None:
+    """Refuse more than terms have, before anything is compared with everything."""
+    several = [said.branches, said.denials, *(branch.exceptions for branch in said.branches)]
+    if any(len(each) > MAX_PROVISIONS for each in several):
+        raise _too_many()
+
+
+def _too_many() -> NotExpressibleError:
+    return NotExpressibleError(
+        "Consent", f"terms have at most {MAX_PROVISIONS} provisions", hint="make several Consents, and grants, of it"
+    )
 
 
 def _reader(said: Statement, reader: Address | None) -> Address:
@@ -193,22 +208,22 @@ def _break_glass(said: Statement, rules: Sequence[Rule]) -> BreakGlass:
 def _provisions(said: Statement, branches: Sequence[Branch], denials: Sequence[Rule]) -> tuple[Provision, ...]:
     permissions = [branch.rule for branch in branches]
     permitted = [_permission(said, rule, permissions) for rule in permissions]
-    under: list[tuple[Provision, Rule, set[int]]] = []
+    under: dict[Provision, tuple[Rule, set[int]]] = {}
     for number, branch in enumerate(branches):
         for rule in branch.exceptions:
             purposes = rule.purposes or _purposes(said, branch.rule)
             denied = _provision(said, replace(rule, purposes=purposes), _denied_labels(said, rule))
-            known = next((each for each in under if each[0] == denied), None)
-            if known is None:
-                under.append((denied, rule, {number}))
-            else:
-                known[2].add(number)
-    every = set(range(len(permitted)))
-    under += [(_provision(said, rule, _denied_labels(said, rule)), rule, every) for rule in denials]
-    for denied, rule, numbers in under:
-        if rule not in denials or not said.is_ours:
-            _check_reach(denied, rule, numbers, permitted)
-    return tuple(dict.fromkeys([*permitted, *(denied for denied, _, _ in under)]))
+            under.setdefault(denied, (rule, set()))[1].add(number)
+    for denied, (rule, numbers) in under.items():
+        _check_reach(denied, rule, numbers, permitted)
+    everywhere = {_provision(said, rule, _denied_labels(said, rule)): rule for rule in denials}
+    if not said.is_ours:
+        for denied, rule in everywhere.items():
+            _check_reach(denied, rule, set(range(len(permitted))), permitted)
+    provisions = tuple(dict.fromkeys([*permitted, *under, *everywhere]))
+    if len(provisions) > MAX_PROVISIONS:
+        raise _too_many()
+    return provisions
 
 
 def _check_reach(denied: Provision, rule: Rule, numbers: set[int], permitted: Sequence[Provision]) -> None:
@@ -224,6 +239,8 @@ def _check_reach(denied: Provision, rule: Rule, numbers: set[int], permitted: Se
 def _permission(said: Statement, rule: Rule, permissions: Sequence[Rule]) -> Provision:
     if rule.obligations and not said.is_ours:
         raise rule.refuse("whether this label picks data or binds the reader depends on a policy nobody here knows")
+    if rule.records and rule.labels and not said.is_ours:
+        raise rule.refuse("a permission that names records covers them whatever their labels")
     named = tuple(label for label in rule.labels if label not in ORDINARY)
     if not rule.labels and not said.is_ours:
         named = EVERY_LABEL

@@ -28,6 +28,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from test_decide import FEW_PURPOSES, subjects, worlds
 
+from medshare.content import Cid, Codec
 from medshare.errors import InvalidInputError, NotExpressibleError
 from medshare.model.consent import Duty, decide
 from medshare.model.documents import MAX_DOCUMENT_SIZE
@@ -38,6 +39,7 @@ from medshare.model.record import RecordRef
 from medshare.model.request import AcceptedRequest
 from medshare.model.terms import Terms
 from medshare.standards.fhir_consent import BreakGlass, Known, Version, r4, r5, read_consent, version_of
+from medshare.standards.fhir_consent.codes import ERASE_BY, KIND_SYSTEM, LABEL_SYSTEM, POLICY
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(1_200)]
 
@@ -271,6 +273,13 @@ def test_read__of_another__is_what_fhir_says(version) -> None:
     assert version_of(foreign(version)) is version
 
 
+def record(uri: str) -> dict:
+    """A reference to a record, as its hospital states it."""
+    assigner = {"reference": "Organization/3"}
+    return {"identifier": {"system": "urn:ietf:rfc:3986", "value": uri, "assigner": assigner}}
+
+
+PART = Cid.of(Codec.RAW, b"a part")
 PURPOSES = [{"system": ACT_REASON, "code": "TREAT"}]
 LABEL = {"system": ACT_CODE, "code": "PSY"}
 R4_REFUSED = [
@@ -369,6 +378,20 @@ R4_REFUSED = [
         "reaches all that is higher",
     ),
     ("decision", "permit", "is a Consent of FHIR R4, not R5"),
+    ("status", 1, "Consent.status: must be text"),
+    ("status", " ", "Consent.status: must be text"),
+    ("category", ["59284-0"], "Consent.category: must be a list of elements"),
+    ("verification", [{"verified": "true"}], r"verified: must be true or false"),
+    ("policy", [{"id": "x"}], r"Consent.policy\[0\].uri: a policy is named"),
+    ("policy", [{"uri": POLICY}, {"uri": "https://example.org/policy"}], "another policy beside medshare's own"),
+    ("provision.class", [{"system": KIND_SYSTEM, "code": "poems"}], r"class\[0\]: is no kind"),
+    ("provision.securityLabel", [{"system": LABEL_SYSTEM, "code": "HIV"}], r"securityLabel\[0\]"),
+    ("provision.securityLabel", [{"system": LABEL_SYSTEM, "code": "a b"}], r"securityLabel\[0\]"),
+    ("provision.modifierExtension", [{"url": ERASE_BY}], "must be an instant"),
+    ("provision.modifierExtension", [{"url": ERASE_BY, "valueInstant": "2026-07-01T00:00:00.5Z"}], "whole seconds"),
+    ("provision.modifierExtension", [{"url": ERASE_BY, "valueInstant": "2026-07-01T00:00:00Z"}] * 2, "says twice"),
+    ("provision.data", [{"meaning": "instance", "reference": record("ipfs://bafy")}], "not the CID of a record"),
+    ("provision.data", [{"meaning": "instance", "reference": record(f"ipfs://{PART}")}], "a part of a record"),
 ]
 
 
@@ -396,6 +419,12 @@ R5_REFUSED = [
     ("provision.0.provision", [{"provision": [{}]}], "no exceptions to exceptions"),
     ("grantee", [{"reference": "Group/9"}], "for a group"),
     ("controller", [{"reference": "Organization/9"}], "nobody here knows"),
+    ("policyBasis", {"id": "x"}, "named by its URL"),
+    (
+        "provision",
+        [{"purpose": PURPOSES, "provision": [{"modifierExtension": [{"url": ERASE_BY}]}]}],
+        "what this changes",
+    ),
 ]
 
 
@@ -445,6 +474,35 @@ def test_read__any_element_more__is_refused_or_says_nothing_of_access(version) -
         except NotExpressibleError:
             assert (version, name) == (Version.R5, "performer")
     assert sum(passed.values()) == (8 if version is Version.R4 else 7)
+
+
+@versions
+@pytest.mark.parametrize("number", [100, 101, 4_096, 5_000])
+def test_read__more_provisions_than_terms_have__is_refused_at_once(version, number) -> None:
+    consent = foreign(version)
+    rules = [{"type": "deny", "dataPeriod": {"start": f"{year:04}"}} for year in range(1, number + 1)]
+    if version is Version.R4:
+        consent["provision"]["provision"] = rules[1:]
+    else:
+        consent["decision"] = "permit"
+        consent["provision"] = [{"dataPeriod": each["dataPeriod"]} for each in rules[1:]]
+    if number == 100:
+        assert len(read(consent).provisions) == number
+        return
+    with pytest.raises(NotExpressibleError, match=r"at most 100 provisions|1 to 4096"):
+        read(consent)
+
+
+def test_read_r5__more_exceptions_than_terms_have__is_refused() -> None:
+    consent = foreign(Version.R5)
+    years = [{"dataPeriod": {"start": f"{year:04}"}} for year in range(1, 102)]
+    consent["provision"][0]["provision"] = years
+    with pytest.raises(NotExpressibleError, match="at most 100 provisions"):
+        read(consent)
+    # With the permission itself they are one too many.
+    consent["provision"] = [{"purpose": PURPOSES, "provision": years[:100]}]
+    with pytest.raises(NotExpressibleError, match="at most 100 provisions"):
+        read(consent)
 
 
 def test_read__account_of_another_chain_or_mistyped__is_refused() -> None:
@@ -505,6 +563,49 @@ def test_read__named_records_permitted__do_not_escape_a_denial() -> None:
         read(changed(root, "provision.provision", [{"type": "deny", "securityLabel": [LABEL]}]))
     other = {"type": "deny", "data": [{"meaning": "instance", "reference": {"reference": "Observation/5"}}]}
     assert read(changed(root, "provision.provision", [other])).provisions[1].records == (OTHER,)
+
+
+def test_read__named_records_of_a_kind__are_refused() -> None:
+    data = [{"meaning": "instance", "reference": {"reference": "Observation/4"}}]
+    root = changed(foreign(), "provision.data", data)
+    with pytest.raises(NotExpressibleError, match="cannot be narrowed further"):
+        read(changed(root, "provision.class", [{"system": KIND_SYSTEM, "code": "imaging"}]))
+
+
+def test_read__named_records_with_labels__are_refused() -> None:
+    """Ours covers a named record whatever its labels: it would be weakened."""
+    data = [{"meaning": "instance", "reference": {"reference": "Observation/4"}}]
+    normal = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}]
+    root = changed(foreign(), "provision.data", data)
+    with pytest.raises(NotExpressibleError, match="whatever their labels"):
+        read(changed(root, "provision.securityLabel", normal))
+
+
+def test_read__without_a_policy__is_what_fhir_says() -> None:
+    said = changed(foreign(Version.R5), "policyBasis", None)
+    assert read(said, replace(HERE, policies=frozenset())).provisions == read(foreign(Version.R5)).provisions
+
+
+def test_read__what_a_provision_cannot_hold__is_refused_by_its_element() -> None:
+    labels = [{"system": LABEL_SYSTEM, "code": f"label-{number}"} for number in range(65)]
+    with pytest.raises(NotExpressibleError, match=r"Consent\.provision\.provision\[0\]: a provision has at most 64"):
+        read(nested({"type": "deny", "securityLabel": labels}))
+
+
+def test_read__sensitive_data_beside_what_is_ordinary__is_permitted_with_it() -> None:
+    normal = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}]
+    root = changed(foreign(), "provision.securityLabel", normal)
+    found = read(changed(root, "provision.provision", [{"type": "permit", "securityLabel": [LABEL]}]))
+    assert found.provisions == (permit(P.TREAT), permit(P.TREAT, labels=("PSY",)))
+    for more in (
+        {"purpose": [{"system": ACT_REASON, "code": "HRESCH"}]},
+        {"purpose": [{"system": ACT_REASON, "code": "ETREAT"}]},
+    ):
+        with pytest.raises(NotExpressibleError, match="permits what is not"):
+            read(changed(root, "provision.provision", [{"type": "permit", "securityLabel": [LABEL], **more}]))
+    only = changed(root, "provision.securityLabel", [LABEL])
+    with pytest.raises(NotExpressibleError, match="permits what is not"):
+        read(changed(only, "provision.provision", [{"type": "permit", "securityLabel": [LABEL]}]))
 
 
 def test_read__permission_within_a_narrow_root__is_refused() -> None:
