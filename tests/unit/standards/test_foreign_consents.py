@@ -4,25 +4,31 @@ given any Consent of R4 or R5 in words that medshare has, under another's policy
 ├─ when it is taken over, what is granted then permits nothing that FHIR's reading denies
 ├─ and, emergencies aside, permits all that it permits
 └─ when it is refused, it should say where; what is refused and what is taken over are both common
+given any terms of ours, written as R5 or in a profile of PCF that has labels
+└─ who knows FHIR and not our policy permits nothing, emergencies aside, that the terms deny
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from consent_table import DOCTOR, HOSPITAL, OTHER, PATIENT, RECORD, STRANGER, subject
-from consents import as_consent
+from consents import CHAIN, as_consent, as_given, one_grant
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_decide import FEW_PURPOSES, subjects
 
+from medshare.content import Cid
 from medshare.errors import InvalidInputError, NotExpressibleError
-from medshare.model.consent import Grant, Terms, decide
+from medshare.model.consent import Grant, Subject, Terms, decide
 from medshare.model.labels import SENSITIVITY
 from medshare.model.purpose import Purpose, PurposeOfUse
-from medshare.standards.fhir_consent import Known, read_consent
+from medshare.model.record import RecordStatus
+from medshare.standards.fhir_consent import Known, Profile, read_consent
 from medshare.standards.fhir_consent.codes import (
     ACT_CODE,
     ACT_REASON,
@@ -33,6 +39,8 @@ from medshare.standards.fhir_consent.codes import (
     coding,
     concept,
 )
+from medshare.standards.fhir_consent.r4 import to_fhir as write_r4
+from medshare.standards.fhir_consent.r5 import to_fhir as write_r5
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(1_200)]
 
@@ -210,7 +218,7 @@ branches = st.lists(st.tuples(rules, st.lists(rules, max_size=2)), max_size=2)
 def test_foreign__any_consent__is_never_weakened(version: str) -> None:
     came: Counter[str] = Counter()
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(root=rules, nested=st.lists(rules, max_size=3), permits=st.booleans(), tree=branches, asked=questions)
     def check(root, nested, permits, tree, asked) -> None:
         if version == "R4":
@@ -233,3 +241,107 @@ def test_foreign__any_consent__is_never_weakened(version: str) -> None:
     check()
     came.pop("for other readers", None)
     assert came.keys() == {"refused by path", "taken over, permitted", "taken over, denied"}
+
+
+# -------------------------------------------------------------------------------- ours, read by who knows FHIR only
+
+
+def taken_apart(rule: dict, effect: str) -> dict:
+    """Return a rule that we wrote as the naive reading has them."""
+    period = rule.get("dataPeriod")
+    return {
+        "effect": effect,
+        "purposes": [PurposeOfUse(each["code"]) for each in rule.get("purpose", [])],
+        "labels": [each["code"] for each in rule.get("securityLabel", [])],
+        "window": None if period is None else (period.get("start"), period.get("end")),
+        "data": [
+            (
+                each["reference"]["identifier"]["value"],
+                each["reference"]["identifier"]["assigner"]["identifier"]["value"],
+            )
+            for each in rule.get("data", [])
+        ],
+        "custodians": [
+            each["reference"]["identifier"]["value"]
+            for each in rule.get("actor", [])
+            if each["role"]["coding"][0]["code"] == "CST"
+        ],
+        "kinds": [each["code"] for each in rule.get("documentType", [])],
+    }
+
+
+def is_about(rule: dict, subject: Subject, purpose: PurposeOfUse) -> bool:
+    custodian = f"did:pkh:eip155:{CHAIN}:{subject.record.custodian}"
+    days = subject.days
+    start, end = rule["window"] or (None, None)
+    label = subject.labels[0] if subject.labels else None
+    return all(
+        (
+            any(each in purpose.line for each in rule["purposes"]),
+            not rule["data"] or (f"ipfs://{Cid.of_directory(subject.record.record_id)}", custodian) in rule["data"],
+            not rule["custodians"] or custodian in rule["custodians"],
+            not rule["kinds"] or subject.category in rule["kinds"],
+            rule["window"] is None
+            or (
+                days is not None
+                and (start is None or date.fromisoformat(start).toordinal() <= days.start)
+                and (end is None or days.stop <= date.fromisoformat(end).toordinal() + 1)
+            ),
+            not rule["labels"] or carries(rule["labels"], label, rule["effect"]),
+        )
+    )
+
+
+def naive_reading(consent: dict, subject: Subject, purpose: PurposeOfUse) -> bool:
+    if "decision" in consent:
+        tree = [(each, each.get("provision", [])) for each in consent["provision"]]
+    elif consent["provision"]["type"] == "permit":
+        tree = [(consent["provision"], consent["provision"].get("provision", []))]
+    else:
+        tree = [(each, []) for each in consent["provision"]["provision"]]
+    return any(
+        is_about(taken_apart(rule, "permit"), subject, purpose)
+        and not any(is_about(taken_apart(each, "deny"), subject, purpose) for each in exceptions)
+        for rule, exceptions in tree
+    )
+
+
+@pytest.mark.parametrize("profile", [None, Profile.ADVANCED], ids=["R5", "PCF advanced"])
+def test_ours__read_by_who_does_not_know_our_policy__is_never_weakened(profile: Profile | None) -> None:
+    came: Counter[str] = Counter()
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        said=one_grant, about=subjects, label=st.sampled_from([None, *LABELS]), purpose=st.sampled_from(FEW_PURPOSES)
+    )
+    def check(said, about, label, purpose) -> None:
+        provisions = tuple(replace(each, obligations=()) for each in said.provisions)
+        if profile is not None:
+            provisions = tuple(
+                replace(each, categories=(), custodians=(), everything=not each.records) for each in provisions
+            )
+        consent = as_given(replace(said, provisions=provisions))
+        asked = replace(
+            about,
+            patient=consent.terms.patient,
+            labels=() if label is None else (label,),
+            clinical_date="2026-02-10",
+            status=RecordStatus.ACTIVE,
+            lineage=(),
+        )
+        try:
+            written = write_r5(consent) if profile is None else write_r4(consent, profile)
+        except NotExpressibleError:
+            came["refused"] += 1
+            return
+        if purpose.is_emergency:
+            return
+        others = naive_reading(written, asked, purpose)
+        granted = as_consent(provisions, consent.grant)
+        reader, now = consent.terms.grantee, consent.grant.not_before
+        decided = decide([granted], subject=asked, purpose=purpose, reader=reader, now=now)
+        came[f"{'permitted' if others else 'denied'} elsewhere"] += 1
+        assert decided.permitted or not others
+
+    check()
+    assert came.keys() == {"refused", "permitted elsewhere", "denied elsewhere"}
