@@ -15,13 +15,13 @@ from medshare.cli.values import GrantIdValue, RecordIdValue
 from medshare.errors import IntegrityError, InvalidInputError, UnknownGrantError
 from medshare.files import write_whole
 from medshare.model.documents import MAX_DOCUMENT_SIZE
-from medshare.model.ids import Address, GrantId, patient_of
+from medshare.model.ids import Address, GrantId
 from medshare.model.record import RecordRef
 from medshare.model.terms import Terms
 from medshare.ports import Actor
 from medshare.standards.fhir_consent import BreakGlass, Known, Profile, Version, profile_of, r4, r5, read_consent
 from medshare.standards.given import GivenConsent
-from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, PiiController, Receipt
+from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, ConsentState, PiiController, Receipt
 
 if TYPE_CHECKING:
     from medshare.services.auditing import GrantStanding
@@ -126,6 +126,7 @@ def import_(
             records=_pairs(records, "--record", lambda text: _record(session, app, text)),
             policies=frozenset(policies),
         )
+        now = session.clock.now()
     found = read_consent(document, known, account)
     if not found.permits:
         raise InvalidInputError(
@@ -133,6 +134,8 @@ def import_(
             hint="what stands ends with: medshare access revoke-all --as PATIENT; nothing is permitted then, but "
             "break-glass: medshare emergency bar --as PATIENT",
         )
+    if found.expires_at is not None and found.expires_at <= now:
+        raise InvalidInputError(f"the Consent ended at {moment(found.expires_at)}: there is nothing to grant")
     content = {"provisions": [each.fields() for each in found.provisions]}
     write_whole(target, json.dumps(content, indent=2, ensure_ascii=False).encode(), replace=False)
     app.show(
@@ -147,6 +150,10 @@ def import_(
         },
         title="read; nothing is granted yet",
     )
+    if found.not_before is not None and found.not_before > now:
+        app.say(f"it begins later: give it with --from {moment(found.not_before)}")
+    if found.expires_at is not None:
+        app.say(f"it ends: give it with --until {moment(found.expires_at)}, or earlier")
     if found.break_glass is BreakGlass.REFUSED:
         app.say("it does not permit break-glass; a clinician can, unless the patient bars it: medshare emergency bar")
 
@@ -214,14 +221,13 @@ def _verify(app: App, file: Path, party: str | None) -> None:
                 "the receipt is of a grant on another chain, or in another contract", hint="name it with --network"
             )
         now = _standing(session, found.grant_id)
-        then = _standing(session, found.grant_id, at=found.created_at)
-        if then.terms != found.terms.digest():
+        if found.state is ConsentState.GIVEN and now.revoked_at is not None:
+            raise IntegrityError(f"the receipt says given, and the consent was withdrawn at {moment(now.revoked_at)}")
+        if now.granted_at > found.created_at:
+            raise IntegrityError(f"the consent was given anew at {moment(now.granted_at)}, after the receipt was made")
+        if now.terms != found.terms.digest():
             raise IntegrityError("the terms in the receipt are not those on chain")
-        found.check_against(_of(session, then, found.terms))
-    if now.revoked_at is not None and then.revoked_at is None:
-        raise IntegrityError(f"the receipt was true, and the consent was withdrawn at {moment(now.revoked_at)}")
-    if (now.granted_at, now.revoked_at) != (then.granted_at, then.revoked_at):
-        raise IntegrityError(f"the receipt was true, and the consent was given anew at {moment(now.granted_at)}")
+        found.check_against(_of(session, now, found.terms))
     app.show(
         {
             **_row(found),
@@ -248,11 +254,11 @@ def _row(made: Receipt) -> dict[str, object]:
     }
 
 
-def _standing(session: Session, grant_id: GrantId, at: int | None = None) -> GrantStanding:
-    for standing in session.auditing.grants(patient=patient_of(grant_id), at=at):
-        if standing.grant.grant_id == grant_id:
-            return standing
-    raise UnknownGrantError(grant_id)
+def _standing(session: Session, grant_id: GrantId) -> GrantStanding:
+    standing = session.auditing.grant(grant_id)
+    if standing is None:
+        raise UnknownGrantError(grant_id)
+    return standing
 
 
 def _given(

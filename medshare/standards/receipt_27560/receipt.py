@@ -132,8 +132,11 @@ class Receipt:
 
     @property
     def state(self) -> ConsentState:
-        """The state that it states, once compared with the chain."""
-        return ConsentState(self.fields["consent_record"]["events"][-1]["event_state"])
+        """The state that it states last; raises ``InvalidInputError``."""
+        said = self.fields["consent_record"]["events"][-1]["event_state"]
+        if said not in list(ConsentState):
+            raise InvalidInputError("the receipt states no state of a consent that medshare knows")
+        return ConsentState(said)
 
     @property
     def pii_controller(self) -> PiiController:
@@ -147,10 +150,10 @@ class Receipt:
         return PiiController.read({**party, **{name: said[name] for name in said if name in _OF_CONTROLLER}})
 
     def check_against(self, given: GivenConsent) -> None:
-        """Compare with the consent, as the chain told it when the receipt was made.
+        """Compare with the consent, as the chain tells it.
 
         Args:
-            given: the consent, with the receipt's own terms, as of ``created_at``.
+            given: the consent, with the receipt's own terms, and nothing that happened after ``created_at``.
 
         Raises:
             IntegrityError: the receipt says something else; the message names the first field.

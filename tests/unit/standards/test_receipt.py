@@ -237,10 +237,14 @@ def test_receipt__with_nonsense_for_a_section__names_what_is_missing(several: st
         Receipt.from_json(encode_document(altered))
 
 
-def test_created__nonsense__is_refused() -> None:
+def test_time_and_state__nonsense__are_refused() -> None:
     altered = {**fields(Receipt.of(CONSENT, CONTROLLER)), "created": "yesterday"}
+    altered["consent_record"]["events"][0]["event_state"] = "dpv:ConsentDreamed"
+    receipt = Receipt.from_json(encode_document(altered))
     with pytest.raises(InvalidInputError, match="when it was made"):
-        Receipt.from_json(encode_document(altered)).created_at  # noqa: B018 - reading it is what is tested
+        str(receipt.created_at)
+    with pytest.raises(InvalidInputError, match="no state of a consent"):
+        str(receipt.state)
 
 
 @pytest.mark.parametrize("name", list(PROFILE))
