@@ -7,6 +7,7 @@ import click
 from medshare.cli.access import access
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
+from medshare.cli.consent_documents import export, import_, receipt
 from medshare.cli.console import App
 from medshare.cli.consortium import consortium
 from medshare.cli.delegate import delegate
@@ -62,6 +63,8 @@ def cli(
     )
 
 
+for document in (export, import_, receipt):
+    consent.add_command(document)
 record.add_command(history)
 record.add_command(rotate)
 for verb in (propose, proposals, proposal, vote, execute):

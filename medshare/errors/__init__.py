@@ -9,6 +9,7 @@
     │  ├─ UnknownIdentityError · IdentityExistsError
     │  └─ ReadOnlyStoreError
     ├─ InvalidInputError            (also ValueError)
+    │  └─ NotExpressibleError       a standard has no words for it, or medshare has none
     ├─ KeyFileError
     │  └─ WrongPassphraseError
     ├─ EnvelopeError
@@ -39,6 +40,7 @@ A message never holds a key, a passphrase, plaintext, or the name of a plaintext
 from medshare.errors.base import (
     InvalidInputError,
     MedshareError,
+    NotExpressibleError,
 )
 from medshare.errors.configuration import (
     ConfigurationError,
@@ -282,6 +284,7 @@ __all__ = [
     "NotAccreditedError",
     "NotAllowedToActError",
     "NotByVoteError",
+    "NotExpressibleError",
     "NotInvitedError",
     "NotRelayableError",
     "NothingToCallError",

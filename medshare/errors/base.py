@@ -26,3 +26,13 @@ def _remade(kind: type[MedshareError], arguments: tuple[object, ...], state: dic
 
 class InvalidInputError(MedshareError, ValueError):
     """A value from the caller or from a document cannot be what it is said to be."""
+
+
+class NotExpressibleError(InvalidInputError):
+    """What one side says, a consent or a standard's document, the other has no words for: it is refused whole."""
+
+    def __init__(self, what: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{what}: {reason}", hint=hint)
+        self.what = what
+        """The provision by its number, or the element by its path."""
+        self.reason = reason

@@ -12,15 +12,18 @@ from collections.abc import Iterable
 MAX_LABELS = 64
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
-_CONFIDENTIALITY = ("U", "L", "M", "N", "R", "V")
-_ORDINARY = frozenset("ULMN")
-_SENSITIVITY: dict[str, str] = {
+CONFIDENTIALITY = ("U", "L", "M", "N", "R", "V")
+"""The order, from what nobody minds to what is very restricted."""
+ORDINARY = frozenset("ULMN")
+"""What a permission covers without naming it."""
+_CHILDREN: dict[str, str] = {
     "": "ETH GDIS HIV MST SCA SDV SEX SPI STD TBOO VIO SICKLE",
     "SPI": "BH MH PSY PSYTHPN SUD",
     "BH": "COGN DVD EMOTDIS",
     "SUD": "ETHUD OPIOIDUD",
 }
-_PARENTS = {child: parent for parent, children in _SENSITIVITY.items() for child in children.split()}
+SENSITIVITY = {child: parent or None for parent, children in _CHILDREN.items() for child in children.split()}
+"""Each sensitivity, and the one that it is a kind of."""
 
 
 def is_label(text: str) -> bool:
@@ -30,7 +33,7 @@ def is_label(text: str) -> bool:
 
 def must_be_named(labels: Iterable[str]) -> frozenset[str]:
     """Return those of ``labels`` that a permission has to name: R, V, every sensitivity, everything unknown."""
-    return frozenset(label.upper() for label in labels) - _ORDINARY
+    return frozenset(label.upper() for label in labels) - ORDINARY
 
 
 def all_named(labels: Iterable[str], named: Iterable[str]) -> bool:
@@ -47,21 +50,22 @@ def any_carried(labels: Iterable[str], wanted: Iterable[str]) -> bool:
 
 def _reaching(label: str) -> set[str]:
     """Return the labels that permit ``label``: itself, and what is above it."""
-    if label in _CONFIDENTIALITY:
-        return set(_CONFIDENTIALITY[_CONFIDENTIALITY.index(label) :])
+    if label in CONFIDENTIALITY:
+        return set(CONFIDENTIALITY[CONFIDENTIALITY.index(label) :])
     return _line(label)
 
 
 def _at_most(label: str) -> set[str]:
     """Return the labels whose denial reaches ``label``: itself, what is above it, a confidentiality not higher."""
-    if label in _CONFIDENTIALITY:
-        return set(_CONFIDENTIALITY[: _CONFIDENTIALITY.index(label) + 1])
+    if label in CONFIDENTIALITY:
+        return set(CONFIDENTIALITY[: CONFIDENTIALITY.index(label) + 1])
     return _line(label)
 
 
 def _line(label: str) -> set[str]:
     line = set()
-    while label:
-        line.add(label)
-        label = _PARENTS.get(label, "")
+    above: str | None = label
+    while above is not None:
+        line.add(above)
+        above = SENSITIVITY.get(above)
     return line

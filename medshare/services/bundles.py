@@ -47,9 +47,14 @@ def open_document(store: BlobStore, link: Link, identity: Identity) -> tuple[byt
         StoreError: it is missing, not whole, or too large.
         EnvelopeError: it is not for this identity, or does not open.
     """
-    sealed = BytesIO(read_small(store, link, _MAX_SEALED))
-    opened = unwrap(read_header(sealed), identity)
-    payload = sealed.read()
+    return open_sealed(read_small(store, link, _MAX_SEALED), identity)
+
+
+def open_sealed(sealed: bytes, identity: Identity) -> tuple[bytes, Recipient]:
+    """Return a small document, and by whom it was sealed; raises ``EnvelopeError``."""
+    stream = BytesIO(sealed)
+    opened = unwrap(read_header(stream), identity)
+    payload = stream.read()
     return b"".join(open_payload([payload], opened.file_key, payload_length=len(payload))), opened.writer
 
 

@@ -113,6 +113,18 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["{grant}", "--as", "doctor"],
         {"grant", "state", "patient", "grantee", "provisions", "not_before", "expires_at"},
     ),
+    "consent export": (
+        ["{grant}", "--as", "doctor", "--to", "{new}"],
+        {"grant", "format", "profile", "status", "provisions", "file"},
+    ),
+    "consent import": (
+        ["{consent}", "--to", "{new}"],
+        {"patient", "reader", "provisions", "not_before", "expires_at", "break_glass", "file"},
+    ),
+    "consent receipt": (
+        ["{grant}", "--as", "doctor", "--controller", "{controller}", "--to", "{new}"],
+        {"grant", "receipt", "record", "created", "consent_state", "digest", "readers", "file"},
+    ),
     "access grant": (
         ["--all", "--as", "patient", "--to", "researcher", "--purpose", "HRESCH,PUBHLTH", "--until", "30d"],
         {
@@ -224,6 +236,13 @@ EMPTY_HERE = {
     "revoked at",
     "why not",
 }  # a column in which nothing is said is not shown to people
+PII_CONTROLLER = {
+    **dict.fromkeys(("party_id", "party_name", "party_address", "party_contact", "party_type"), "said"),
+    "privacy_notice": "https://clinic.example/privacy",
+    "language": "en",
+    "storage_locations": ["DE"],
+    **dict.fromkeys(("retention_period", "jurisdiction", "withdrawal_method"), "said"),
+}
 IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"}  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
@@ -283,6 +302,12 @@ def filled(granted: CommandLine, tmp_path: Path):
         if "{car}" in words:
             values["car"] = str(folder / "car")
             granted.json("storage", "export", granted.home.scan, "--to", values["car"])
+        if "{consent}" in words:
+            values["consent"] = str(folder / "consent")
+            granted.json("consent", "export", granted.home.grant, "--as", "doctor", "--to", values["consent"])
+        if "{controller}" in words:
+            values["controller"] = str(folder / "controller")
+            (folder / "controller").write_text(json.dumps(PII_CONTROLLER))
         if "{offline}" in words:
             values["offline"] = f"offline-{count}"
             make_identity(granted.home.path, values["offline"])
