@@ -29,6 +29,9 @@
     │  ├─ EndpointsDisagreeError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
     │  └─ RejectedError             one subclass for each error of each contract
+    ├─ ErasureError
+    │  ├─ LegalHoldError · RetentionError · EmergencyInForceError
+    │  └─ RecordErasedError         there is nothing to be opened any more
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
     └─ IntegrityError               chain, manifest and store disagree
@@ -64,6 +67,13 @@ from medshare.errors.envelope import (
     NotARecipientError,
     UnsupportedVersionError,
     WrongPassphraseError,
+)
+from medshare.errors.erasure import (
+    EmergencyInForceError,
+    ErasureError,
+    LegalHoldError,
+    RecordErasedError,
+    RetentionError,
 )
 from medshare.errors.ledger import (
     EndpointsDisagreeError,
@@ -240,6 +250,7 @@ __all__ = [
     "DelegationScopeError",
     "DeploymentMismatchError",
     "DeploymentNotFoundError",
+    "EmergencyInForceError",
     "EmergencyReasonUnknownError",
     "EncryptionKeyIsZeroError",
     "EncryptionKeyNotSetError",
@@ -251,6 +262,7 @@ __all__ = [
     "EpisodeOpenError",
     "EpisodeOverError",
     "EpisodePatientInvalidError",
+    "ErasureError",
     "EscrowNotByVoteError",
     "GrantExhaustedError",
     "GrantIdTakenError",
@@ -270,6 +282,7 @@ __all__ = [
     "LedgerBusyError",
     "LedgerError",
     "LedgerUnavailableError",
+    "LegalHoldError",
     "MalformedBlobError",
     "MalformedEnvelopeError",
     "MandateEndedError",
@@ -298,6 +311,7 @@ __all__ = [
     "RateLimitedError",
     "ReadOnlyStoreError",
     "RecipientInvalidError",
+    "RecordErasedError",
     "RecordExistsError",
     "RecordIdIsZeroError",
     "RecordNotActiveError",
@@ -315,6 +329,7 @@ __all__ = [
     "RequestUsedUpError",
     "ReservationNotError",
     "ReservedAlreadyError",
+    "RetentionError",
     "ReviewOverdueError",
     "RulesOutOfRangeError",
     "SeatsExhaustedError",

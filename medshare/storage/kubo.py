@@ -189,7 +189,7 @@ class KuboBlobStore:
         """
         cids = [str(cid) for cid in blocks]
         for start in range(0, len(cids), _REMOVED_AT_ONCE):
-            options = {"arg": cids[start : start + _REMOVED_AT_ONCE], "force": "true"}
+            options: dict[str, str | list[str]] = {"arg": cids[start : start + _REMOVED_AT_ONCE], "force": "true"}
             for line in self._rpc.lines("block/rm", seconds=self._slow_timeout, options=options):
                 reason = line.get("Error")
                 if reason and not str(reason).startswith("pinned"):
