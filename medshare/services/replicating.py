@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
-from medshare.content import BlockSource, Cid, references, walk
+from medshare.content import BlockSource, Cid, walk
 from medshare.errors import MedshareError, StoreError, StoreUnavailableError
 from medshare.ports import BlobStore, Clock
 from medshare.services.index import LedgerIndex
 from medshare.services.named_roots import Keep, NamedRoot, RootKind, named_roots
 from medshare.services.progress import Progress, silent
-from medshare.services.storage_nodes import StorageNode, bring, first_of, in_turn, mend, told
+from medshare.services.storage_nodes import StorageNode, blocks_of, bring, first_of, in_turn, mend, told
 
 HERE = "here"
 """What one's own store is called; no node is."""
@@ -274,7 +274,7 @@ class Replicating:
             progress: told how far it is.
         """
         places = {HERE: self._own, **{name: node.store for name, node in self._nodes.items()}}
-        blocks = _blocks_of(root, first_of([store.get for store in places.values()]))
+        blocks = blocks_of(root, first_of([store.get for store in places.values()]))
         given_up = []
         for done, (name, store) in enumerate(places.items()):
             progress("giving up", done, len(places))
@@ -407,16 +407,6 @@ def _strays(pinned: Mapping[Cid, Sequence[str]], wanted: Callable[[Cid], bool]) 
 
 
 # ------------------------------------------------------------------------------------------------ giving up
-
-
-def _blocks_of(root: Cid, source: BlockSource) -> list[Cid]:
-    blocks = [root]
-    try:
-        blocks += [part.cid for part in references(source, root) if part.cid != root]
-    except StoreError as error:
-        # What cannot be read any more cannot be listed either: what is known of it is looked for.
-        _log.debug("giving up %s: %s", root, error)
-    return blocks
 
 
 def _give_up(name: str, store: BlobStore, root: Cid, blocks: Sequence[Cid]) -> GivenUp:
