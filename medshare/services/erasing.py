@@ -23,7 +23,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medshare.errors import IntegrityError, InvalidInputError, RecordNotActiveError
+from medshare.errors import IntegrityError, InvalidInputError, LedgerBusyError, RecordNotActiveError
 from medshare.model.eip712 import Domain
 from medshare.model.erasure import Certificate, ErasedPlace, ErasedVersion, Statement, erasure_mark
 from medshare.model.events import RecordRetracted
@@ -50,8 +50,8 @@ WHAT_REMAINS = (
         "and nothing can enforce it."
     ),
     (
-        "Header packets in bundles that the patient gave his readers. Without the payload they open nothing; his client "
-        "takes them out, with: medshare record forget."
+        "Header packets in bundles that the patient gave his readers. Without the payload they open nothing; his "
+        "client takes them out, with: medshare record forget."
     ),
     (
         "Copies at storage nodes that are not named here, in caches of gateways, and in backups of disks, until they "
@@ -140,7 +140,7 @@ class Erasing:
             InvalidInputError: no reason is given, or a new version of it is being published.
             ConfigurationError: there is no retention policy, or it cannot be used.
             UnknownRecordError: the custodian has registered no such record.
-            LedgerBusyError: another process is erasing it.
+            LedgerBusyError: another process is erasing it, or has just published a new version of it.
             SigningError: the certificate was not signed; all else is done.
             StoreUnavailableError: where its blocks are cannot be found out now; nothing was done.
             LedgerError, StoreFullError: repeat, nothing is done twice.
@@ -157,6 +157,8 @@ class Erasing:
                 plan = self._planning.plan(versions, reason, custodian=custodian, progress=progress)
                 self._journal.write(plan, ErasureStage.PLANNED)  # (2)
                 self._mark(versions, custodian, progress)  # (3)
+                if self._versions(record_id, custodian)[0].record_id != newest:
+                    raise LedgerBusyError("a new version of the record was registered at the same moment")
                 self._journal.write(plan, ErasureStage.MARKED)
             else:
                 plan = entry.plan

@@ -78,7 +78,24 @@ class ErasurePlanning:
         self._texts = KeptTexts(safe)
         self._policy = policy
 
-    def _plan(self, versions: Sequence[RecordEntry], reason: str, custodian: Actor, progress: Progress) -> ErasurePlan:
+    def plan(
+        self, versions: Sequence[RecordEntry], reason: str, *, custodian: Actor, progress: Progress = silent
+    ) -> ErasurePlan:
+        """Return what is to be erased of one record, if nothing stands against it.
+
+        Args:
+            versions: all of them, newest first.
+            reason: why; kept in the safe.
+            custodian: whose record it is.
+            progress: told how far it is.
+
+        Raises:
+            LegalHoldError, RetentionError, EmergencyInForceError: it may not be erased now.
+            InvalidInputError: a new version of it is being published, or it is too large for one certificate.
+            ConfigurationError: there is no retention policy, or it cannot be used.
+            StoreUnavailableError: where its blocks are cannot be found out now.
+            LedgerError, StoreFullError: repeat.
+        """
         patient = versions[0].patient
         ids = tuple(entry.record_id for entry in versions)
         policy = self._load_policy()
