@@ -55,7 +55,7 @@ _ENDS_ALL = (
 
 @click.group(cls=Group)
 def record() -> None:
-    """Records: publish, find, fetch, withdraw."""
+    """Records: publish, find, fetch, withdraw, erase."""
 
 
 def find(session: Session, app: App, record_id: RecordId, custodian: str | None) -> RecordRef:
