@@ -12,7 +12,8 @@ For the patient, numbered as in the code:
     terms, the same dates, the other records' headers as they were; then the one before is given up;
 (4) what his own store holds of the record is removed.
 
-A reader removes what his own store holds, and signs what he answers.
+A reader removes what his own store holds of the record, and signs what he answers. Headers in bundles that are in force
+are the patient's to take out.
 """
 
 from __future__ import annotations
@@ -166,8 +167,11 @@ class Forgetting:
                 given_up.append(found.bundle)  # (2)
                 roots.append(Cid.of_directory(found.bundle))
                 blocks += [roots[-1], *found.blocks]
-        removed = remove_from(self._places, roots, blocks)
-        removed += self._remove_own(versions)  # (4)
+        others = {name: store for name, store in self._places.items() if name != self._own}
+        removed = remove_from(others, roots, blocks)
+        if all(each.gone for each in removed):
+            # One's own store comes last: from it all of this is found again, if it must be repeated.
+            removed += self._remove_own(versions, roots, blocks)  # (4)
         forgotten = Forgotten(
             record_id=versions[0].record_id,
             renewed=tuple(renewed),
@@ -206,7 +210,7 @@ class Forgetting:
             kept_because=kept_because,
         )
         if kept_because is None:
-            for each in self._remove_own(versions, self._own_headers(versions, reader)):
+            for each in self._clear_own(versions, reader):
                 if not each.gone:
                     raise StoreUnavailableError(f"one's own store was not cleared: {each.trouble or 'blocks are left'}")
         statement = state(said, self._domain, signer=reader.signer, wallets=self._wallets)
@@ -263,17 +267,26 @@ class Forgetting:
         else:
             self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
 
-    def _own_headers(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Cid]:
-        """Return the blocks of headers of the record in bundles that the reader was given, as far as they open."""
+    def _clear_own(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Removed]:
+        """Remove from the reader's own store the record, and its headers in bundles that he was given."""
+        roots: list[Cid] = []
         blocks: list[Cid] = []
         for standing in self._auditing.grants(patient=versions[0].patient, grantee=reader.address):
             try:
-                blocks += [cid for each in self._with_headers(standing, versions, reader) for cid in each.blocks]
+                several = list(self._with_headers(standing, versions, reader))
             except BAD_BUNDLE as error:
                 _log.debug("bundle of grant %x: %s", standing.grant.grant_id, error)
-        return blocks
+                continue
+            for found in several:
+                # A bundle in force goes when the patient has granted another: his other records are in it.
+                if not found.newest:
+                    roots.append(Cid.of_directory(found.bundle))
+                    blocks += [roots[-1], *found.blocks]
+        return self._remove_own(versions, roots, blocks)
 
-    def _remove_own(self, versions: Sequence[RecordEntry], also: Sequence[Cid] = ()) -> list[Removed]:
+    def _remove_own(
+        self, versions: Sequence[RecordEntry], also_roots: Sequence[Cid], also_blocks: Sequence[Cid]
+    ) -> list[Removed]:
         own = self._places[self._own]
         try:
             own.remove(())
@@ -282,4 +295,4 @@ class Forgetting:
         roots = [Cid.of_directory(entry.record_id) for entry in versions]
         # What one's own store lacks, a node would search for among others.
         blocks = [block for root in roots for block in (blocks_of(root, own.get) if own.has(root) else [root])]
-        return remove_from({self._own: own}, roots, [*blocks, *also])
+        return remove_from({self._own: own}, [*roots, *also_roots], [*blocks, *also_blocks])
