@@ -28,10 +28,10 @@ class RetentionError(ErasureError):
 
     hint = "repeat it on that day; a rule that is wrong is changed in retention.toml, which the certificate quotes"
 
-    def __init__(self, record_id: bytes, until: date, rule: str) -> None:
-        super().__init__(f"record {record_id.hex()} is to be kept until {until.isoformat()}: {rule}")
+    def __init__(self, record_id: bytes, kept_until: date, rule: str) -> None:
+        super().__init__(f"record {record_id.hex()} is to be kept until {kept_until.isoformat()}: {rule}")
         self.record_id = record_id
-        self.until = until
+        self.kept_until = kept_until
         self.rule = rule
 
 

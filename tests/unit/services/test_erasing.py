@@ -366,7 +366,7 @@ def test_erase__retention__is_refused_to_the_day_and_says_by_which_rule(town: Er
     scan = described(town, category=Category.IMAGING, clinical_date="2017-01-16")
     with pytest.raises(RetentionError) as refused:
         town.erase(scan)
-    assert refused.value.until.isoformat() == "2027-01-16"
+    assert refused.value.kept_until.isoformat() == "2027-01-16"
     assert "imaging: 10 years from its clinical date (Examplia, Act on Records, s. 5)" in str(refused.value)
     assert_untouched(town, scan)
     # It is 2027-01-15 08:00:00 UTC.
@@ -389,7 +389,7 @@ def test_erase__retention_of_an_earlier_version__keeps_them_all(town: ErasureTow
     )
     with pytest.raises(RetentionError) as refused:
         town.erase(new)
-    assert (refused.value.record_id, refused.value.until.isoformat()) == (old.record_id, "2030-12-31")
+    assert (refused.value.record_id, refused.value.kept_until.isoformat()) == (old.record_id, "2030-12-31")
 
 
 def test_erase__manifest_does_not_open__the_longest_rule_counts(town: ErasureTown, record: Published) -> None:
