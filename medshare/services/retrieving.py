@@ -361,7 +361,7 @@ class Retrieving:
     def readable(self, *, reader: Actor, purpose: PurposeOfUse) -> Readable:
         """Return the records that live grants let ``reader`` use for ``purpose``, whose keys were released to him.
 
-        A retracted record is among them: opening it tells that it was withdrawn.
+        A retracted record is among them: opening it tells that it was withdrawn. What was erased is not.
 
         Anybody may grant a reader anything: a grant whose bundle is missing or wrong is counted and passed over, so
         that it hides no other. What each ``open`` will still check (manifests, headers, bytes) is not checked here.
@@ -400,7 +400,10 @@ class Retrieving:
         consents = [Consent(grant=standing.grant, terms=terms, stamp=stamp) for standing, terms in held]
         released = [(terms, bundle_files(self._store, standing.bundle)) for standing, terms in held]
         lineages = self._auditing.lineages(patient)
+        erased = self._auditing.erasures(patient)
         for entry in self._auditing.records(patient):
+            if entry.ref in erased:
+                continue
             subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineages.get(entry.ref, ()))
             decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
             possible = decision.permitted or decision.undecided

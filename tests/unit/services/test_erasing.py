@@ -167,6 +167,21 @@ def test_erase__history_and_wanted_roots__leave_it_out(town: ErasureTown, record
     assert (named[record.cid].keep, named[other.cid].keep) == (Keep.NEVER, Keep.YES)
 
 
+def test_erase__readable_and_previewed__leave_it_out(town: ErasureTown, record: Published) -> None:
+    world = town.world
+    other = world.publish(b"another record")
+    world.grant(record, other)
+    town.town.appoint()
+    town.erase(record)
+    readable = world.retrieving.readable(reader=world.doctor, purpose=PurposeOfUse.TREAT)
+    assert [each.record_id for each in readable.records] == [other.record_id]
+    for actor, patient in ((world.patient, None), (town.town.mother, world.patient.address)):
+        previewed = world.consenting.preview(patient=actor, reader=world.stranger.address, on_behalf_of=patient)
+        assert [each.entry.record_id for each in previewed] == [other.record_id]
+    with pytest.raises(RecordNotActiveError):
+        world.grant(record)
+
+
 def test_named_roots__another_states_the_record_too__the_first_decides(town: ErasureTown, record: Published) -> None:
     world = town.world
     world.ledger.records.register(world.stranger.signer, record.record_id, world.stranger.address)
