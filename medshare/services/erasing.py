@@ -54,8 +54,8 @@ WHAT_REMAINS = (
         "client takes them out, with: medshare record forget."
     ),
     (
-        "Copies at storage nodes that are not named here, in caches of gateways, and in backups of disks, until they "
-        "are overwritten. They are encrypted; readers who kept the key could open them."
+        "Copies at storage nodes that are not named here, in caches of gateways, in backups, and in freed sectors of "
+        "disks, until they are overwritten. They are encrypted; readers who kept the key could open them."
     ),
 )
 """What no custodian can erase, and why, for a person."""

@@ -109,7 +109,8 @@ class ErasureBook:
 
         Raises:
             WrongDomainError, SignatureInvalidError: it is another deployment's, or not the reader's word.
-            InvalidInputError: it is of a record that this custodian has not erased, or from nobody who could read it.
+            InvalidInputError: it is of a record that this custodian has not erased, or of somebody to whom the patient
+                never granted anything.
             LedgerError, StoreFullError: repeat.
         """
         check(statement, self._domain, wallets=self._wallets)
@@ -117,10 +118,17 @@ class ErasureBook:
         entry = self._journal.find(custodian, said.record_id) if said.custodian == custodian else None
         if entry is None:
             raise InvalidInputError("the acknowledgement is of a record that is not erased here")
-        if said.reader not in {each.reader for each in entry.plan.readers}:
+        if not self._was_asked(said.reader, entry):
             raise InvalidInputError(f"{said.reader} is not among those who could read this record")
         self._journal.take(statement)
         return self._standing(entry, self._now())
+
+    def _was_asked(self, reader: Address, entry: ErasureEntry) -> bool:
+        """Whether his inbox has asked him; the chain does not tell which record a grant was about."""
+        patient = entry.plan.patient
+        listed = reader in {each.reader for each in entry.plan.readers}
+        granted = self._auditing.grants(patient=patient, grantee=reader)
+        return listed or bool(granted) or bool(self._auditing.emergencies(patient=patient, clinician=reader))
 
     def verify(self, statement: Statement[Certificate]) -> VerifiedErasure:
         """Check a certificate, and ask chain and stores anew. Anybody may.

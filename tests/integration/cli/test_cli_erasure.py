@@ -86,6 +86,8 @@ def test_erasure__from_the_order_to_the_last_answer__leaves_nothing_but_what_it_
     assert erased["readers_told"] == [home.addresses["doctor"]]
     assert "CANARY" not in certificate.read_text()
     assert cli.json(*erase(cli, tmp_path))["already_erased"]
+    (shown,) = cli.json("record", "show", home.scan)
+    assert shown["status"] == "erased"
 
     for reader in ("doctor", "patient", "hospital"):
         answer = cli("--json", "record", "fetch", home.scan, "--as", reader, "--out", tmp_path / "fetched")

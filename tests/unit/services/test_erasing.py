@@ -51,8 +51,10 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
 from medshare.services.erasing import WHAT_REMAINS
 from medshare.services.erasure_journal import ErasureStage
+from medshare.services.index import LedgerIndex
 from medshare.services.named_roots import Keep, named_roots
 from medshare.services.publishing import Description, Published
+from medshare.services.replicating import Replicating, Stray, plan
 from medshare.services.statements import state
 from medshare.testing import NamedSigner
 
@@ -506,6 +508,31 @@ def test_erase__node_is_down__is_unfinished_and_named_until_it_answers(town: Era
     town.stores["clinic"].down = False
     assert town.erase(record).certificate is not None
     assert town.held(blocks) == GONE
+
+
+def test_status__node_was_down_when_it_was_erased__names_it_until_it_is_gone(
+    town: ErasureTown, record: Published
+) -> None:
+    world = town.world
+    replicating = Replicating(
+        index=LedgerIndex(world.folder / "index.sqlite", world.ledger.chain),
+        clock=world.clock,
+        own=world.store,
+        nodes=town.nodes,
+        copies=2,
+    )
+    assert replicating.status().sound
+    town.stores["clinic"].down = True
+    town.erase(record)
+    town.stores["clinic"].down = False
+    found = replicating.status()
+    assert not found.sound
+    assert found.erased == (Stray(root=record.cid, nodes=("clinic",)),)
+    assert (found.roots, found.ended, found.foreign, plan(found)) == ((), (), (), ())
+    town.stores["clinic"].unpin(record.cid)
+    assert replicating.status().erased == found.erased
+    town.erase(record)
+    assert replicating.status().sound
 
 
 def test_erase__node_gives_nothing_up__is_named_with_what_it_holds(town: ErasureTown, record: Published) -> None:

@@ -318,6 +318,24 @@ def test_acknowledge__keeps_a_copy__nothing_is_removed_and_why_is_signed(town: E
         )
 
 
+def test_take__asked_although_the_grant_was_of_another_record__is_taken_and_a_strangers_is_not(
+    town: ErasureTown, record: Published, other: Published
+) -> None:
+    world = town.world
+    world.grant(other)
+    town.erase(record)
+    (standing,) = town.book.standings(world.hospital.address)
+    assert standing.missing == ()
+    assert kinds(town, world.doctor) == ["ErasureToAcknowledge"]
+    statement = town.forgetting.acknowledge(world.ref(record), reader=world.doctor)
+    assert town.book.take(statement, custodian=world.hospital.address).acknowledged == {world.doctor.address: statement}
+    strange = town.forgetting.acknowledge(world.ref(record), reader=world.stranger)
+    with pytest.raises(InvalidInputError, match="not among those"):
+        town.book.take(strange, custodian=world.hospital.address)
+    with pytest.raises(InvalidInputError, match="not erased here"):
+        town.book.take(statement, custodian=world.stranger.address)
+
+
 def test_acknowledge__store_gives_nothing_up__is_not_signed(town: ErasureTown, record: Published) -> None:
     world = town.world
     world.grant(record)
