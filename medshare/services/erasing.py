@@ -27,8 +27,8 @@ from medshare.errors import IntegrityError, InvalidInputError, LedgerBusyError, 
 from medshare.model.eip712 import Domain
 from medshare.model.erasure import Certificate, ErasedPlace, ErasedVersion, Statement, erasure_mark
 from medshare.model.events import RecordRetracted
-from medshare.model.ids import Address, RecordId
-from medshare.model.record import RecordEntry, RecordRef, RecordStatus
+from medshare.model.ids import RecordId
+from medshare.model.record import RecordEntry, RecordStatus
 from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
 from medshare.services.auditing import Auditing, is_erasure
 from medshare.services.erasure_journal import ErasureEntry, ErasureJournal, ErasurePlan, ErasureStage
@@ -143,6 +143,7 @@ class Erasing:
             LedgerBusyError: another process is erasing it, or has just published a new version of it.
             SigningError: the certificate was not signed; all else is done.
             StoreUnavailableError: where its blocks are cannot be found out now; nothing was done.
+            IntegrityError: the chain does not show the mark that it has taken; nothing was removed.
             LedgerError, StoreFullError: repeat, nothing is done twice.
         """
         if not reason.strip() or len(reason) > MAX_TEXT:
@@ -159,6 +160,8 @@ class Erasing:
                 self._mark(versions, custodian, progress)  # (3)
                 if self._versions(record_id, custodian)[0].record_id != newest:
                     raise LedgerBusyError("a new version of the record was registered at the same moment")
+                for version in plan.versions:
+                    self._retraction(plan, version)  # removed is only what the chain shows as marked
                 self._journal.write(plan, ErasureStage.MARKED)
             else:
                 plan = entry.plan
@@ -221,7 +224,7 @@ class Erasing:
         return state(certificate, self._domain, signer=custodian.signer, wallets=self._wallets)
 
     def _version(self, record_id: RecordId, plan: ErasurePlan) -> ErasedVersion:
-        retracted = self._retraction(plan.patient, RecordRef(custodian=plan.custodian, record_id=record_id))
+        retracted = self._retraction(plan, record_id)
         entry = self._ledger.records.record(plan.custodian, record_id, block=self._ledger.chain.head())
         return ErasedVersion(
             record_id=record_id,
@@ -231,14 +234,11 @@ class Erasing:
             marked=is_erasure(retracted),
         )
 
-    def _retraction(self, patient: Address, record: RecordRef) -> RecordRetracted:
-        for event in self._auditing.trail(patient):
-            if isinstance(event, RecordRetracted) and (event.custodian, event.record_id) == (
-                record.custodian,
-                record.record_id,
-            ):
+    def _retraction(self, plan: ErasurePlan, record_id: RecordId) -> RecordRetracted:
+        for event in self._auditing.trail(plan.patient):
+            if isinstance(event, RecordRetracted) and (event.custodian, event.record_id) == (plan.custodian, record_id):
                 return event
-        raise IntegrityError(f"the chain does not tell that record {record.record_id.hex()} was withdrawn")
+        raise IntegrityError(f"the chain does not tell that record {record_id.hex()} was withdrawn")
 
     def _now(self) -> int:
         return max(self._ledger.chain.head().time, self._clock.now())

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medshare.content import Cid, Link
 from medshare.errors import BlobNotFoundError, InvalidInputError, ReadOnlyStoreError, StoreUnavailableError
@@ -232,19 +232,20 @@ class Forgetting:
         Raises:
             StoreError, EnvelopeError, IntegrityError: the terms in its newest bundle do not open.
         """
-        patient, grant_id = standing.grant.patient, standing.grant.grant_id
-        several = self._auditing.bundles(patient, grant_id)
-        if standing.reason not in _IN_FORCE and not any(self._store.has(Cid.of_directory(each)) for each in several):
-            return
-        terms = open_terms(self._store, standing, actor.identity)
-        names = [terms.header_name(entry.record_id) for entry in versions]
-        for bundle in several:
-            try:
-                files = bundle_files(self._store, bundle)
-            except StoreUnavailableError:
-                raise
-            except BAD_BUNDLE:
+        in_force = standing.reason in _IN_FORCE
+        for bundle in self._auditing.bundles(standing.grant.patient, standing.grant.grant_id):
+            newest = in_force and bundle == standing.bundle
+            # What one's own store lacks, a node would search for among others.
+            if not newest and not self._store.has(Cid.of_directory(bundle)):
                 continue
+            try:
+                terms = open_terms(self._store, replace(standing, bundle=bundle), actor.identity)
+                files = bundle_files(self._store, bundle)
+            except BAD_BUNDLE as error:
+                if newest or isinstance(error, StoreUnavailableError):
+                    raise
+                continue
+            names = [terms.header_name(entry.record_id) for entry in versions]
             headers = tuple(name for name in names if name in files)
             if headers:
                 yield _Found(standing=standing, bundle=bundle, files=files, headers=headers)

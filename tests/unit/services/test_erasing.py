@@ -31,6 +31,7 @@ from medshare.errors import (
     BlobNotFoundError,
     ConfigurationError,
     EmergencyInForceError,
+    IntegrityError,
     InvalidInputError,
     LedgerBusyError,
     LedgerUnavailableError,
@@ -39,6 +40,7 @@ from medshare.errors import (
     RecordNotActiveError,
     RetentionError,
     SignatureInvalidError,
+    SignatureMismatchError,
     SigningRefusedError,
     StoreUnavailableError,
     UnknownRecordError,
@@ -611,6 +613,41 @@ def test_erase__mined_since_it_was_looked__is_no_error(town: ErasureTown, record
         record.record_id, REASON, custodian=world.hospital
     )
     assert erased.certificate is not None
+
+
+def test_erase__chain_shows_no_mark__removes_nothing(town: ErasureTown, record: Published) -> None:
+    blocks = town.blocks(record.cid)
+    erasing = town.erasing_with(ledger=with_records(town.world, retract=lambda *_: None))
+    with pytest.raises(IntegrityError, match="was withdrawn"):
+        erasing.erase(record.record_id, REASON, custodian=town.world.hospital)
+    assert town.held(blocks) == dict.fromkeys(GONE, len(blocks))
+    assert town.erase(record).certificate is not None
+
+
+def test_erase__more_blocks_than_a_certificate_names__is_refused(
+    town: ErasureTown, record: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medshare.services.erasure_planning.MAX_BLOCKS", 4)
+    with pytest.raises(InvalidInputError, match="5 blocks"):
+        town.erase(record)
+    assert_untouched(town, record)
+
+
+def test_erase__wallet_signs_something_else__is_refused_and_finished_later(
+    town: ErasureTown, record: Published
+) -> None:
+    hospital = town.world.hospital
+
+    class Other:
+        address = hospital.address
+        sign_transaction = hospital.signer.sign_transaction
+
+        def sign_typed_data(self, _typed_data: object) -> bytes:
+            return b"\1" * 65
+
+    with pytest.raises(SignatureMismatchError):
+        town.erasing.erase(record.record_id, REASON, custodian=replace(hospital, signer=Other()))
+    assert town.erase(record).certificate is not None
 
 
 # ------------------------------------------------------------------------------------------ while a fetch runs

@@ -152,6 +152,24 @@ def test_forget__granted_again_and_ended_grants__earlier_bundles_go(
     assert text(town, other) == b"another record"
 
 
+def test_forget__ended_and_its_newest_bundle_is_gone__the_earlier_one_goes_too(
+    town: ErasureTown, record: Published
+) -> None:
+    world = town.world
+    first = give(town, record)
+    again = give(town, record, expires_at=world.clock.now() + 60 * DAY)
+    key = commitment(world.store, record.record_id)
+    world.consenting.revoke(first.grant_id, patient=world.patient)
+    for store in town.places.values():
+        store.unpin(again.bundle)
+        store.remove([again.bundle])
+    town.erase(record)
+    assert forget(town, record).given_up == (first.request.bundle,)
+    for store in town.places.values():
+        store.collect()
+        assert key not in held_keys(store, town.identities())
+
+
 def test_forget__not_begun_yet__begins_when_it_was_to(town: ErasureTown, record: Published, other: Published) -> None:
     world = town.world
     begins = world.clock.now() + 10 * DAY
@@ -371,6 +389,28 @@ def test_acknowledge__reason_that_cannot_be__is_refused(town: ErasureTown, recor
 def test_acknowledge__not_erased__is_refused(town: ErasureTown, record: Published) -> None:
     with pytest.raises(InvalidInputError, match="has not erased"):
         town.forgetting.acknowledge(town.world.ref(record), reader=town.world.doctor)
+
+
+def test_acknowledge__his_bundle_does_not_open_any_more__is_signed_all_the_same(
+    town: ErasureTown, record: Published
+) -> None:
+    world = town.world
+    world.grant(record)
+    town.erase(record)
+    another = replace(world.doctor, identity=signing_actor().identity)
+    assert town.forgetting.acknowledge(world.ref(record), reader=another).stated.reader == world.doctor.address
+
+
+def test_forget__store_does_not_answer__says_so_and_changes_nothing(town: ErasureTown, record: Published) -> None:
+    world = town.world
+    granted = world.grant(record)
+    town.erase(record)
+    for at in (1, 2, 3):
+        store = Faults(at=at, error=lambda: StoreUnavailableError("down")).wrap(world.store, "get", "has")
+        with pytest.raises(StoreUnavailableError):
+            forgetting_with(town, store=store).forget(world.ref(record), patient=world.patient)
+    assert world.auditing.bundles(world.patient.address) == [granted.request.bundle]
+    assert granted.bundle in world.store.pins()
 
 
 # ------------------------------------------------------------------------------------------------------ inboxes
