@@ -88,7 +88,7 @@ def measure_memory_rates(*, size: int, rounds: int) -> Numbers:
     return _in_turns(
         {
             "reference_seal": lambda: _reference_seal(text()),
-            "reference_open": lambda: _reference_open(sealed(), key.reveal()),
+            "reference_open": lambda: _reference_open(sealed(), bytes(key.reveal())),
             "seal_1": lambda: _drop(seal(text(), key, threads=1)),
             "open_1": lambda: _drop(open_payload(sealed(), key, payload_length=length, threads=1)),
             "seal_2": lambda: _drop(seal(text(), key)),

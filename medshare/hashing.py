@@ -19,7 +19,7 @@ def keccak256(data: bytes) -> bytes:
     return bytes(keccak(primitive=data))
 
 
-def tagged_sha256(tag: str, *parts: bytes) -> bytes:
+def tagged_sha256(tag: str, *parts: bytes | bytearray) -> bytes:
     """Return SHA-256 over ``tag`` and ``parts``, in that order, with nothing between them.
 
     Args:

@@ -94,6 +94,10 @@ class BlobStore(Protocol):
         """Remove what no pin reaches."""
         ...
 
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Remove these blocks now, whatever their age. What a pin reaches stays; what is not there is no error."""
+        ...
+
 
 # -------------------------------------------------------------------------------------------------- ledger
 

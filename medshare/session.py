@@ -34,19 +34,27 @@ from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
 from medshare.services.emergencies import Emergencies
+from medshare.services.erasing import Erasing
+from medshare.services.erasure_book import ErasureBook
+from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.erasure_notices import ErasureNotices
+from medshare.services.erasure_planning import ErasurePlanning
 from medshare.services.examining import Examining
+from medshare.services.forgetting import Forgetting
 from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
 from medshare.services.history import History
+from medshare.services.holds import LegalHolds
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
+from medshare.services.past_readers import PastReaders
 from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.replicated_store import ReplicatedStore, Shortfall
-from medshare.services.replicating import Replicating
+from medshare.services.replicating import HERE, Replicating
 from medshare.services.representing import Representing
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
@@ -94,6 +102,10 @@ class Session:
     delivering: Delivering
     rewarding: Rewarding
     inbox: Inbox
+    holds: LegalHolds
+    erasing: Erasing
+    erasures: ErasureBook
+    forgetting: Forgetting
     retrieving: Retrieving
     history: History
     auditing: Auditing
@@ -185,6 +197,19 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         )
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
+        holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
+        erasure_journal = ErasureJournal(state)
+        places: dict[str, BlobStore] = {HERE: own, **{node.name: node.store for node in nodes}}
+        registry, wallets = domains_of(chain.deployment)["RecordRegistry"], ChainWallets(chain.client)
+        erasures = ErasureBook(
+            ledger=ledger,
+            clock=clock,
+            auditing=auditing,
+            journal=erasure_journal,
+            places=places,
+            domain=registry,
+            wallets=wallets,
+        )
         yield Session(
             settings=settings,
             chain=chain,
@@ -225,7 +250,43 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 emergencies=emergencies,
                 governing=governing,
                 requests=RequestNotices(ledger=ledger, auditing=auditing, book=book, requesting=requesting),
+                erasures=ErasureNotices(auditing=auditing, book=erasures, journal=erasure_journal),
                 folder=state / "inbox",
+            ),
+            holds=holds,
+            erasing=Erasing(
+                ledger=ledger,
+                clock=clock,
+                auditing=auditing,
+                planning=ErasurePlanning(
+                    ledger=ledger,
+                    store=store,
+                    clock=clock,
+                    auditing=auditing,
+                    holds=holds,
+                    emergencies=emergencies,
+                    readers=PastReaders(store=store, auditing=auditing, standing=standing, emergencies=emergencies),
+                    publications=journal,
+                    safe=safe,
+                    policy=home / "retention.toml",
+                ),
+                publications=journal,
+                journal=erasure_journal,
+                places=places,
+                domain=registry,
+                wallets=wallets,
+            ),
+            erasures=erasures,
+            forgetting=Forgetting(
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                journal=erasure_journal,
+                places=places,
+                own=HERE,
+                domain=registry,
+                wallets=wallets,
             ),
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),

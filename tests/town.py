@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asked import request_notices
+from asked import NoWallets, erasure_notices, request_notices
 from world import DAY, World, new_world
 
 from medshare.chain import LocalSigner
@@ -26,11 +26,6 @@ from medshare.services.safe import Safe
 from medshare.testing import NamedSigner, new_actor
 
 HOUR = 3600
-
-
-class NoWallets:
-    def accepts(self, *_: object) -> bool:
-        return False
 
 
 @dataclass
@@ -68,6 +63,7 @@ class Town:
             emergencies=self.emergencies,
             governing=self.governing,
             requests=request_notices(world, self.safe),
+            erasures=erasure_notices(world),
             folder=world.folder / "inbox",
         )
         self.accredit(self.clinician)
@@ -130,12 +126,12 @@ class Town:
         self.guarding.propose(circle, approvals, payer=self.world.stranger)
 
 
-def new_town(folder: Path) -> Town:
+def new_town(folder: Path, world: World | None = None) -> Town:
     guardians = tuple(
         Actor(signer=LocalSigner.from_key(bytes([number]) * 32), identity=Identity.generate()) for number in (1, 2, 3)
     )
     return Town(
-        world=new_world(folder),
+        world=world or new_world(folder),
         mother=new_actor(),
         clinician=new_actor(),
         reviewer=new_actor(),

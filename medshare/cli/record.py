@@ -55,7 +55,7 @@ _ENDS_ALL = (
 
 @click.group(cls=Group)
 def record() -> None:
-    """Records: publish, find, fetch, withdraw."""
+    """Records: publish, find, fetch, withdraw, erase."""
 
 
 def find(session: Session, app: App, record_id: RecordId, custodian: str | None) -> RecordRef:
@@ -75,7 +75,12 @@ def rows_of(session: Session, entries: Sequence[RecordEntry]) -> list[dict[str, 
     """Return what a script or a person reads of records."""
     superseded = {entry.custodian for entry in entries if entry.status is RecordStatus.SUPERSEDED}
     newest = {custodian: session.auditing.newest_versions(custodian) for custodian in superseded}
-    return [_row(entry, newest.get(entry.custodian, {}).get(entry.record_id)) for entry in entries]
+    retracted = {entry.patient for entry in entries if entry.status is RecordStatus.RETRACTED}
+    erased = {ref for patient in retracted for ref in session.auditing.erasures(patient)}
+    return [
+        _row(entry, newest.get(entry.custodian, {}).get(entry.record_id), erased=entry.ref in erased)
+        for entry in entries
+    ]
 
 
 def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
@@ -84,10 +89,10 @@ def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
     return {key: row[key] for key in ("status", "newest_version")}
 
 
-def _row(entry: RecordEntry, newest: RecordId | None) -> dict[str, object]:
+def _row(entry: RecordEntry, newest: RecordId | None, *, erased: bool) -> dict[str, object]:
     return {
         "record": entry.record_id.hex(),
-        "status": entry.status.name.lower(),
+        "status": "erased" if erased else entry.status.name.lower(),
         "newest_version": newest.hex() if newest is not None else None,
         "version": entry.version,
         "registered_at": moment(entry.registered_at),

@@ -28,7 +28,8 @@ def status(app: App, deep: bool, everything: bool) -> None:
     Under-replicated is what fewer nodes pin than [replication] in the settings says; unpinned, what a collection may
     remove; missing, what no node that answers holds; damaged, a copy that has lost a block, or has a false one, which
     --deep finds. Ended are pins of rights that have ended, foreign those that nothing on the chain names: both are
-    told, and left alone. The exit code is 1 if something is wanting, or a node did not answer.
+    told, and left alone. Erased is what its custodian has erased and somebody still holds. The exit code is 1 if
+    something is wanting, something erased is held, or a node did not answer.
     """
     with app.session() as session, app.progress() as progress:
         found = _replicating(session).status(deep=deep, progress=progress)
@@ -116,6 +117,10 @@ def _tell(app: App, found: Report, *, everything: bool) -> None:
         if strays:
             app.say(f"{len(strays)} pins are {what}; to give one up: medshare storage unpin CID")
             app.show_all([_stray(stray) for stray in strays], nothing="", named=False)
+    if found.erased:
+        app.say(f"{len(found.erased)} records were erased by their custodians and are still held: give them up with")
+        app.say("medshare storage unpin CID")
+        app.show_all([_held(stray) for stray in found.erased], nothing="", named=False)
     kept = len(found.roots) - len(found.wanting)
     app.say(f"{kept} of {len(found.roots)} are pinned by {found.copies} nodes or more")
     if found.wanting:
@@ -138,6 +143,7 @@ def _document(found: Report) -> dict[str, Any]:
         "roots": [_row(status) for status in found.roots],
         "ended": [_stray(stray) for stray in found.ended],
         "foreign": [_stray(stray) for stray in found.foreign],
+        "erased": [_held(stray) for stray in found.erased],
     }
 
 
@@ -155,6 +161,10 @@ def _row(status: RootStatus) -> dict[str, Any]:
 
 def _stray(stray: Stray) -> dict[str, Any]:
     return {"cid": str(stray.root), "pinned_by": list(stray.nodes)}
+
+
+def _held(stray: Stray) -> dict[str, Any]:
+    return {"cid": str(stray.root), "held_by": list(stray.nodes)}
 
 
 def _planned(step: Step) -> dict[str, Any]:

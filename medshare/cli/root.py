@@ -13,6 +13,7 @@ from medshare.cli.consortium import consortium
 from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
 from medshare.cli.emergency import emergency
+from medshare.cli.erasure import COMMANDS as ERASURE
 from medshare.cli.guardian import guardian
 from medshare.cli.history import history
 from medshare.cli.identity import identity
@@ -67,6 +68,8 @@ for document in (export, import_, receipt):
     consent.add_command(document)
 record.add_command(history)
 record.add_command(rotate)
+for erasing in ERASURE:
+    record.add_command(erasing)
 for verb in (propose, proposals, proposal, vote, execute):
     consortium.add_command(verb)
 for taking_part in (offers, accept, submit, deliver, decline):

@@ -206,6 +206,11 @@ def paying_options(command: Decorated) -> Decorated:
     return _decorated(command, _PAYING)
 
 
+def confirming_options(command: Decorated) -> Decorated:
+    """Give a command the same but ``--sign-to``, where it asks in any case: ``--yes`` stands alone, too."""
+    return _decorated(command, _PAYING, always_signs=True)
+
+
 def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]], *, always_signs: bool = False) -> Decorated:
     @functools.wraps(command)
     def with_way(

@@ -1,4 +1,8 @@
-"""The key of one record version, and what commits to it."""
+"""The key of one record version, and what commits to it.
+
+A key is overwritten in memory as soon as nobody holds it: after a record was erased, no image of the process opens what
+somebody has kept of its blocks. What the operating system has written to its swap file meanwhile, is out of reach here.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +20,25 @@ COMMITMENT_TAG: Final = "medshare/kc/1"
 
 
 class FileKey:
-    """The 32 random bytes that seal one version of one record; never shown, never pickled, never copied."""
+    """The 32 random bytes that seal one version of one record; never shown, never pickled, never copied.
+
+    They are overwritten when it is let go.
+    """
 
     __slots__ = ("_key",)
 
-    def __init__(self, key: bytes) -> None:
-        """Take a file key from its bytes.
+    def __init__(self, key: bytes | bytearray | memoryview) -> None:
+        """Take a file key from its bytes, of which a copy is kept.
 
         Raises:
             InvalidInputError: there are not 32 bytes.
         """
+        self._key = bytearray(key)
         if len(key) != FILE_KEY_SIZE:
             raise InvalidInputError(f"a file key has {FILE_KEY_SIZE} bytes")
-        self._key = bytes(key)
+
+    def __del__(self) -> None:
+        wipe(self._key)
 
     @classmethod
     def generate(cls) -> Self:
@@ -56,9 +66,9 @@ class FileKey:
         """Return the cipher for the segments of the record."""
         return ChaCha20Poly1305(self._key)
 
-    def reveal(self) -> bytes:
-        """Return the secret bytes, to be put into a packet and nowhere else."""
-        return self._key
+    def reveal(self) -> bytearray:
+        """Return a copy of the secret bytes, to be put into a packet and nowhere else; ``wipe`` it."""
+        return self._key.copy()
 
     def __eq__(self, other: object) -> bool:
         return hmac.compare_digest(self._key, other._key) if isinstance(other, FileKey) else NotImplemented
@@ -71,3 +81,8 @@ class FileKey:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a file key is not pickled or copied; wrap it in a header")
+
+
+def wipe(secret: bytearray) -> None:
+    """Overwrite secret bytes with zeros, in their place."""
+    secret[:] = bytes(len(secret))

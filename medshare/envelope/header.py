@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from medshare.envelope.file_key import FILE_KEY_SIZE, FileKey
+from medshare.envelope.file_key import FILE_KEY_SIZE, FileKey, wipe
 from medshare.envelope.keys import KEY_SIZE, Identity, Recipient
 from medshare.errors import (
     AuthenticationError,
@@ -108,12 +108,15 @@ def wrap(file_key: FileKey, *, writer: Identity, recipients: Sequence[Recipient]
         raise InvalidInputError("a header needs at least one recipient")
     if len(readers) > MAX_PACKETS:
         raise InvalidInputError(f"a header has room for {MAX_PACKETS} recipients")
-    content = _CONTENT_START + file_key.reveal()
+    key = file_key.reveal()
+    content = bytearray(_CONTENT_START) + key
     start = _PACKET_START + writer.recipient.key
     parts = [_MAGIC, _VERSION.to_bytes(4, "little"), len(readers).to_bytes(4, "little")]
     for reader in readers:
         nonce = os.urandom(_NONCE_SIZE)
         parts += (start, nonce, writer.cipher_to(reader).encrypt(nonce, content, None))
+    wipe(key)
+    wipe(content)
     return b"".join(parts)
 
 
@@ -133,24 +136,30 @@ def unwrap(header: bytes, identity: Identity, *, writer: Recipient | None = None
         NotARecipientError: no packet opens with this identity.
         AuthenticationError: a packet opens that is not by ``writer``.
     """
-    opened: list[tuple[Recipient, bytes]] = []
+    opened: list[tuple[Recipient, bytearray]] = []
     unknown_method: int | None = None
-    for packet in _packets(header):
-        method = int.from_bytes(packet[4:8], "little")
-        if method != _X25519_CHACHA20:
-            unknown_method = method  # perhaps another reader's; it only matters if nothing else opens
-        elif (found := _open(packet, identity)) is not None:
-            opened.append(found)
-    if not opened:
-        if unknown_method is not None:
-            raise UnsupportedVersionError("header packet encryption method", unknown_method)
-        raise NotARecipientError("no packet of the header opens with this identity")
-    if writer is not None and any(found_writer != writer for found_writer, _ in opened):
-        raise AuthenticationError("the header holds a packet for this reader by another writer than the one expected")
-    keys = {_file_key(content) for _, content in opened}
-    if len(keys) != 1:
-        raise MalformedEnvelopeError("the header gives this reader two different file keys")
-    return Unwrapped(file_key=keys.pop(), writer=opened[0][0])
+    try:
+        for packet in _packets(header):
+            method = int.from_bytes(packet[4:8], "little")
+            if method != _X25519_CHACHA20:
+                unknown_method = method  # perhaps another reader's; it only matters if nothing else opens
+            elif (found := _open(packet, identity)) is not None:
+                opened.append(found)
+        if not opened:
+            if unknown_method is not None:
+                raise UnsupportedVersionError("header packet encryption method", unknown_method)
+            raise NotARecipientError("no packet of the header opens with this identity")
+        if writer is not None and any(found_writer != writer for found_writer, _ in opened):
+            raise AuthenticationError(
+                "the header holds a packet for this reader by another writer than the one expected"
+            )
+        keys = {_file_key(content) for _, content in opened}
+        if len(keys) != 1:
+            raise MalformedEnvelopeError("the header gives this reader two different file keys")
+        return Unwrapped(file_key=keys.pop(), writer=opened[0][0])
+    finally:
+        for _, content in opened:
+            wipe(content)
 
 
 def rewrap(
@@ -186,9 +195,7 @@ def wrapped_for(header: bytes, *, writer: Identity, candidates: Iterable[Recipie
     """
     ours = [packet for packet in _packets(header) if packet[_WRITER_AT:_NONCE_AT] == writer.recipient.key]
     return frozenset(
-        reader
-        for reader in candidates
-        if any(_decrypt(packet, writer.cipher_to(reader)) is not None for packet in ours)
+        reader for reader in candidates if any(_opens(packet, writer.cipher_to(reader)) for packet in ours)
     )
 
 
@@ -270,26 +277,36 @@ def _read_exactly(stream: ByteSource, size: int) -> bytes:
 # ------------------------------------------------------------------------------------------------- the content
 
 
-def _open(packet: bytes, identity: Identity) -> tuple[Recipient, bytes] | None:
+def _open(packet: bytes, identity: Identity) -> tuple[Recipient, bytearray] | None:
     """Return the packet's writer and content, or None if it is not for this identity."""
-    if len(packet) < _SEALED_AT + _TAG_SIZE:
-        return None
     try:
         writer = Recipient(packet[_WRITER_AT:_NONCE_AT])
     except InvalidInputError:
-        return None  # a writer's key that gives everybody the same shared key
+        return None  # cut off, or a writer's key that gives everybody the same shared key
     content = _decrypt(packet, identity.cipher_from(writer))
     return None if content is None else (writer, content)
 
 
-def _decrypt(packet: bytes, cipher: ChaCha20Poly1305) -> bytes | None:
+def _decrypt(packet: bytes, cipher: ChaCha20Poly1305) -> bytearray | None:
+    if len(packet) < _SEALED_AT + _TAG_SIZE:
+        return None
+    content = bytearray(len(packet) - _SEALED_AT - _TAG_SIZE)
     try:
-        return cipher.decrypt(packet[_NONCE_AT:_SEALED_AT], packet[_SEALED_AT:], None)
+        cipher.decrypt_into(packet[_NONCE_AT:_SEALED_AT], packet[_SEALED_AT:], None, content)
     except InvalidTag:
         return None
+    return content
 
 
-def _file_key(content: bytes) -> FileKey:
+def _opens(packet: bytes, cipher: ChaCha20Poly1305) -> bool:
+    content = _decrypt(packet, cipher)
+    if content is None:
+        return False
+    wipe(content)
+    return True
+
+
+def _file_key(content: bytearray) -> FileKey:
     packet_type = int.from_bytes(content[:4], "little")
     if len(content) >= 4 and packet_type == _EDIT_LIST:
         raise MalformedEnvelopeError(
@@ -302,7 +319,7 @@ def _file_key(content: bytes) -> FileKey:
     method = int.from_bytes(content[4:8], "little")
     if method != _CHACHA20:
         raise UnsupportedVersionError("data encryption method", method)
-    key = content[8 : 8 + FILE_KEY_SIZE]
+    key = memoryview(content)[8 : 8 + FILE_KEY_SIZE]
     if len(key) != FILE_KEY_SIZE:
         raise MalformedEnvelopeError("a packet for this reader is too short for a file key")
     return FileKey(key)

@@ -30,6 +30,9 @@
     │  ├─ EndpointsDisagreeError
     │  ├─ LedgerUnavailableError · LedgerBusyError · TransactionFailedError · InsufficientFundsError
     │  └─ RejectedError             one subclass for each error of each contract
+    ├─ ErasureError
+    │  ├─ LegalHoldError · RetentionError · EmergencyInForceError
+    │  └─ RecordErasedError         there is nothing to be opened any more
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
     └─ IntegrityError               chain, manifest and store disagree
@@ -66,6 +69,13 @@ from medshare.errors.envelope import (
     NotARecipientError,
     UnsupportedVersionError,
     WrongPassphraseError,
+)
+from medshare.errors.erasure import (
+    EmergencyInForceError,
+    ErasureError,
+    LegalHoldError,
+    RecordErasedError,
+    RetentionError,
 )
 from medshare.errors.ledger import (
     EndpointsDisagreeError,
@@ -242,6 +252,7 @@ __all__ = [
     "DelegationScopeError",
     "DeploymentMismatchError",
     "DeploymentNotFoundError",
+    "EmergencyInForceError",
     "EmergencyReasonUnknownError",
     "EncryptionKeyIsZeroError",
     "EncryptionKeyNotSetError",
@@ -253,6 +264,7 @@ __all__ = [
     "EpisodeOpenError",
     "EpisodeOverError",
     "EpisodePatientInvalidError",
+    "ErasureError",
     "EscrowNotByVoteError",
     "GrantExhaustedError",
     "GrantIdTakenError",
@@ -272,6 +284,7 @@ __all__ = [
     "LedgerBusyError",
     "LedgerError",
     "LedgerUnavailableError",
+    "LegalHoldError",
     "MalformedBlobError",
     "MalformedEnvelopeError",
     "MandateEndedError",
@@ -301,6 +314,7 @@ __all__ = [
     "RateLimitedError",
     "ReadOnlyStoreError",
     "RecipientInvalidError",
+    "RecordErasedError",
     "RecordExistsError",
     "RecordIdIsZeroError",
     "RecordNotActiveError",
@@ -318,6 +332,7 @@ __all__ = [
     "RequestUsedUpError",
     "ReservationNotError",
     "ReservedAlreadyError",
+    "RetentionError",
     "ReviewOverdueError",
     "RulesOutOfRangeError",
     "SeatsExhaustedError",

@@ -43,18 +43,13 @@ SIGNED_MESSAGE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signable:
-    """What all messages share. A field's name is the member's, in snake case."""
+class TypedStruct:
+    """What is signed as a struct. A field's name is the member's, in snake case."""
 
     contract: ClassVar[str] = ""
-    """Which contract takes it."""
+    """In which contract's domain it is signed."""
     encoding: ClassVar[str] = ""
-    """EIP-712's encodeType, as the contract writes it."""
-    author: ClassVar[str | None] = None
-    """The field that names whose word this is; None where the contract finds it out."""
-
-    deadline: int
-    """First second in which it is too late to send it, Unix time."""
+    """EIP-712's encodeType."""
 
     def __post_init__(self) -> None:
         for name, kind, value in self.values():
@@ -75,15 +70,26 @@ class Signable:
         for name, kind in self.members():
             yield name, kind, getattr(self, field_name(name))
 
-    @property
-    def subject(self) -> Address | None:
-        """Whom it is about: the patient, the custodian, or whose key it is; None where only the contract knows."""
-        return None if self.author is None else getattr(self, self.author)
-
     def struct_hash(self) -> bytes:
         """Return EIP-712's hashStruct."""
         words = [encode_word(kind, value, name) for name, kind, value in self.values()]
         return keccak256(keccak256(self.encoding.encode()) + b"".join(words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signable(TypedStruct):
+    """What all messages share that a contract takes; its ``encoding`` is as the contract writes it."""
+
+    author: ClassVar[str | None] = None
+    """The field that names whose word this is; None where the contract finds it out."""
+
+    deadline: int
+    """First second in which it is too late to send it, Unix time."""
+
+    @property
+    def subject(self) -> Address | None:
+        """Whom it is about: the patient, the custodian, or whose key it is; None where only the contract knows."""
+        return None if self.author is None else getattr(self, self.author)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,13 +366,13 @@ SIGNABLES: Mapping[str, type[Signable]] = {
 # ------------------------------------------------------------------------------------------ computing
 
 
-def digest(message: Signable, domain: Domain) -> bytes:
+def digest(message: TypedStruct, domain: Domain) -> bytes:
     """Return what is signed: EIP-712's hash over domain and message; raises ``WrongDomainError``."""
     check_contract(message, domain)
     return keccak256(b"\x19\x01" + domain.separator + message.struct_hash())
 
 
-def to_typed_data(message: Signable, domain: Domain) -> dict[str, Any]:
+def to_typed_data(message: TypedStruct, domain: Domain) -> dict[str, Any]:
     """Return the JSON that wallets take for ``eth_signTypedData_v4``.
 
     Integers that a JavaScript number does not hold exactly are decimal strings, bytes are hex with 0x.
@@ -391,7 +397,7 @@ def to_typed_data(message: Signable, domain: Domain) -> dict[str, Any]:
     }
 
 
-def check_contract(message: Signable, domain: Domain) -> None:
+def check_contract(message: TypedStruct, domain: Domain) -> None:
     """Refuse a message for another contract than the domain's; raises ``WrongDomainError``."""
     if domain.name != f"medshare {message.contract}":
         raise WrongDomainError(f"medshare {message.contract}", domain.name)

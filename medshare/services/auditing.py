@@ -14,6 +14,7 @@ from medshare.errors import InvalidInputError, UnknownRecordError
 from medshare.model.consent import Grant, Reason, liveness
 from medshare.model.delegation import Delegation, Verbs
 from medshare.model.emergency import Episode
+from medshare.model.erasure import erasure_mark
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
@@ -239,6 +240,29 @@ class Auditing:
             raise UnknownRecordError("anybody", record_id)
         return claims
 
+    def lineage(self, record: RecordEntry) -> tuple[RecordEntry, ...]:
+        """Return all versions of a record, earlier and later ones, newest first."""
+        self._index.sync()
+        newest = self.newest_versions(record.custodian).get(record.record_id, record.record_id)
+        last = RecordRef(custodian=record.custodian, record_id=newest)
+        entries = {entry.ref: entry for entry in self.records(record.patient)}
+        versions = (newest, *self.lineages(record.patient).get(last, ()))
+        return tuple(entries[RecordRef(custodian=record.custodian, record_id=version)] for version in versions)
+
+    def erasure(self, record: RecordRef) -> RecordRetracted | None:
+        """Return the mark that a custodian has erased a record, or None where he has not."""
+        self._index.sync()
+        events = self._index.events(actor=record.custodian, record_id=record.record_id, kind=RecordRetracted)
+        return next((event for event in events if isinstance(event, RecordRetracted) and is_erasure(event)), None)
+
+    def erasures(self, patient: Address) -> dict[RecordRef, RecordRetracted]:
+        """Return the records of a patient that were erased, each version, with its mark."""
+        return {
+            RecordRef(custodian=event.custodian, record_id=event.record_id): event
+            for event in self.trail(patient)
+            if isinstance(event, RecordRetracted) and is_erasure(event)
+        }
+
     def encryption_keys(self, actor: Address) -> list[EncryptionKeySet]:
         """Return every encryption key an actor has published, oldest first."""
         self._index.sync()
@@ -397,6 +421,11 @@ def _replay(events: Sequence[LedgerEvent]) -> LedgerModel:
         if not isinstance(event, RequestEvent):
             model.apply(event)
     return model
+
+
+def is_erasure(event: RecordRetracted) -> bool:
+    """Whether a retraction carries the mark of an erasure."""
+    return event.reason == erasure_mark(event.custodian, event.record_id)
 
 
 def _chain_order(event: LedgerEvent) -> tuple[int, int]:

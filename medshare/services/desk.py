@@ -92,8 +92,9 @@ class PatientDesk:
     # -------------------------------------------------------------------------------------------- records
 
     def records(self) -> list[RecordEntry]:
-        """Return the records that custodians state of the patient, oldest first."""
-        return self._auditing.records(self._patient)
+        """Return the records that custodians state of the patient and have not erased, oldest first."""
+        erased = self._auditing.erasures(self._patient)
+        return [entry for entry in self._auditing.records(self._patient) if entry.ref not in erased]
 
     def on_chain(self, entry: RecordEntry) -> Subject:
         """Return what the chain tells of a record."""

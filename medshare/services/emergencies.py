@@ -289,6 +289,19 @@ class Emergencies:
             return None
         return [RecordId(bytes.fromhex(each)) for each in decode_document(note)["records"]]
 
+    def bundles_with(self, records: Collection[RecordId], emergency: Emergency, *, custodian: Actor) -> list[BundleId]:
+        """Return the bundles of an emergency in which this custodian released a key of any of these records.
+
+        Those of which he has no note any more count: nobody can say what they held.
+        """
+        own = [each.bundle for each in emergency.released if each.custodian == custodian.address]
+        found = []
+        for bundle in own:
+            released = self.released_records(Cid.of_directory(bundle), custodian=custodian)
+            if released is None or not set(records).isdisjoint(released):
+                found.append(bundle)
+        return found
+
     # ------------------------------------------------------------------------------- reviewers, patients
 
     def review(self, episode_id: EpisodeId, verdict: Verdict, note: str, *, reviewer: Actor) -> Receipt:

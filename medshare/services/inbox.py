@@ -40,6 +40,7 @@ from medshare.ports import Clock, Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
 from medshare.services.emergencies import Emergencies, EpisodeStanding
+from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.governing import Governing
 from medshare.services.governing_notices import seats_and_accreditations, votes_due
 from medshare.services.notices import Notice, Urgency
@@ -66,6 +67,7 @@ class Inbox:
         emergencies: how episodes stand.
         governing: how proposals stand.
         requests: what requests for access mean for an account.
+        erasures: what erasures mean for an account.
         folder: where the marks are.
     """
 
@@ -78,6 +80,7 @@ class Inbox:
         emergencies: Emergencies,
         governing: Governing,
         requests: RequestNotices,
+        erasures: ErasureNotices,
         folder: Path,
     ) -> None:
         self._ledger = ledger
@@ -86,6 +89,7 @@ class Inbox:
         self._emergencies = emergencies
         self._governing = governing
         self._requests = requests
+        self._erasures = erasures
         self._folder = folder
 
     def read(self, account: Address, *, everything: bool = False) -> Mail:
@@ -104,7 +108,9 @@ class Inbox:
         notices = [*self._as_patient(account, block, after), *self._as_clinician(account, after)]
         notices += [*self._as_custodian(account), *self._as_reviewer(account, block)]
         notices += [*votes_due(self._governing, account), *seats_and_accreditations(self._governing, account, after)]
-        notices += self._requests.of(account, self._patients(account, block), after=after, now=self._now(block))
+        patients = self._patients(account, block)
+        notices += self._requests.of(account, patients, after=after, now=self._now(block))
+        notices += self._erasures.of(account, patients)
         notices.sort(key=lambda notice: (notice.urgency, not notice.waits, -notice.at))
         return Mail(notices=tuple(dict.fromkeys(notices)), block=block)
 

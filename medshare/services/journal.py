@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -89,7 +89,7 @@ class PublicationJournal:
         Raises:
             LedgerBusyError: another process holds it.
         """
-        lock = FileLock(private_folder(self._folder / "locks") / f"{publication_id}.lock", mode=PRIVATE_FILE)
+        lock = FileLock(self._lock_file(publication_id), mode=PRIVATE_FILE)
         try:
             with lock.acquire(timeout=0):
                 yield
@@ -138,10 +138,32 @@ class PublicationJournal:
         with self._open() as database, database:
             database.execute("DELETE FROM publications WHERE id = ?", (publication_id,))
 
+    def erase(self, records: Collection[RecordId]) -> None:
+        """Forget every publication of these records, so that nothing here leads from a text to them any more.
+
+        What it was is overwritten in the file, too.
+        """
+        with self._open() as database:
+            database.execute("PRAGMA secure_delete = ON")
+            with database:
+                found = [
+                    publication_id
+                    for record_id in records
+                    for (publication_id,) in database.execute(
+                        "SELECT id FROM publications WHERE record_id = ?", (record_id,)
+                    )
+                ]
+                database.executemany("DELETE FROM publications WHERE id = ?", [(each,) for each in found])
+        for publication_id in found:
+            self._lock_file(publication_id).unlink(missing_ok=True)
+
     def _where(self, clause: str, stage: Stage) -> list[Publication]:
         with self._open() as database:
             rows = database.execute(f"SELECT * FROM publications WHERE {clause}", (stage,)).fetchall()  # noqa: S608
         return [_publication(row) for row in rows]
+
+    def _lock_file(self, publication_id: str) -> Path:
+        return private_folder(self._folder / "locks") / f"{publication_id}.lock"
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -14,11 +14,13 @@ from medshare.model.events import (
     KeysReleased,
     LedgerEvent,
     RecordRegistered,
+    RecordRetracted,
     RecordSuperseded,
     RequestOpened,
 )
-from medshare.model.ids import GrantId
+from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.ledger import LedgerModel
+from medshare.services.auditing import is_erasure
 
 
 class RootKind(StrEnum):
@@ -38,6 +40,8 @@ class Keep(StrEnum):
     """Its right has ended."""
     EITHER = "either"
     """Its parties decide; nobody else pins it or gives it up."""
+    NEVER = "never"
+    """Its custodian has erased it: who holds it still, should not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,9 @@ class NamedRoot:
 def named_roots(events: Iterable[LedgerEvent], *, now: int) -> dict[Cid, NamedRoot]:
     """Return every root that the chain names, by CID.
 
-    Records are kept whatever became of them: others relied on them. Of a grant the newest bundle is kept until it ends;
-    released keys, while their episode lasts; a request's document, always.
+    Records are kept whatever became of them, unless they were erased: others relied on them. Of a grant the newest
+    bundle is kept until it ends; released keys, while their episode lasts; a request's document, always. Whether a
+    record was erased is for the custodian to say who stated it first: it was he who encrypted it.
 
     Args:
         events: all of them, in chain order.
@@ -63,13 +68,21 @@ def named_roots(events: Iterable[LedgerEvent], *, now: int) -> dict[Cid, NamedRo
     found: dict[Cid, NamedRoot] = {}
     granted: dict[GrantId, AccessGranted] = {}
     released: list[KeysReleased] = []
+    stated_by: dict[RecordId, Address] = {}
     for event in events:
         model.apply(event)
         _name(found, event)
-        if isinstance(event, AccessGranted):
-            granted[event.grant.grant_id] = event
-        elif isinstance(event, KeysReleased):
-            released.append(event)
+        match event:
+            case AccessGranted():
+                granted[event.grant.grant_id] = event
+            case KeysReleased():
+                released.append(event)
+            case RecordRegistered() | RecordSuperseded():
+                stated_by.setdefault(event.record_id, event.custodian)
+            case RecordRetracted() if is_erasure(event) and stated_by[event.record_id] == event.custodian:
+                _keep(found, event.record_id, RootKind.RECORD, Keep.NEVER)
+            case _:
+                pass
     for grant_id, given in granted.items():
         grant = model.get_grant(grant_id)
         reason = liveness(grant, stamp=model.stamp(grant.patient), purpose=given.grant.purposes, now=now)
@@ -99,7 +112,7 @@ def _name(found: dict[Cid, NamedRoot], event: LedgerEvent) -> None:
 
 
 def _keep(found: dict[Cid, NamedRoot], digest: bytes, kind: RootKind, keep: Keep) -> None:
-    """Note a root; who wants it kept has the last word."""
+    """Note a root; who wants it kept has the last word, but for its erasure."""
     root = Cid.of_directory(digest)
-    if root not in found or keep is Keep.YES:
+    if root not in found or keep is Keep.NEVER or (keep is Keep.YES and found[root].keep is not Keep.NEVER):
         found[root] = NamedRoot(root=root, kind=kind, keep=keep)

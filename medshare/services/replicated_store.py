@@ -77,6 +77,10 @@ class ReplicatedStore:
         """Remove what no pin reaches from one's own store."""
         return self._own.collect()
 
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Remove these blocks from one's own store; a node's are its own to remove."""
+        self._own.remove(blocks)
+
     def pin(self, root: Cid) -> None:
         """Keep everything below ``root``, here and at the nodes; raises as one's own store does."""
         self._own.pin(root)

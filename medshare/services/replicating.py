@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from threading import Lock
 
-from medshare.content import BlockSource, Cid, references, walk
+from medshare.content import BlockSource, Cid, walk
 from medshare.errors import MedshareError, StoreError, StoreUnavailableError
 from medshare.ports import BlobStore, Clock
 from medshare.services.index import LedgerIndex
 from medshare.services.named_roots import Keep, NamedRoot, RootKind, named_roots
 from medshare.services.progress import Progress, silent
-from medshare.services.storage_nodes import StorageNode, bring, first_of, in_turn, mend, told
+from medshare.services.storage_nodes import StorageNode, blocks_of, bring, first_of, in_turn, mend, told
 
 HERE = "here"
 """What one's own store is called; no node is."""
@@ -100,6 +100,8 @@ class Report:
     """Pinned, and of a right that has ended: bundles of grants, keys of episodes."""
     foreign: tuple[Stray, ...]
     """Pinned, and named by nothing on the chain. It may be somebody's work in progress, or not medshare's."""
+    erased: tuple[Stray, ...]
+    """Pinned or held, although its custodian has erased it."""
 
     @property
     def wanting(self) -> tuple[RootStatus, ...]:
@@ -113,8 +115,8 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether every node answered and nothing is wanting."""
-        return not self.wanting and not self.unreached
+        """Whether every node answered, nothing is wanting, and nothing is held that was erased."""
+        return not self.wanting and not self.unreached and not self.erased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +178,18 @@ def report(
         named: what the chain names.
         answers: what each node said.
         copies: at how many nodes each root is to be pinned.
-        here: what of it one's own store holds.
+        here: what of it, or of what was erased, one's own store holds.
     """
     reached = [answer for answer in answers if answer.reached]
     pinned_anywhere: dict[Cid, list[str]] = {}
+    held_anywhere: dict[Cid, list[str]] = {}
     for answer in reached:
         for root in answer.pins:
             pinned_anywhere.setdefault(root, []).append(answer.name)
+        for root in answer.pins | answer.holds | answer.damaged:
+            held_anywhere.setdefault(root, []).append(answer.name)
+    for root in here:
+        held_anywhere.setdefault(root, []).append(HERE)
     return Report(
         copies=copies,
         nodes=tuple(answers),
@@ -191,6 +198,7 @@ def report(
         ),
         ended=_strays(pinned_anywhere, lambda root: root in named and named[root].keep is Keep.NO),
         foreign=_strays(pinned_anywhere, lambda root: root not in named),
+        erased=_strays(held_anywhere, lambda root: root in named and named[root].keep is Keep.NEVER),
     )
 
 
@@ -245,11 +253,11 @@ class Replicating:
             LedgerError: the chain cannot be read. Nodes that cannot be asked are in the report.
         """
         named = self._named()
-        wanted = [each.root for each in named.values() if each.keep is Keep.YES]
-        tell = _Summed(progress, "asking nodes", len(wanted) * len(self._nodes))
+        asked = [each.root for each in named.values() if each.keep in (Keep.YES, Keep.NEVER)]
+        tell = _Summed(progress, "asking nodes", len(asked) * len(self._nodes))
         with ThreadPoolExecutor(max(1, len(self._nodes)), "medshare-nodes") as pool:
-            answers = list(pool.map(lambda node: _answer(node, wanted, tell, deep=deep), self._nodes.values()))
-        return report(named, answers, copies=self._copies, here=self._held_here(wanted))
+            answers = list(pool.map(lambda node: _answer(node, asked, tell, deep=deep), self._nodes.values()))
+        return report(named, answers, copies=self._copies, here=self._held_here(asked))
 
     def repair(self, steps: Iterable[Step], *, progress: Progress = silent) -> Iterator[Repaired]:
         """Carry out a plan, step by step; yield what came of each.
@@ -274,7 +282,7 @@ class Replicating:
             progress: told how far it is.
         """
         places = {HERE: self._own, **{name: node.store for name, node in self._nodes.items()}}
-        blocks = _blocks_of(root, first_of([store.get for store in places.values()]))
+        blocks = blocks_of(root, first_of([store.get for store in places.values()]))
         given_up = []
         for done, (name, store) in enumerate(places.items()):
             progress("giving up", done, len(places))
@@ -407,16 +415,6 @@ def _strays(pinned: Mapping[Cid, Sequence[str]], wanted: Callable[[Cid], bool]) 
 
 
 # ------------------------------------------------------------------------------------------------ giving up
-
-
-def _blocks_of(root: Cid, source: BlockSource) -> list[Cid]:
-    blocks = [root]
-    try:
-        blocks += [part.cid for part in references(source, root) if part.cid != root]
-    except StoreError as error:
-        # What cannot be read any more cannot be listed either: what is known of it is looked for.
-        _log.debug("giving up %s: %s", root, error)
-    return blocks
 
 
 def _give_up(name: str, store: BlobStore, root: Cid, blocks: Sequence[Cid]) -> GivenUp:

@@ -37,6 +37,7 @@ from medshare.errors import (
     MedshareError,
     NotAllowedToActError,
     NotARecipientError,
+    RecordErasedError,
     StoreUnavailableError,
     UnknownGrantError,
 )
@@ -287,6 +288,7 @@ class Retrieving:
 
         Raises:
             UnknownRecordError: the custodian has registered no such record.
+            RecordErasedError: the custodian has erased it: nobody opens it any more.
             AccessDeniedError: the reader has no right to it, or was not given its key, or it was retracted (patient and
                 custodian still open it); ``.decision`` says why.
             NotAllowedToActError: the reader was the patient, and another key has taken over.
@@ -300,6 +302,8 @@ class Retrieving:
     def pending(self, patient: Address, *, reader: Actor, purpose: PurposeOfUse) -> Pending:
         """Return what of ``patient`` the reader may perhaps read for ``purpose``, all at one block.
 
+        What was erased is not among it.
+
         Raises:
             IntegrityError: the contract and this client disagree.
             LedgerError: the chain failed.
@@ -308,7 +312,8 @@ class Retrieving:
         reads_as = self._reads_as(patient, reader, block)
         held = _Held() if reads_as == patient else self._held(patient, reader, purpose, block)
         lineages = self._auditing.lineages(patient)
-        entries = self._auditing.records(patient)
+        erased = self._auditing.erasures(patient)
+        entries = [entry for entry in self._auditing.records(patient) if entry.ref not in erased]
         writers = self._writers(held, *(entry.custodian for entry in entries))
         records = []
         for entry in entries:
@@ -342,7 +347,7 @@ class Retrieving:
         Of the record nothing is fetched but its manifest, and that only where the decision depends on it.
 
         Raises:
-            UnknownRecordError, IntegrityError, EnvelopeError, StoreError, LedgerError: as ``open``.
+            UnknownRecordError, RecordErasedError, IntegrityError, EnvelopeError, StoreError, LedgerError: as ``open``.
         """
         asked = self._ask(record, reader, purpose)
         try:
@@ -356,7 +361,7 @@ class Retrieving:
     def readable(self, *, reader: Actor, purpose: PurposeOfUse) -> Readable:
         """Return the records that live grants let ``reader`` use for ``purpose``, whose keys were released to him.
 
-        A retracted record is among them: opening it tells that it was withdrawn.
+        A retracted record is among them: opening it tells that it was withdrawn. What was erased is not.
 
         Anybody may grant a reader anything: a grant whose bundle is missing or wrong is counted and passed over, so
         that it hides no other. What each ``open`` will still check (manifests, headers, bytes) is not checked here.
@@ -395,7 +400,10 @@ class Retrieving:
         consents = [Consent(grant=standing.grant, terms=terms, stamp=stamp) for standing, terms in held]
         released = [(terms, bundle_files(self._store, standing.bundle)) for standing, terms in held]
         lineages = self._auditing.lineages(patient)
+        erased = self._auditing.erasures(patient)
         for entry in self._auditing.records(patient):
+            if entry.ref in erased:
+                continue
             subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineages.get(entry.ref, ()))
             decision = decide(consents, subject=subject, purpose=purpose, reader=reader.address, now=self._now(block))
             possible = decision.permitted or decision.undecided
@@ -422,6 +430,8 @@ class Retrieving:
         """Collect what chain and bundles tell; raises as ``open``."""
         block = self._ledger.chain.head()  # (0)
         entry = self._ledger.records.record(record.custodian, record.record_id, block=block)  # (1)
+        if entry.status is RecordStatus.RETRACTED and (mark := self._auditing.erasure(record)) is not None:
+            raise RecordErasedError(record.record_id, mark.place.block.time)
         lineage = self._auditing.lineages(entry.patient).get(record, ()) if entry.version > 1 else ()
         reads_as = reader.address if reader.address == entry.custodian else self._reads_as(entry.patient, reader, block)
         own = reads_as in (entry.patient, entry.custodian)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from medshare.content import Cid
 from medshare.errors import (
@@ -26,7 +26,6 @@ from medshare.errors import (
     StoreUnavailableError,
     UnknownGrantError,
 )
-from medshare.model.consent import Consent, decide
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
@@ -41,10 +40,9 @@ from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock
 from medshare.services.auditing import Auditing
-from medshare.services.desk import permitted_purposes
 from medshare.services.progress import Progress, silent
 from medshare.services.publishing import Published, Publishing
-from medshare.services.standing import StandingConsents
+from medshare.services.standing import StandingConsents, may_have_covered
 from medshare.services.stored_version import StoredVersion
 
 WHAT_REMAINS = (
@@ -142,8 +140,6 @@ class Rotating:
         excerpt = self._standing.excerpt(custodian, standing)
         if excerpt is None:
             return candidates
-        as_granted = replace(grant, purposes=standing.purposes, not_before=0, expires_at=MAX_TIME)
-        consent = Consent(grant=as_granted, terms=excerpt, stamp=grant.stamp)
         lineages = self._auditing.lineages(patient)
         covered = []
         for done, entry in enumerate(candidates):
@@ -156,11 +152,7 @@ class Rotating:
                 raise
             except MedshareError:
                 _log.warning("record %s does not open for its custodian", entry.record_id.hex())
-            decisions = [
-                decide([consent], subject=subject, purpose=purpose, reader=grant.grantee, now=grant.not_before)
-                for purpose in permitted_purposes([consent])
-            ]
-            if any(decision.permitted or decision.undecided for decision in decisions):
+            if may_have_covered(standing, excerpt, subject):
                 covered.append(entry)
         return covered
 

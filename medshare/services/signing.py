@@ -112,7 +112,7 @@ def sign(
     check_deadline(message, now)
     check_signer(message, signer.address)
     signature = normalised(signer.sign_typed_data(to_typed_data(message, domain)))
-    if not _is_signature(signer.address, digest(message, domain), signature, wallets):
+    if not is_signature(signer.address, digest(message, domain), signature, wallets):
         raise SignatureMismatchError(signer.address)
     return SignedMessage(message=message, domain=domain, signer=signer.address, signature=signature)
 
@@ -135,11 +135,12 @@ def verify(signed: SignedMessage, domain: Domain, *, now: int, wallets: Contract
     if signed.domain != domain:
         raise WrongDomainError(_place(domain), _place(signed.domain))
     check_deadline(signed.message, now)
-    if not _is_signature(signed.signer, signed.digest, signed.signature, wallets):
+    if not is_signature(signed.signer, signed.digest, signed.signature, wallets):
         raise SignatureInvalidError(signed.signer)
 
 
-def _is_signature(signer: Address, digested: bytes, signature: bytes, wallets: ContractWallets) -> bool:
+def is_signature(signer: Address, digested: bytes, signature: bytes, wallets: ContractWallets) -> bool:
+    """Whether it is ``signer``'s signature of this digest; raises ``LedgerUnavailableError``."""
     # In the contracts' order: the key first, then the code at the signer's address.
     return recover(digested, signature) == signer or wallets.accepts(signer, digested, signature)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from medshare.content import Link
@@ -25,6 +25,7 @@ from medshare.errors import EncryptionKeyNotSetError, InvalidInputError
 from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
+from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, GrantId
 from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt
@@ -222,3 +223,15 @@ class StandingConsents:
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
+
+
+def may_have_covered(standing: GrantStanding, excerpt: Excerpt, subject: Subject) -> bool:
+    """Whether a grant, live or ended, permitted a record while it lasted, or only the manifest could tell."""
+    grant = standing.grant
+    as_granted = replace(grant, purposes=standing.purposes, not_before=0, expires_at=MAX_TIME)
+    consent = Consent(grant=as_granted, terms=excerpt, stamp=grant.stamp)
+    decisions = [
+        decide([consent], subject=subject, purpose=purpose, reader=grant.grantee, now=grant.not_before)
+        for purpose in permitted_purposes([consent])
+    ]
+    return any(decision.permitted or decision.undecided for decision in decisions)

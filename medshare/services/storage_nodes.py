@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from medshare.content import MAX_BLOCK_SIZE, Block, BlockSource, Cid, references, verify_block, walk
 from medshare.errors import BlobMismatchError, BlobNotFoundError, MedshareError, StoreError, StoreUnavailableError
 from medshare.ports import BlobStore
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,17 @@ def _lacking(root: Cid, source: BlockSource, holds: Callable[[Cid], bool]) -> It
             data = source(part.cid, MAX_BLOCK_SIZE if part.size is None else part.size)
             verify_block(part.cid, data)
         yield Block(part.cid, data)
+
+
+def blocks_of(root: Cid, source: BlockSource) -> list[Cid]:
+    """Return the blocks below a root, as far as it can be read; the root itself is one."""
+    blocks = [root]
+    try:
+        blocks += [part.cid for part in references(source, root) if part.cid != root]
+    except StoreError as error:
+        # What cannot be read any more cannot be listed either: what is known of it is looked for.
+        _log.debug("the blocks of %s: %s", root, error)
+    return blocks
 
 
 def first_of(sources: Sequence[BlockSource]) -> BlockSource:

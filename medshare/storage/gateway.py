@@ -128,6 +128,10 @@ class GatewayBlobStore:
         """Raise ``ReadOnlyStoreError``."""
         raise ReadOnlyStoreError
 
+    def remove(self, blocks: Iterable[Cid]) -> None:  # noqa: ARG002 - the port's; nothing is removed
+        """Raise ``ReadOnlyStoreError``."""
+        raise ReadOnlyStoreError
+
     # ---------------------------------------------------------------------------------------- questions
 
     def _fetch(self, cid: Cid, max_size: int) -> bytes:

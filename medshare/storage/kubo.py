@@ -25,6 +25,7 @@ from medshare.storage.repeating import RefusedError, repeated
 TIMEOUT_SECONDS: Final = 30.0
 SLOW_TIMEOUT_SECONDS: Final = 600.0
 _MAX_SMALL_ANSWER: Final = 64 * 1024
+_REMOVED_AT_ONCE: Final = 256  # CIDs in one URL
 _LOCAL_ONLY: Final = {"offline": "true"}
 
 _log = logging.getLogger(__name__)
@@ -179,6 +180,20 @@ class KuboBlobStore:
             freed_bytes=max(0, before["RepoSize"] - after["RepoSize"]),
             kept_blocks=after["NumObjects"],
         )
+
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Let the node remove these blocks; see ``BlobStore.remove``. Its other blocks stay, unlike in a collection.
+
+        Raises:
+            StoreUnavailableError: the node did not remove a block that no pin reaches.
+        """
+        cids = [str(cid) for cid in blocks]
+        for start in range(0, len(cids), _REMOVED_AT_ONCE):
+            options: dict[str, str | list[str]] = {"arg": cids[start : start + _REMOVED_AT_ONCE], "force": "true"}
+            for line in self._rpc.lines("block/rm", seconds=self._slow_timeout, options=options):
+                reason = line.get("Error")
+                if reason and not str(reason).startswith("pinned"):
+                    raise_node_error(reason)
 
     # ---------------------------------------------------------------------------------------- questions
 

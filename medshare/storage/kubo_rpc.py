@@ -123,7 +123,7 @@ class KuboRpc:
         return b"".join(answer)
 
     def lines(
-        self, command: str, *, seconds: float, options: Mapping[str, str] | None = None
+        self, command: str, *, seconds: float, options: Mapping[str, str | list[str]] | None = None
     ) -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer that comes line by line; raises as ``call``."""
         rest = b""
@@ -140,7 +140,7 @@ class KuboRpc:
         command: str,
         arg: Cid | None,
         seconds: float,
-        options: Mapping[str, str] | None,
+        options: Mapping[str, str | list[str]] | None,
         body: Iterable[bytes] | None,
     ) -> Iterator[bytes]:
         params = {**(options or {}), "timeout": f"{max(1, round(seconds * _SERVER_SHARE * 1000))}ms"}

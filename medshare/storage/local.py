@@ -247,6 +247,22 @@ class LocalBlobStore:
             spared_bytes=swept.spared_bytes,
         )
 
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Remove these blocks now, however young; see ``BlobStore.remove``. It lasts through a power cut.
+
+        Raises:
+            StoreError: a pinned DAG cannot be read whole. Nothing is removed then: what it needs is not known.
+        """
+        with _disk_errors(), self._lock:
+            needed = {reference.cid for root in self.pins() for reference in references(self.get, root)}
+            touched = set()
+            for cid in blocks:
+                if cid not in needed:
+                    path = self._path(cid)
+                    path.unlink(missing_ok=True)
+                    touched.add(path.parent)
+            _each(sync_folder, list(touched))
+
     # ------------------------------------------------------------------------------------------- files
 
     def _path(self, cid: Cid) -> Path:

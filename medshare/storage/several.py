@@ -94,3 +94,7 @@ class SeveralStores:
     def collect(self) -> Collected:
         """Remove what no pin reaches from one's own store."""
         return self._own.collect()
+
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Remove these blocks from one's own store."""
+        self._own.remove(blocks)

@@ -51,7 +51,17 @@ class MemoryStore:
 
     def collect(self) -> Collected:
         """Remove what no pin reaches."""
-        kept = {block.cid for root in self._pins for block in walk(self.get, root)}
+        kept = self._kept()
         removed = [cid for cid in self.blocks if cid not in kept]
         freed = sum(len(self.blocks.pop(cid)) for cid in removed)
         return Collected(removed_blocks=len(removed), freed_bytes=freed, kept_blocks=len(self.blocks))
+
+    def remove(self, blocks: Iterable[Cid]) -> None:
+        """Remove these blocks, save what a pin reaches."""
+        kept = self._kept()
+        for cid in blocks:
+            if cid not in kept:
+                self.blocks.pop(cid, None)
+
+    def _kept(self) -> set[Cid]:
+        return {block.cid for root in self._pins for block in walk(self.get, root)}

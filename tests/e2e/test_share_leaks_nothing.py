@@ -265,7 +265,8 @@ def file_keys(shared: Shared) -> dict[str, bytes]:
     keys = {}
     for record in shared.records:
         header = own_header(store, locate(store, RecordId(bytes.fromhex(record))))
-        keys[f"file key of {record}"] = unwrap(header, shared.actors["patient"].identity).file_key.reveal()
+        file_key = unwrap(header, shared.actors["patient"].identity).file_key
+        keys[f"file key of {record}"] = bytes(file_key.reveal())
     return keys
 
 

@@ -252,7 +252,10 @@ IN_A_STORY = {
     *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
-}  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py
+    *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
+    *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
+}  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py,
+#    test_cli_erasure.py
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),

@@ -67,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         url = urlsplit(self.path)
         command = url.path.removeprefix("/api/v0/")
-        params = {key: values[-1] for key, values in parse_qs(url.query).items()}
+        said = parse_qs(url.query)
+        params = {key: values[-1] for key, values in said.items()}
         body = self.body()
         self.kubo.asked.append((command, params))
         if self.kubo.authorization is not None and self.headers.get("Authorization") != self.kubo.authorization:
@@ -78,8 +79,9 @@ class Handler(BaseHTTPRequestHandler):
             FAULTS[fault](self)
             return
         try:
-            cid = Cid.parse(params["arg"]) if "arg" in params else None
-            answer = COMMANDS[command](self.kubo, cid, body)
+            cids = [Cid.parse(text) for text in said.get("arg", [])]
+            several = command == "block/rm"
+            answer = COMMANDS[command](self.kubo, cids if several else cids[-1] if cids else None, body)
         except (NodeError, MedshareError) as error:
             message = f"ipld: could not find {error.cid}" if isinstance(error, BlobNotFoundError) else str(error)
             self.answer(json.dumps({"Message": message, "Code": 0, "Type": "error"}).encode(), status=500)
@@ -203,6 +205,8 @@ def changed(fault: str, answer: bytes, kubo: FakeKubo) -> bytes:
         return json.dumps({"Stats": {**stats, "BlockCount": stats["BlockCount"] - 1}}).encode()
     if fault == "nothing":
         return b""
+    if fault == "rm error":
+        return answer + b'{"Hash": "x", "Error": "could not remove a block"}\n'
     if fault == "gc error":
         return answer + b'{"Error": "could not remove a block"}\n'
     return answer
@@ -223,6 +227,19 @@ def block_stat(kubo: FakeKubo, cid: Cid, _body: bytes) -> bytes:
     if cid not in kubo.blocks:
         raise NodeError(f"block was not found locally (offline): ipld: could not find {cid}")
     return json.dumps({"Key": str(cid), "Size": len(kubo.blocks[cid])}).encode()
+
+
+def block_rm(kubo: FakeKubo, cids: list[Cid], _body: bytes) -> bytes:
+    needed = needed_by_pins(kubo)
+    answer = b""
+    for cid in cids:
+        told = {"Hash": str(cid)}
+        if cid in needed:
+            told["Error"] = "pinned: recursive"
+        else:
+            kubo.blocks.pop(cid, None)
+        answer += json.dumps(told).encode() + b"\n"
+    return answer
 
 
 def dag_import(kubo: FakeKubo, _cid: None, body: bytes) -> bytes:
@@ -253,11 +270,16 @@ def pin_ls(kubo: FakeKubo, _cid: None, _body: bytes) -> bytes:
     return json.dumps({"Keys": {cid: {"Type": kind, "Name": ""} for cid, kind in kubo.pins.items()}}).encode()
 
 
-def repo_gc(kubo: FakeKubo, _cid: None, _body: bytes) -> bytes:
+def needed_by_pins(kubo: FakeKubo) -> set[Cid]:
     needed = set()
     for text in kubo.pins:
         with suppress(InvalidInputError):
             needed |= {reference.cid for reference in references(kubo.source, Cid.parse(text))}
+    return needed
+
+
+def repo_gc(kubo: FakeKubo, _cid: None, _body: bytes) -> bytes:
+    needed = needed_by_pins(kubo)
     gone = [cid for cid in kubo.blocks if cid not in needed]
     for cid in gone:
         del kubo.blocks[cid]
@@ -273,6 +295,7 @@ COMMANDS: dict[str, Any] = {
     "version": version,
     "block/get": block_get,
     "block/stat": block_stat,
+    "block/rm": block_rm,
     "dag/import": dag_import,
     "pin/add": pin_add,
     "pin/rm": pin_rm,

@@ -220,6 +220,7 @@ QUESTIONS: dict[str, tuple[str, Callable[[KuboBlobStore], object]]] = {
     "pins": ("pin/ls", lambda store: store.pins()),
     "collect": ("repo/gc", lambda store: store.collect()),
     "collect, before": ("repo/stat", lambda store: store.collect()),
+    "remove": ("block/rm", lambda store: store.remove([Cid.of(Codec.RAW, b"unpinned")])),
 }
 
 
@@ -271,6 +272,20 @@ def test_collect__node_stops_half_way__raises(fake: FakeKubo, store: KuboBlobSto
     fake.misbehave("repo/gc", "gc error")
     with pytest.raises(StoreUnavailableError, match="could not remove"):
         store.collect()
+
+
+def test_remove__node_could_not__raises(fake: FakeKubo, store: KuboBlobStore) -> None:
+    fake.misbehave("block/rm", "rm error")
+    with pytest.raises(StoreUnavailableError, match="could not remove"):
+        store.remove([ONE.cid])
+
+
+def test_remove__many_blocks__are_named_in_several_questions(fake: FakeKubo, store: KuboBlobStore) -> None:
+    blocks = [Block.of(Codec.RAW, bytes([i // 256, i % 256])) for i in range(300)]
+    store.put(blocks)
+    store.remove(block.cid for block in blocks)
+    assert fake.count("block/rm") == 2
+    assert not any(block.cid in fake.blocks for block in blocks)
 
 
 def test_pins__pins_of_others__are_left_out(fake: FakeKubo, store: KuboBlobStore) -> None:

@@ -120,5 +120,16 @@ class TestBlobStore:
         assert not store.has(gone.cid)
         assert len(list(walk(store.get, kept.cid))) == 6
 
+    def test_remove__young_missing_and_pinned__takes_what_no_pin_reaches(self, store: BlobStore) -> None:
+        kept = publish(store, payload=PAYLOAD, own=b"kept")
+        gone = publish(store, payload=b"x" * (3 * CHUNK_SIZE), own=b"gone")
+        store.pin(kept.cid)
+        blocks = [part.cid for root in (kept, gone) for part in walk(store.get, root.cid)]
+        store.remove([*blocks, Cid.of(Codec.RAW, b"never stored")])
+        store.remove(blocks)
+        assert len(list(walk(store.get, kept.cid))) == 6
+        assert [cid for cid in blocks[6:] if store.has(cid)] == []
+        store.remove([])
+
     def test_unpin__never_pinned__is_no_error(self, store: BlobStore) -> None:
         store.unpin(Cid.of(Codec.DAG_PB, b"never pinned"))

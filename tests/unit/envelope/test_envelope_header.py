@@ -212,6 +212,22 @@ def test_file_key__compared__is_equal_by_its_bytes():
     assert FileKey.generate() != FileKey.generate()
 
 
+def test_file_key__let_go__is_overwritten_in_memory():
+    key = FileKey(b"k" * 32)
+    held, copy = key._key, key.reveal()
+    assert bytes(held) == bytes(copy) == b"k" * 32
+    del key
+    assert bytes(held) == bytes(32)
+    assert bytes(copy) == b"k" * 32
+
+
+def test_wrapped_for__packet_of_the_writer_cut_short__is_nobodys():
+    writer, reader = Identity.generate(), Identity.generate()
+    whole = wrap(KEY, writer=writer, recipients=[reader.recipient])
+    short = whole[:16] + (60).to_bytes(4, "little") + whole[20:76]
+    assert wrapped_for(short, writer=writer, candidates=[reader.recipient]) == frozenset()
+
+
 # -------------------------------------------------------------------------------------------------- hostile headers
 
 

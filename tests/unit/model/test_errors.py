@@ -13,6 +13,7 @@ import inspect
 import json
 import pickle
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,10 @@ VALUES = {
     "actor": "0x" + "11" * 20,
     "custodian": "0x" + "11" * 20,
     "record_id": b"\1" * 32,
+    "until": 1_800_000_000,
+    "erased_at": 1_800_000_000,
+    "kept_until": date(2036, 3, 4),
+    "rule": "imaging: 10 years from its clinical date",
     "status": 2,
     "patient": "0x" + "11" * 20,
     "not_before": 5,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asked import request_notices
+from asked import erasure_notices, request_notices
 from service_doubles import Faults
 from world import DAY, World, new_world
 
@@ -48,6 +48,7 @@ class Council:
             ),
             governing=self.governing,
             requests=request_notices(world, self.safe),
+            erasures=erasure_notices(world),
             folder=world.folder / "inbox",
         )
         for newcomer in (self.clinic, self.laboratory):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from asked import NoWallets, erasure_notices
 from studies import STUDY
 from world import DAY, World, new_world
 
@@ -36,11 +37,6 @@ from medshare.services.signing import Signing
 from medshare.testing import new_actor
 
 VALUES = b'{"resourceType":"Observation","valueQuantity":{"value":5.4}}'
-
-
-class NoWallets:
-    def accepts(self, *_: object) -> bool:
-        return False
 
 
 def signing_actor() -> Actor:
@@ -105,6 +101,7 @@ class StudyTown:
             emergencies=emergencies,
             governing=Governing(ledger=ledger, clock=world.clock, auditing=world.auditing, safe=self.safe),
             requests=RequestNotices(ledger=ledger, auditing=world.auditing, book=self.book, requesting=self.requesting),
+            erasures=erasure_notices(world),
             folder=world.folder / "inbox",
         )
 

@@ -127,7 +127,7 @@ def scenario(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> tuple[World, T
         "resource type": b"Observation",
         "reason": REASON.encode(),
         "salt of the reason": salt,
-        "file key": opened.file_key.reveal(),
+        "file key": bytes(opened.file_key.reveal()),
         "salt of the plaintext": opened.manifest.salt,
         "salt of the terms": granted.terms.salt,
         "terms": granted.terms.to_json(),

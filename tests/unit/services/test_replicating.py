@@ -178,7 +178,7 @@ def test_report__parties_decide__is_neither_wanted_nor_stray() -> None:
     root = Cid.of_directory(b"\1" * 32)
     named = {root: NamedRoot(root=root, kind=RootKind.BUNDLE, keep=Keep.EITHER)}
     found = report(named, [NodeAnswer(name="clinic", pins=frozenset({root}))], copies=1)
-    assert found == Report(copies=1, nodes=found.nodes, roots=(), ended=(), foreign=())
+    assert found == Report(copies=1, nodes=found.nodes, roots=(), ended=(), foreign=(), erased=())
 
 
 # --------------------------------------------------------------------------------------------------- repair

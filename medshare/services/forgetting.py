@@ -1,0 +1,299 @@
+"""Forgetting: what an erasure asks of a patient, and of those who could read; each does his part in his own stores.
+
+The custodian removes the record. What is left are header packets with its key, in bundles that the patient gave, and
+blocks that somebody's own store keeps. The names of headers in a bundle are blinded: only who opens the grant's terms
+finds the one that is to go.
+
+For the patient, numbered as in the code:
+
+(1) the mark on chain says that the record is erased;
+(2) bundles of grants that have ended are given up whole;
+(3) of a grant in force a bundle without that header is stored and granted in the place of the one before: the same
+    terms, the same dates, the other records' headers as they were; then the one before is given up;
+(4) what his own store holds of the record is removed.
+
+A reader removes what his own store holds of the record, and signs what he answers. Headers in bundles that are in force
+are the patient's to take out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from medshare.content import Cid, Link
+from medshare.errors import BlobNotFoundError, InvalidInputError, ReadOnlyStoreError, StoreUnavailableError
+from medshare.model.decision import Reason
+from medshare.model.eip712 import Domain
+from medshare.model.erasure import Acknowledgement, Statement
+from medshare.model.grant import GrantRequest
+from medshare.model.ids import Address, BundleId, GrantId, RecordId
+from medshare.model.record import RecordEntry, RecordRef
+from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
+from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.blob_writer import BlobWriter
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.removing import Removed, remove_from
+from medshare.services.statements import state
+from medshare.services.storage_nodes import blocks_of
+
+_log = logging.getLogger(__name__)
+_IN_FORCE = (Reason.PERMITTED, Reason.NOT_YET)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What a patient's client has done about an erased record."""
+
+    record_id: RecordId
+    """The newest version."""
+    renewed: tuple[GrantId, ...]
+    """Grants whose bundle has no header of the record any more."""
+    given_up: tuple[BundleId, ...]
+    """Bundles that were removed."""
+    left: tuple[GrantId, ...]
+    """Grants that somebody else gave in the patient's name, or whose bundle does not open: revoke them, or have him who
+    gave them forget the record, too."""
+    removed: tuple[Removed, ...]
+    """What each store holds still of the record, and of those headers."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left."""
+        return not self.left and all(each.gone for each in self.removed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A bundle that has headers of an erased record."""
+
+    standing: GrantStanding
+    bundle: BundleId
+    files: Mapping[str, Link]
+    headers: tuple[str, ...]
+    """Names of those headers."""
+
+    @property
+    def newest(self) -> bool:
+        """Whether it is the bundle of a grant in force."""
+        return self.bundle == self.standing.bundle and self.standing.reason in _IN_FORCE
+
+    @property
+    def blocks(self) -> list[Cid]:
+        """The blocks of those headers."""
+        return [self.files[name].cid for name in self.headers]
+
+
+class Forgetting:
+    """Does a patient's, and a reader's, part in an erasure.
+
+    Args:
+        ledger: the contracts.
+        store: where bundles are.
+        clock: the time on the wall.
+        auditing: grants and marks.
+        journal: where it is noted that it was done.
+        places: one's own store and the institutions' nodes, by name.
+        own: the name of one's own store among them.
+        domain: of the RecordRegistry, for signatures.
+        wallets: a reader may be a contract wallet.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        journal: ErasureJournal,
+        places: Mapping[str, BlobStore],
+        own: str,
+        domain: Domain,
+        wallets: ContractWallets,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._auditing = auditing
+        self._journal = journal
+        self._places = places
+        self._own = own
+        self._domain = domain
+        self._wallets = wallets
+
+    def forget(self, record: RecordRef, *, patient: Actor, on_behalf_of: Address | None = None) -> Forgotten:
+        """Take every header of an erased record out of the bundles that a patient gave. Repeating it is no error.
+
+        Args:
+            record: any of its versions.
+            patient: who does it: the patient, or somebody who has granted for him.
+            on_behalf_of: the patient, where another acts for him.
+
+        Raises:
+            InvalidInputError: the record is another patient's, or its custodian has not erased it.
+            NotAllowedToActError: a grant is to be given again, and who gave it may no longer.
+            UnknownRecordError: the custodian has registered no such record.
+            StoreUnavailableError, LedgerError: store or chain failed; repeat, nothing is done twice.
+        """
+        versions = self._erased(record)  # (1)
+        subject = on_behalf_of or patient.address
+        if versions[0].patient != subject:
+            raise InvalidInputError("the record is another patient's")
+        renewed: list[GrantId] = []
+        given_up: list[BundleId] = []
+        left: list[GrantId] = []
+        roots: list[Cid] = []
+        blocks: list[Cid] = []
+        for standing in self._auditing.grants(patient=subject):
+            try:
+                several = list(self._with_headers(standing, versions, patient))
+            except StoreUnavailableError:
+                raise
+            except BAD_BUNDLE as error:
+                # Where the bundle itself is gone, so are its headers.
+                if standing.reason in _IN_FORCE and not isinstance(error, BlobNotFoundError):
+                    left.append(standing.grant.grant_id)
+                continue
+            for found in several:
+                if found.newest:
+                    if standing.granted_by != patient.address:
+                        left.append(standing.grant.grant_id)
+                        continue
+                    self._renew(found, patient)  # (3)
+                    renewed.append(standing.grant.grant_id)
+                given_up.append(found.bundle)  # (2)
+                roots.append(Cid.of_directory(found.bundle))
+                blocks += [roots[-1], *found.blocks]
+        others = {name: store for name, store in self._places.items() if name != self._own}
+        removed = remove_from(others, roots, blocks)
+        if all(each.gone for each in removed):
+            # One's own store comes last: from it all of this is found again, if it must be repeated.
+            removed += self._remove_own(versions, roots, blocks)  # (4)
+        forgotten = Forgotten(
+            record_id=versions[0].record_id,
+            renewed=tuple(renewed),
+            given_up=tuple(given_up),
+            left=tuple(left),
+            removed=tuple(removed),
+        )
+        if forgotten.finished:
+            self._journal.answer(patient.address, record.custodian, forgotten.record_id)
+        return forgotten
+
+    def acknowledge(
+        self, record: RecordRef, *, reader: Actor, kept_because: str | None = None
+    ) -> Statement[Acknowledgement]:
+        """Remove what the reader's own store holds of an erased record, and sign that he keeps no copy, or why he does.
+
+        What he has saved as a file elsewhere he has erased himself before he signs.
+
+        Args:
+            record: any of its versions.
+            reader: who answers.
+            kept_because: why he keeps a copy; then nothing is removed.
+
+        Raises:
+            InvalidInputError: its custodian has not erased it, or the reason is too long.
+            UnknownRecordError: the custodian has registered no such record.
+            SigningError: it was not signed.
+            StoreError, LedgerError: repeat.
+        """
+        versions = self._erased(record)
+        said = Acknowledgement(
+            reader=reader.address,
+            custodian=record.custodian,
+            record_id=versions[0].record_id,
+            signed_at=max(self._ledger.chain.head().time, self._clock.now()),
+            kept_because=kept_because,
+        )
+        if kept_because is None:
+            for each in self._clear_own(versions, reader):
+                if not each.gone:
+                    raise StoreUnavailableError(f"one's own store was not cleared: {each.trouble or 'blocks are left'}")
+        statement = state(said, self._domain, signer=reader.signer, wallets=self._wallets)
+        self._journal.answer(reader.address, record.custodian, said.record_id)
+        return statement
+
+    def _erased(self, record: RecordRef) -> tuple[RecordEntry, ...]:
+        head = self._ledger.chain.head()
+        entry = self._ledger.records.record(record.custodian, record.record_id, block=head)
+        if self._auditing.erasure(record) is None:
+            raise InvalidInputError(
+                "its custodian has not erased this record", hint="what it is, says: medshare record show"
+            )
+        return self._auditing.lineage(entry)
+
+    def _with_headers(self, standing: GrantStanding, versions: Sequence[RecordEntry], actor: Actor) -> Iterator[_Found]:
+        """Yield the bundles of one grant that have headers of the record; what is gone already is passed over.
+
+        Raises:
+            StoreError, EnvelopeError, IntegrityError: the terms in its newest bundle do not open.
+        """
+        in_force = standing.reason in _IN_FORCE
+        for bundle in self._auditing.bundles(standing.grant.patient, standing.grant.grant_id):
+            newest = in_force and bundle == standing.bundle
+            # What one's own store lacks, a node would search for among others.
+            if not newest and not self._store.has(Cid.of_directory(bundle)):
+                continue
+            try:
+                terms = open_terms(self._store, replace(standing, bundle=bundle), actor.identity)
+                files = bundle_files(self._store, bundle)
+            except BAD_BUNDLE as error:
+                if newest or isinstance(error, StoreUnavailableError):
+                    raise
+                continue
+            names = [terms.header_name(entry.record_id) for entry in versions]
+            headers = tuple(name for name in names if name in files)
+            if headers:
+                yield _Found(standing=standing, bundle=bundle, files=files, headers=headers)
+
+    def _renew(self, found: _Found, patient: Actor) -> None:
+        standing = found.standing
+        with BlobWriter(self._store) as writer:
+            bundle = writer.directory({name: link for name, link in found.files.items() if name not in found.headers})
+        self._store.pin(bundle)
+        request = GrantRequest(
+            grantee=standing.grant.grantee,
+            terms=standing.terms,
+            bundle=BundleId(bundle.digest),
+            not_before=standing.grant.not_before,
+            expires_at=standing.grant.expires_at,
+            purposes=standing.purposes,
+        )
+        if patient.address == standing.grant.patient:
+            self._ledger.consents.grant(patient.signer, request)
+        else:
+            self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
+
+    def _clear_own(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Removed]:
+        """Remove from the reader's own store the record, and its headers in bundles that he was given."""
+        roots: list[Cid] = []
+        blocks: list[Cid] = []
+        for standing in self._auditing.grants(patient=versions[0].patient, grantee=reader.address):
+            try:
+                several = list(self._with_headers(standing, versions, reader))
+            except BAD_BUNDLE as error:
+                _log.debug("bundle of grant %x: %s", standing.grant.grant_id, error)
+                continue
+            for found in several:
+                # A bundle in force goes when the patient has granted another: his other records are in it.
+                if not found.newest:
+                    roots.append(Cid.of_directory(found.bundle))
+                    blocks += [roots[-1], *found.blocks]
+        return self._remove_own(versions, roots, blocks)
+
+    def _remove_own(
+        self, versions: Sequence[RecordEntry], also_roots: Sequence[Cid], also_blocks: Sequence[Cid]
+    ) -> list[Removed]:
+        own = self._places[self._own]
+        try:
+            own.remove(())
+        except ReadOnlyStoreError:
+            return []  # nothing in it is one's own
+        roots = [Cid.of_directory(entry.record_id) for entry in versions]
+        # What one's own store lacks, a node would search for among others.
+        blocks = [block for root in roots for block in (blocks_of(root, own.get) if own.has(root) else [root])]
+        return remove_from({self._own: own}, [*roots, *also_roots], [*blocks, *also_blocks])
