@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from medshare.content import Cid
@@ -10,6 +11,9 @@ from medshare.errors import MedshareError
 from medshare.ports import BlobStore
 from medshare.services.progress import Progress, silent
 from medshare.services.storage_nodes import told
+
+_QUESTIONS = 8
+"""Asked of one store at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,8 @@ def _remove(name: str, store: BlobStore, roots: Collection[Cid], blocks: Collect
 
 def _remaining(name: str, store: BlobStore, blocks: Collection[Cid], trouble: str) -> Removed:
     try:
-        remaining = sum(store.has(cid) for cid in blocks)
+        with ThreadPoolExecutor(_QUESTIONS, "medshare-looking") as pool:
+            remaining = sum(pool.map(store.has, blocks))
     except MedshareError as error:
         return Removed(name=name, remaining=0, trouble=trouble or told(error))
     return Removed(name=name, remaining=remaining, trouble=trouble)

@@ -250,3 +250,11 @@ def test_verify__block_came_back__does_not_hold(erasing: CommandLine, tmp_path: 
     answer = erasing("record", "verify-erasure", certificate)
     assert answer.code == 1
     assert "THE CERTIFICATE DOES NOT HOLD" in answer.text
+
+
+def test_erase_and_forget__paid_by_another__are_signed_and_sent(erasing: CommandLine, tmp_path: Path) -> None:
+    cli, home = erasing, erasing.home
+    assert cli.json(*erase(cli, tmp_path, "--paid-by", "clinic"))["finished"]
+    forgotten = cli.json("record", "forget", home.scan, "--as", "patient", "--paid-by", "clinic", "--yes")
+    assert forgotten["grants_renewed"] == [home.grant]
+    assert cli.fetched(home.observation, "doctor") == OBSERVATION
