@@ -29,6 +29,7 @@ from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
+from medshare.services.accounting import Accounting
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
@@ -96,6 +97,7 @@ class Session:
     retrieving: Retrieving
     history: History
     auditing: Auditing
+    accounting: Accounting
     examining: Examining
     signing: Signing
     replicating: Replicating
@@ -222,6 +224,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
+            accounting=Accounting(ledger=ledger, auditing=auditing),
             examining=Examining(
                 ledger=ledger, store=store, clock=clock, auditing=auditing, journal=journal, folder=home
             ),

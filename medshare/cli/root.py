@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from medshare.cli.access import access
+from medshare.cli.accounting import check, export, report
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
 from medshare.cli.console import App
@@ -64,6 +65,8 @@ def cli(
 
 record.add_command(history)
 record.add_command(rotate)
+for accounting in (report, export, check):
+    audit.add_command(accounting)
 for verb in (propose, proposals, proposal, vote, execute):
     consortium.add_command(verb)
 for taking_part in (offers, accept, submit, deliver, decline):

@@ -337,7 +337,7 @@ class Auditing:
             match event:
                 case AccessGranted():
                     by = act.by or patient
-                    might = _may_grant(model, by, event.grant, event.place.block.time)
+                    might = may_grant(model, by, event.grant, event.place.block.time)
                     granted[event.grant.grant_id] = _Given(event=event, by=by, might=might)
                     revoked_at.pop(event.grant.grant_id, None)
                 case AccessRevoked():
@@ -364,7 +364,7 @@ class _Given:
     might: bool
 
 
-def _may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
+def may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
     """Whether ``by`` might give this grant in the state that came before it."""
     if by == model.controller_of(grant.patient).controller:
         return True

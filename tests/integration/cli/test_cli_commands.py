@@ -207,6 +207,28 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
     ),
     "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
+    "audit report": (
+        ["--patient", "patient"],
+        {"patient", "since", "block", "at", "disclosures", "series", "limits"},
+    ),
+    "audit export": (
+        ["--patient", "patient", "--format", "disclosures", "--to", "{new}"],
+        {"patient", "format", "file", "events", "disclosures", "block"},
+    ),
+    "audit check": (
+        ["{accounting}"],
+        {
+            "patient",
+            "since",
+            "block",
+            "at",
+            "events",
+            "disclosures",
+            "told_since",
+            "discrepancies",
+            "names_not_known_here",
+        },
+    ),
     "audit rebuild": ([], {"block", "block_hash"}),
     "audit verify": ([], {"block", "block_hash", "events", "compared", "differences"}),
     "storage pins": ([], {"cid"}),
@@ -224,7 +246,10 @@ EMPTY_HERE = {
     "revoked at",
     "why not",
 }  # a column in which nothing is said is not shown to people
-IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"}  # people are told in a sentence
+IN_OTHER_WORDS = {
+    *("withheld", "rotated", "what remains", "records", "failures"),
+    *("since", "at", "disclosures", "series", "limits"),
+}  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
@@ -283,6 +308,10 @@ def filled(granted: CommandLine, tmp_path: Path):
         if "{car}" in words:
             values["car"] = str(folder / "car")
             granted.json("storage", "export", granted.home.scan, "--to", values["car"])
+        if "{accounting}" in words:
+            values["accounting"] = str(folder / "accounting")
+            said = ("--patient", "patient", "--format", "audit-event", "--to", values["accounting"])
+            granted.json("audit", "export", *said)
         if "{offline}" in words:
             values["offline"] = f"offline-{count}"
             make_identity(granted.home.path, values["offline"])
