@@ -22,7 +22,7 @@ from medshare.model.describing_access import (
 from medshare.model.disclosure import AccountingOfDisclosures, Disclosure, in_series
 from medshare.model.ids import Address
 from medshare.standards import audit_event, disclosures
-from medshare.standards.reconciling import Discrepancy
+from medshare.standards.comparing import Discrepancy
 
 if TYPE_CHECKING:
     from medshare.model.telling import Names
@@ -107,11 +107,11 @@ def check(app: App, path: Path) -> None:
         if document.lstrip().startswith(b"{"):
             bundle = audit_event.decode(document)
             accounting = session.accounting.again(audit_event.scope_of(bundle))
-            found = audit_event.reconcile(bundle, accounting)
+            found = audit_event.discrepancies(bundle, accounting)
         else:
             rows = disclosures.decode(document)
             accounting = session.accounting.again(disclosures.scope_of(rows))
-            found = disclosures.reconcile(rows, accounting)
+            found = disclosures.discrepancies(rows, accounting)
             unknown = disclosures.names_said(rows, _names(app))
         told = session.accounting.of(accounting.scope.patient).events
         later = sum(each.place.block.number > accounting.block.number for each in told)

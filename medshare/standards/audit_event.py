@@ -1,7 +1,7 @@
 """FHIR R4 AuditEvent (4.0.1), after IHE Basic Audit Log Patterns: one for each event the chain tells of a patient.
 
 What discloses follows the profile PrivacyDisclosure.Source. People are named by their accounts only (did:pkh, of
-CAIP-10): nothing is in it that the chain could not confirm, so that ``reconcile`` finds one character edited.
+CAIP-10): nothing is in it that the chain could not confirm, so that ``discrepancies`` finds one character edited.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from medshare.model.disclosure import AccountedEvent, AccountingOfDisclosures, D
 from medshare.model.documents import decode_document
 from medshare.model.ids import Address
 from medshare.model.purpose import Purpose
-from medshare.standards.reconciling import Discrepancy, Entry, compare
+from medshare.standards.comparing import Discrepancy, Entry, compare
 
 MAX_BUNDLE_SIZE = 256 << 20
 
@@ -103,7 +103,7 @@ def scope_of(found: Mapping[str, Any]) -> Scope:
     return Scope.parse(said if isinstance(said, str) else "")
 
 
-def reconcile(found: Mapping[str, Any], accounting: AccountingOfDisclosures) -> tuple[Discrepancy, ...]:
+def discrepancies(found: Mapping[str, Any], accounting: AccountingOfDisclosures) -> tuple[Discrepancy, ...]:
     """Return where a Bundle differs from that of ``accounting``, which was made anew from its scope."""
     expected = bundle(accounting)
     about = {str(_id(event, accounting.scope)): _about(event) for event in accounting.events}

@@ -28,7 +28,7 @@ from medshare.model.disclosure import AccountingOfDisclosures, Disclosure, Manne
 from medshare.model.emergency import EmergencyReason
 from medshare.model.ids import Address
 from medshare.model.telling import Names, who
-from medshare.standards.reconciling import Discrepancy, Entry, compare
+from medshare.standards.comparing import Discrepancy, Entry, compare
 
 MAX_TABLE_SIZE = 64 << 20
 COLUMNS = (
@@ -113,7 +113,7 @@ def scope_of(rows: Sequence[Mapping[str, str]]) -> Scope:
     return Scope.parse(last["reference"] if last.get("manner") == _LAST else "")
 
 
-def reconcile(rows: Sequence[Mapping[str, str]], accounting: AccountingOfDisclosures) -> tuple[Discrepancy, ...]:
+def discrepancies(rows: Sequence[Mapping[str, str]], accounting: AccountingOfDisclosures) -> tuple[Discrepancy, ...]:
     """Return where a table differs from that of ``accounting``, made anew from its scope; names are passed over."""
     expected = [*(_row(each, _nameless) for each in accounting.disclosures), _last_row(accounting)]
     safe = [{column: _inert(value) for column, value in row.items()} for row in expected]

@@ -26,8 +26,8 @@ from fhir.resources.R4B.bundle import Bundle
 
 from medshare.errors import InvalidInputError
 from medshare.model.disclosure import Manner
-from medshare.standards.audit_event import bundle, decode, encode, reconcile, scope_of
-from medshare.standards.reconciling import Finding
+from medshare.standards.audit_event import bundle, decode, discrepancies, encode, scope_of
+from medshare.standards.comparing import Finding
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]
 
@@ -146,33 +146,33 @@ def test_bundle__of_nobody__has_no_entry_and_is_fhir(told: Told) -> None:
     empty = bundle(told.nobody)
     assert "entry" not in empty
     Bundle.model_validate(empty)
-    assert reconcile(decode(encode(empty)), told.nobody) == ()
+    assert discrepancies(decode(encode(empty)), told.nobody) == ()
 
 
-# ---------------------------------------------------------------------------------------------- reconciling
+# ---------------------------------------------------------------------------------------------- comparing
 
 
-def test_reconcile__what_was_exported__finds_nothing(told: Told, exported: dict[str, Any]) -> None:
+def test_discrepancies__what_was_exported__finds_nothing(told: Told, exported: dict[str, Any]) -> None:
     assert scope_of(exported) == told.accounting.scope
-    assert reconcile(decode(encode(exported)), told.accounting) == ()
+    assert discrepancies(decode(encode(exported)), told.accounting) == ()
     compact = json.dumps(exported, separators=(",", ":"), sort_keys=True).encode()
-    assert reconcile(decode(compact), told.accounting) == ()
+    assert discrepancies(decode(compact), told.accounting) == ()
 
 
-def test_reconcile__any_one_left_out__is_named(told: Told, exported: dict[str, Any]) -> None:
+def test_discrepancies__any_one_left_out__is_named(told: Told, exported: dict[str, Any]) -> None:
     for number, event in enumerate(told.accounting.events):
         entries = exported["entry"]
-        (found,) = reconcile({**exported, "entry": [*entries[:number], *entries[number + 1 :]]}, told.accounting)
+        (found,) = discrepancies({**exported, "entry": [*entries[:number], *entries[number + 1 :]]}, told.accounting)
         assert (found.finding, found.entry) == (Finding.OMITTED, entries[number]["resource"]["id"])
         assert event.kind in found.about
         assert event.place.tx_hash.hex() in found.about
 
 
-def test_reconcile__one_added_or_doubled__is_named(told: Told, exported: dict[str, Any]) -> None:
+def test_discrepancies__one_added_or_doubled__is_named(told: Told, exported: dict[str, Any]) -> None:
     invented = edited(exported["entry"][0], ("resource", "id"), lambda _: "ab" * 16)
-    (added,) = reconcile({**exported, "entry": [*exported["entry"], invented]}, told.accounting)
+    (added,) = discrepancies({**exported, "entry": [*exported["entry"], invented]}, told.accounting)
     assert (added.finding, added.entry, added.about) == (Finding.ADDED, "ab" * 16, "nothing that the chain tells")
-    (doubled,) = reconcile({**exported, "entry": [*exported["entry"], exported["entry"][0]]}, told.accounting)
+    (doubled,) = discrepancies({**exported, "entry": [*exported["entry"], exported["entry"][0]]}, told.accounting)
     assert (doubled.finding, doubled.entry) == (Finding.ADDED, exported["entry"][0]["resource"]["id"])
 
 
@@ -185,7 +185,7 @@ def places(exported: dict[str, Any]) -> list[tuple[Any, ...]]:
     return list(found.values())
 
 
-def test_reconcile__one_character_edited_anywhere__is_found(told: Told) -> None:
+def test_discrepancies__one_character_edited_anywhere__is_found(told: Told) -> None:
     exported = bundle(told.accounting)
     every = places(exported)
     assert len(every) > 300
@@ -202,7 +202,7 @@ def test_reconcile__one_character_edited_anywhere__is_found(told: Told) -> None:
             with pytest.raises(InvalidInputError):
                 decode(encode(document))
             continue
-        found = reconcile(document, told.accounting)
+        found = discrepancies(document, told.accounting)
         if path[0] == "entry" and path[-2:] != ("resource", "id"):
             (only,) = found
             assert (only.finding, only.entry) == (Finding.EDITED, exported["entry"][path[1]]["resource"]["id"])
@@ -211,15 +211,15 @@ def test_reconcile__one_character_edited_anywhere__is_found(told: Told) -> None:
 
 
 @pytest.mark.parametrize("value", [1, "true", 1.0, None, [True], {}])
-def test_reconcile__another_type_that_python_finds_equal__is_found(told: Told, value: object) -> None:
+def test_discrepancies__another_type_that_python_finds_equal__is_found(told: Told, value: object) -> None:
     exported = bundle(told.accounting)
     path = next(each for each in leaves(exported) if each[-1] == "requestor" and at_place(exported, each) is True)
-    assert reconcile(edited(exported, path, lambda _: value), told.accounting)
+    assert discrepancies(edited(exported, path, lambda _: value), told.accounting)
 
 
 @pytest.mark.parametrize("entry", [None, 7, "x", [], {}, {"resource": None}, {"resource": {"id": 7}}])
-def test_reconcile__an_entry_that_is_none__is_added(told: Told, exported: dict[str, Any], entry: object) -> None:
-    (found,) = reconcile({**exported, "entry": [*exported["entry"], entry]}, told.accounting)
+def test_discrepancies__an_entry_that_is_none__is_added(told: Told, exported: dict[str, Any], entry: object) -> None:
+    (found,) = discrepancies({**exported, "entry": [*exported["entry"], entry]}, told.accounting)
     assert found.finding is Finding.ADDED
 
 
@@ -249,4 +249,4 @@ def test_scope__of_a_bundle_that_says_none__is_refused(exported: dict[str, Any],
 def test_files__of_many_events__are_read_back(told: Told, tmp_path: Path) -> None:
     path = tmp_path / "bundle.json"
     path.write_bytes(encode(bundle(told.accounting)))
-    assert reconcile(decode(path.read_bytes()), told.accounting) == ()
+    assert discrepancies(decode(path.read_bytes()), told.accounting) == ()

@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from medshare.errors import InvalidInputError
 from medshare.model.describing_access import LIMITS
 from medshare.model.disclosure import Manner
-from medshare.standards.disclosures import COLUMNS, decode, names_said, page, reconcile, scope_of, table
-from medshare.standards.reconciling import Finding
+from medshare.standards.comparing import Finding
+from medshare.standards.disclosures import COLUMNS, decode, discrepancies, names_said, page, scope_of, table
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]
 
@@ -98,44 +98,44 @@ def test_table__whatever_somebody_is_called__no_cell_is_a_formula(told: Told, fi
     document = table(told.accounting, lambda _: first + name)
     rows = decode(document)
     assert not [cell for row in rows for cell in row.values() if cell.startswith(FORMULAS)]
-    assert reconcile(rows, told.accounting) == ()
+    assert discrepancies(rows, told.accounting) == ()
     assert names_said(rows, lambda _: first + name) == ()
 
 
 def test_table__of_nobody__says_what_it_covers(told: Told) -> None:
     rows = decode(table(told.nobody, nobody))
     assert scope_of(rows) == told.nobody.scope
-    assert reconcile(rows, told.nobody) == ()
+    assert discrepancies(rows, told.nobody) == ()
 
 
-# ---------------------------------------------------------------------------------------------- reconciling
+# ---------------------------------------------------------------------------------------------- comparing
 
 
-def test_reconcile__what_was_exported__finds_nothing(told: Told) -> None:
+def test_discrepancies__what_was_exported__finds_nothing(told: Told) -> None:
     rows = decode(table(told.accounting, nobody))
     assert scope_of(rows) == told.accounting.scope
-    assert reconcile(rows, told.accounting) == ()
-    assert reconcile(decode(b"\xef\xbb\xbf" + table(told.accounting, nobody)), told.accounting) == ()
+    assert discrepancies(rows, told.accounting) == ()
+    assert discrepancies(decode(b"\xef\xbb\xbf" + table(told.accounting, nobody)), told.accounting) == ()
 
 
-def test_reconcile__any_row_left_out__is_named(told: Told) -> None:
+def test_discrepancies__any_row_left_out__is_named(told: Told) -> None:
     *rows, last = rows_of(told)
     for number, row in enumerate(rows):
-        (found,) = reconcile(decode(written([*rows[:number], *rows[number + 1 :], last])), told.accounting)
+        (found,) = discrepancies(decode(written([*rows[:number], *rows[number + 1 :], last])), told.accounting)
         assert (found.finding, found.entry) == (Finding.OMITTED, f"{row['transaction']}/{row['log_index']}")
         assert row["recipient"] in found.about
 
 
-def test_reconcile__a_row_added_or_doubled__is_named(told: Told) -> None:
+def test_discrepancies__a_row_added_or_doubled__is_named(told: Told) -> None:
     *rows, last = rows_of(told)
     invented = {**rows[0], "log_index": "999"}
-    (added,) = reconcile(decode(written([*rows, invented, last])), told.accounting)
+    (added,) = discrepancies(decode(written([*rows, invented, last])), told.accounting)
     assert (added.finding, added.about) == (Finding.ADDED, "nothing that the chain tells")
-    (doubled,) = reconcile(decode(written([*rows, rows[2], last])), told.accounting)
+    (doubled,) = discrepancies(decode(written([*rows, rows[2], last])), told.accounting)
     assert doubled.finding is Finding.ADDED
 
 
-def test_reconcile__any_cell_edited__is_named(told: Told) -> None:
+def test_discrepancies__any_cell_edited__is_named(told: Told) -> None:
     whole = rows_of(told)
     places = {"transaction", "log_index"}
     for number, row in enumerate(whole):
@@ -149,7 +149,7 @@ def test_reconcile__any_cell_edited__is_named(told: Told) -> None:
                 with pytest.raises(InvalidInputError):
                     scope_of(decode(written(rows)))
                 continue
-            found = reconcile(decode(written(rows)), told.accounting)
+            found = discrepancies(decode(written(rows)), told.accounting)
             if column in places and not is_last:
                 assert [each.finding for each in found] == [Finding.OMITTED, Finding.ADDED]
             else:
@@ -159,7 +159,7 @@ def test_reconcile__any_cell_edited__is_named(told: Told) -> None:
 def test_names__not_those_known_here__are_told_apart(told: Told) -> None:
     known = {told.delegate: "mother", told.clinician: "doctor"}
     rows = decode(table(told.accounting, known.get))
-    assert reconcile(rows, told.accounting) == ()
+    assert discrepancies(rows, told.accounting) == ()
     assert names_said(rows, known.get) == ()
     unknown = names_said(rows, {told.delegate: "mum"}.get)
     assert {(each.account, each.said, each.known) for each in unknown} == {
