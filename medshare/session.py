@@ -44,6 +44,8 @@ from medshare.services.journal import PublicationJournal
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.publishing import Publishing
+from medshare.services.receipt_journal import ReceiptJournal
+from medshare.services.receipts import Receipts
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.replicated_store import ReplicatedStore, Shortfall
 from medshare.services.replicating import Replicating
@@ -87,6 +89,7 @@ class Session:
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
+    receipts: Receipts
     governing: Governing
     requesting: Requesting
     offering: Offering
@@ -197,6 +200,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
+            receipts=Receipts(
+                ledger=ledger,
+                journal=ReceiptJournal(state),
+                consents=domains_of(chain.deployment)["ConsentRegistry"],
+                wallets=ChainWallets(chain.client),
+                clock=clock,
+            ),
             governing=governing,
             requesting=requesting,
             offering=offering,

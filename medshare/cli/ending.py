@@ -41,6 +41,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.NotAccreditedError, ExitCode.DENIED),
     (errors.BreakGlassBarredError, ExitCode.DENIED),
     (errors.EpisodeNotAllowedError, ExitCode.DENIED),
+    (errors.ReceiptMissingError, ExitCode.DENIED),
     (errors.EpisodeOverError, ExitCode.DENIED),
     (errors.ReviewOverdueError, ExitCode.DENIED),
     (errors.TooManyUnreviewedError, ExitCode.DENIED),

@@ -21,6 +21,7 @@ from medshare.cli.network import network
 from medshare.cli.participation import accept, decline, deliver, offers, submit
 from medshare.cli.place import doctor, init
 from medshare.cli.proposing import propose
+from medshare.cli.receipt import receipt
 from medshare.cli.record import record
 from medshare.cli.relay import relay
 from medshare.cli.request import request
@@ -82,6 +83,7 @@ for command in (
     delegate,
     guardian,
     emergency,
+    receipt,
     consortium,
     request,
     reward,

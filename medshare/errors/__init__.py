@@ -31,6 +31,7 @@
     │  └─ RejectedError             one subclass for each error of each contract
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
+    ├─ ReceiptMissingError          a custodian releases keys on a read receipt only
     └─ IntegrityError               chain, manifest and store disagree
 
 A message never holds a key, a passphrase, plaintext, or the name of a plaintext file. ``hint`` says what to do next.
@@ -54,6 +55,7 @@ from medshare.errors.configuration import (
 from medshare.errors.decisions import (
     AccessDeniedError,
     IntegrityError,
+    ReceiptMissingError,
 )
 from medshare.errors.envelope import (
     AuthenticationError,
@@ -297,6 +299,7 @@ __all__ = [
     "QuorumMissingError",
     "RateLimitedError",
     "ReadOnlyStoreError",
+    "ReceiptMissingError",
     "RecipientInvalidError",
     "RecordExistsError",
     "RecordIdIsZeroError",

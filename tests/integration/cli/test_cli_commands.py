@@ -177,6 +177,8 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "emergency serve": (["--as", "hospital", "--once"], set()),
     "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
     "emergency list": ([], set()),
+    "receipt list": (["--as", "hospital"], set()),
+    "receipt batch": (["--as", "hospital"], {"root", "receipts"}),
     "consortium show": (
         [],
         {
@@ -252,13 +254,14 @@ IN_OTHER_WORDS = {
 }  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
+    *("receipt sign", "receipt keep", "receipt prove", "receipt check"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
     *("consortium reinstate", "consortium proposal", "consortium vote", "consortium execute"),
     *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
-}  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py
+}  # they need what came before: test_cli_people.py, _receipts.py, _signing.py, _consortium.py, _requests.py
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),

@@ -57,6 +57,7 @@ VALUES = {
     "contract": "ConsentRegistry",
     "address": "0x" + "11" * 20,
     "reason": "no code",
+    "reader": "0x" + "44" * 20,
     "what": "file",
     "nodes": ("https://one.example", "https://two.example"),
     "said": ("this", "that"),
