@@ -30,6 +30,7 @@ from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
+from medshare.services.assessing import Assessing
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
@@ -90,6 +91,7 @@ class Session:
     guarding: Guarding
     emergencies: Emergencies
     receipts: Receipts
+    assessing: Assessing
     governing: Governing
     requesting: Requesting
     offering: Offering
@@ -207,6 +209,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
                 clock=clock,
             ),
+            assessing=Assessing(ledger=ledger, auditing=auditing),
             governing=governing,
             requesting=requesting,
             offering=offering,

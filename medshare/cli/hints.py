@@ -6,7 +6,7 @@ import re
 import shlex
 
 _NOUNS = (
-    "init|doctor|identity|record|consent|access|delegate|guardian|emergency|receipt|consortium|inbox|relay|signed|audit"
+    "init|doctor|identity|record|consent|access|delegate|guardian|emergency|receipt|quality|consortium|inbox|relay|signed|audit"
     "|storage|network"
 )
 _COMMAND = re.compile(rf"\bmedshare (?=(?:{_NOUNS})\b)")

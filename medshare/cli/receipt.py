@@ -84,6 +84,21 @@ def batch(app: App, custodian: str) -> None:
     )
 
 
+@receipt.command("anchor")
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.pass_obj
+def anchor(app: App, custodian: str) -> None:
+    """Put the roots of your batches on chain, as an accredited custodian: each once, and nothing of what is in them."""
+    actor = app.actor(custodian)
+    with app.session() as session:
+        rows = [
+            {"root": each.root.hex(), "receipts": each.count, "block": sent.block.number}
+            for each in session.receipts.batches(actor.address)
+            if (sent := session.receipts.anchor(each, custodian=actor)) is not None
+        ]
+    app.show_all(rows, nothing="every batch is anchored")
+
+
 @receipt.command("prove")
 @click.argument("digest", metavar="RECEIPT")
 @click.option("--as", "custodian", required=True, metavar="WHO", help="The custodian: a name or an address, no key.")

@@ -21,6 +21,7 @@ from medshare.cli.network import network
 from medshare.cli.participation import accept, decline, deliver, offers, submit
 from medshare.cli.place import doctor, init
 from medshare.cli.proposing import propose
+from medshare.cli.quality import quality
 from medshare.cli.receipt import receipt
 from medshare.cli.record import record
 from medshare.cli.relay import relay
@@ -84,6 +85,7 @@ for command in (
     guardian,
     emergency,
     receipt,
+    quality,
     consortium,
     request,
     reward,

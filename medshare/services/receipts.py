@@ -12,6 +12,7 @@ in his hands from then on: docs/adr/0023-receipts-where-keys-are-released.md.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 
 from medshare.errors import IntegrityError, InvalidInputError, ReceiptMissingError, SigningRefusedError
@@ -29,7 +30,7 @@ from medshare.model.read_receipt import (
     receipts_domain,
 )
 from medshare.model.typed_data import SignedMessage
-from medshare.ports import Actor, Clock, ContractWallets, Ledger, TypedDataSigner
+from medshare.ports import Actor, Clock, ContractWallets, Ledger, Receipt, TypedDataSigner
 from medshare.services.receipt_journal import KeptReceipt, ReceiptJournal
 from medshare.services.signing import sign, verify
 
@@ -147,6 +148,23 @@ class Receipts:
         """
         closed = self._journal.close_batch(custodian)
         return None if closed is None else ReceiptBatch(root=closed[0], count=closed[1])
+
+    def anchor(self, batch: ReceiptBatch, *, custodian: Actor) -> Receipt | None:
+        """Put the root of a batch on chain, as an accredited custodian; None where it is there already.
+
+        Raises:
+            AttestingNotAccreditedError: the custodian is not accredited now.
+            LedgerError: the chain failed; repeat.
+        """
+        attestations = self._ledger.attestations
+        if attestations.anchor(custodian.address, batch.root, block=self._ledger.chain.head()).anchored_at:
+            return None
+        return attestations.anchor_receipts(custodian.signer, batch.root, batch.count)
+
+    def batches(self, custodian: Address) -> tuple[ReceiptBatch, ...]:
+        """Return the batches that a custodian has closed; raises ``ConfigurationError``."""
+        counts = Counter(kept.batch for kept in self._journal.all(custodian) if kept.batch is not None)
+        return tuple(ReceiptBatch(root=root, count=counts[root]) for root in sorted(counts))
 
     def prove(self, digest: bytes, *, custodian: Address) -> ReceiptProof:
         """Return what shows somebody else that a receipt is in its batch.
