@@ -6,7 +6,7 @@ from medshare.chain.client import ChainClient
 from medshare.chain.codec import address_word, bounded, digest_word, selector, word, words
 from medshare.chain.transactions import TransactionSender
 from medshare.errors import InvalidInputError
-from medshare.model.attestation import MAX_METHOD, Anchor, Attestation, check_score
+from medshare.model.attestation import MAX_METHOD, Anchor, Attestation
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, RecordId
 from medshare.ports import Receipt, Signer
@@ -33,10 +33,12 @@ class AttestationsAdapter:
         Raises:
             AttestingNotAccreditedError: the signer is no accredited assessor now.
             SubjectIsZeroError, MethodMissingError: an argument is zero.
+            ScoreOutOfRangeError: the score is more than the best.
             RootKnownError: it is the root of a batch that the signer attested.
             InvalidInputError: method or score cannot be.
         """
-        check_score(score)
+        if not 0 <= score <= _U8:
+            raise InvalidInputError("a score is a number of at most 8 bits")
         data = (
             selector(CONTRACT, "attest(bytes32,uint16,uint8)")
             + digest_word(record_id)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medshare.model.accreditation import AccreditationKind
-from medshare.model.attestation import AssessedBatch, Attestation
+from medshare.model.attestation import AssessedBatch, Attestation, check_score
 from medshare.model.ids import RecordId
 from medshare.ports import Actor, Ledger, Receipt
 from medshare.services.auditing import Auditing
@@ -60,6 +60,7 @@ class Assessing:
             InvalidInputError, MethodMissingError: score or method cannot be.
             LedgerError: the chain failed or refused.
         """
+        check_score(score)
         self._auditing.claims(record_id)
         return self._ledger.attestations.attest(assessor.signer, record_id, method, score)
 

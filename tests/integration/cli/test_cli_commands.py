@@ -179,6 +179,8 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "emergency list": ([], set()),
     "receipt list": (["--as", "hospital"], set()),
     "receipt batch": (["--as", "hospital"], {"root", "receipts"}),
+    "receipt anchor": (["--as", "hospital"], set()),
+    "quality show": (["{scan}"], set()),
     "consortium show": (
         [],
         {
@@ -254,6 +256,7 @@ IN_OTHER_WORDS = {
 }  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
+    *("quality attest", "quality withdraw"),
     *("receipt sign", "receipt keep", "receipt prove", "receipt check"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
@@ -261,7 +264,7 @@ IN_A_STORY = {
     *("request open", "request show", "request approve", "request accept", "request submit", "request deliver"),
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
-}  # they need what came before: test_cli_people.py, _receipts.py, _signing.py, _consortium.py, _requests.py
+}  # they need what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),

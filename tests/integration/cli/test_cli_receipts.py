@@ -57,6 +57,10 @@ def test_receipts__kept__are_listed_batched_and_proven(cli: CommandLine, episode
     batch = cli.json("receipt", "batch", "--as", "hospital")
     assert batch["receipts"] == 3
     assert cli.json("receipt", "batch", "--as", "hospital") == {"root": None, "receipts": 0}
+    (anchored,) = cli.json("receipt", "anchor", "--as", "hospital")
+    assert (anchored["root"], anchored["receipts"]) == (batch["root"], 3)
+    assert cli("receipt", "anchor", "--as", "hospital").text == "every batch is anchored\n"
+    assert cli.json("audit", "verify")["differences"] == []
     proof = tmp_path / "proof.json"
     said = cli.json("receipt", "prove", rows[1]["receipt"], "--as", "hospital", "--to", proof)
     assert said["root"] == batch["root"]

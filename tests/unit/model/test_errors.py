@@ -59,7 +59,6 @@ VALUES = {
     "reason": "no code",
     "reader": "0x" + "44" * 20,
     "assessor": "0x" + "55" * 20,
-    "subject": b"\5" * 32,
     "root": b"\6" * 32,
     "score": 101,
     "what": "file",

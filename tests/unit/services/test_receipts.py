@@ -8,6 +8,7 @@ given a clinician with an episode, and two custodians
 ├─ only the episode's clinician signs, and only with a key that signs typed data
 ├─ one bit of a receipt changed: it is nobody's
 ├─ each receipt is kept once, and batched once; the root says nothing of it
+├─ a root is put on chain once, by its custodian
 ├─ a proof shows one receipt to others; edited, or of another batch, it is refused
 └─ a document that is no receipt or proof, or is too large, is refused
 """
@@ -29,6 +30,7 @@ from world import DAY, TEXT
 from medshare.chain import LocalSigner
 from medshare.envelope import Identity
 from medshare.errors import (
+    AttestingNotAccreditedError,
     DeadlinePassedError,
     DeadlineTooFarError,
     IntegrityError,
@@ -273,6 +275,22 @@ def test_batch__of_what_is_kept__is_closed_once(town: Town, receipts: Receipts, 
     assert second.count == 1
     assert [each.batch for each in receipts_of(town).all(hospital)].count(first.root) == 3
     assert receipts.all(town.world.stranger.address) == []
+
+
+def test_anchor__of_a_batch__is_on_chain_once_under_its_custodian(
+    town: Town, receipts: Receipts, episode: EpisodeId
+) -> None:
+    hospital = town.world.hospital
+    receipts.keep(signed(town, receipts, episode), custodian=hospital.address)
+    closed = receipts.close_batch(hospital.address)
+    assert closed is not None
+    assert receipts.batches(hospital.address) == (closed,)
+    assert receipts.anchor(closed, custodian=hospital) is not None
+    assert receipts.anchor(closed, custodian=hospital) is None
+    (anchored,) = town.world.auditing.anchored(hospital.address)
+    assert (anchored.root, anchored.count) == (closed.root, 1)
+    with pytest.raises(AttestingNotAccreditedError):
+        receipts.anchor(closed, custodian=town.mother)
 
 
 def test_proof__of_each_receipt__shows_it_to_others(town: Town, receipts: Receipts, episode: EpisodeId) -> None:
