@@ -35,7 +35,7 @@ from web3.types import Wei
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "medshare" / "_data" / "contracts"
 SNAPSHOTS = ROOT / "tests" / "snapshots"
-DEPLOYED = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
+DEPLOYED = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests", "Attestations")
 TOKEN = ROOT / "tests" / "vectors" / "tokens" / "Token__Mock.json"
 
 # anvil's public accounts: none of the addresses has a zero byte, so calldata costs the same for each.
@@ -50,7 +50,7 @@ BOTH_VERBS = 0x03
 BATCH = 100
 DEADLINE = 0xDDDDDDDD
 GAS = 2_000_000
-CUSTODIAN, CLINICIAN, RESEARCHER, ETHICS, REVIEWER = 1, 2, 3, 4, 6
+CUSTODIAN, CLINICIAN, RESEARCHER, ETHICS, ASSESSOR, REVIEWER = 1, 2, 3, 4, 5, 6
 FOR_EVER = (1 << 40) - 1
 REQUEST_DEADLINE = 0xCCCCCCCC
 NATIVE = "0x" + "00" * 20
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
 def measure() -> dict[str, Cost]:
     """Return what each operation costs, by its name."""
     scene = _Scene()
-    parts = (_signed, _people, _batched, _emergency, _governing, _asking, _paying_in_tokens)
+    parts = (_signed, _people, _batched, _emergency, _attesting, _governing, _asking, _paying_in_tokens)
     return {**_direct(scene), **{name: cost for part in parts for name, cost in part(_Scene()).items()}}
 
 
@@ -268,6 +268,20 @@ def _emergency(scene: _Scene) -> dict[str, Cost]:
     return {name: scene.cost(function, sender) for name, sender, function in steps}
 
 
+def _attesting(scene: _Scene) -> dict[str, Cost]:
+    """What an assessor says of records, and a custodian of receipts."""
+    assessor, attestations = scene.doctor, scene.functions("Attestations")
+    scene.accredit(assessor, ASSESSOR)
+    steps = [
+        ("attest, first", assessor, attestations.attest(RECORD, 1, 90)),
+        ("attest, again", assessor, attestations.attest(RECORD, 1, 91)),
+        ("attestBatch", assessor, attestations.attestBatch(CONTENT, 1, 1000)),
+        ("withdraw an attestation", assessor, attestations.withdraw(RECORD)),
+        ("anchorReceipts", scene.custodian, attestations.anchorReceipts(DOCUMENT, 1000)),
+    ]
+    return {name: scene.cost(function, sender) for name, sender, function in steps}
+
+
 def _governing(scene: _Scene) -> dict[str, Cost]:
     """What members do, and what three of them decide."""
     one, two, three = scene.members
@@ -389,6 +403,7 @@ class _Scene:
             "ConsentRegistry": consents,
             "EmergencyAccess": self._deploy("EmergencyAccess", *links, 14_400, 259_200, 16),
             "AccessRequests": self._deploy("AccessRequests", *links[::-1], (7_000, 2_000, True), 3600, 86_400),
+            "Attestations": self._deploy("Attestations", consortium.address),
         }
         self.accredit(self.custodian, CUSTODIAN)
         self.accredit(self.researcher, RESEARCHER)

@@ -13,6 +13,7 @@ from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.envelope import Identity
 from medshare.errors import LedgerError
 from medshare.model.accreditation import Accreditation, AccreditationKind, Member
+from medshare.model.attestation import Anchor, Attestation
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
@@ -336,6 +337,34 @@ class EmergencyLedger(Protocol):
         ...
 
 
+class AttestationLedger(Protocol):
+    """The contract Attestations."""
+
+    def attest(self, signer: Signer, record_id: RecordId, method: int, score: int) -> Receipt:
+        """Attest the quality of a record, or attest it anew, as an accredited assessor."""
+        ...
+
+    def attest_batch(self, signer: Signer, root: bytes, method: int, count: int) -> Receipt:
+        """Attest the quality of many records under one root, as an accredited assessor."""
+        ...
+
+    def withdraw(self, signer: Signer, subject: bytes) -> Receipt:
+        """Withdraw what the signer attested of a record or a root."""
+        ...
+
+    def anchor_receipts(self, signer: Signer, root: bytes, count: int) -> Receipt:
+        """Anchor the root of read receipts, as an accredited custodian."""
+        ...
+
+    def attestation(self, assessor: Address, subject: bytes, *, block: BlockRef) -> Attestation:
+        """Return what an assessor attested of a record or a root; raises ``UnknownAttestationError``."""
+        ...
+
+    def anchor(self, custodian: Address, root: bytes, *, block: BlockRef) -> Anchor:
+        """Return when a custodian anchored a root, and how many receipts are under it."""
+        ...
+
+
 class AccreditationLedger(Protocol):
     """Who is what: the contract Consortium's face as a directory."""
 
@@ -609,5 +638,6 @@ class Ledger:
     consortium: ConsortiumLedger
     requests: RequestLedger
     escrow: EscrowLedger
+    attestations: AttestationLedger
     relay: Relay
     chain: EventSource

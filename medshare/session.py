@@ -29,6 +29,8 @@ from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.services.accepting import Accepting
+from medshare.services.accounting import Accounting
+from medshare.services.assessing import Assessing
 from medshare.services.auditing import Auditing
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
@@ -52,6 +54,8 @@ from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
 from medshare.services.publishing import Publishing
+from medshare.services.receipt_journal import ReceiptJournal
+from medshare.services.receipts import Receipts
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.replicated_store import ReplicatedStore, Shortfall
 from medshare.services.replicating import HERE, Replicating
@@ -95,6 +99,8 @@ class Session:
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
+    receipts: Receipts
+    assessing: Assessing
     governing: Governing
     requesting: Requesting
     offering: Offering
@@ -109,6 +115,7 @@ class Session:
     retrieving: Retrieving
     history: History
     auditing: Auditing
+    accounting: Accounting
     examining: Examining
     signing: Signing
     replicating: Replicating
@@ -228,6 +235,14 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
+            receipts=Receipts(
+                ledger=ledger,
+                journal=ReceiptJournal(state),
+                consents=domains_of(chain.deployment)["ConsentRegistry"],
+                wallets=ChainWallets(chain.client),
+                clock=clock,
+            ),
+            assessing=Assessing(ledger=ledger, auditing=auditing),
             governing=governing,
             requesting=requesting,
             offering=offering,
@@ -291,6 +306,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             retrieving=retrieving,
             history=History(auditing=auditing, retrieving=retrieving),
             auditing=auditing,
+            accounting=Accounting(ledger=ledger, auditing=auditing),
             examining=Examining(
                 ledger=ledger,
                 store=store,

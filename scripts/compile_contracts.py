@@ -41,7 +41,7 @@ COMPILER_VERSION = "0.8.37"
 COMPILER_VARIABLE = "MEDSHARE_SOLC"
 NPM_COMPILER = ROOT / "scripts" / "solc.cjs"
 
-DEPLOYED = ("AccessRequests", "ConsentRegistry", "Consortium", "EmergencyAccess", "RecordRegistry")
+DEPLOYED = ("AccessRequests", "Attestations", "ConsentRegistry", "Consortium", "EmergencyAccess", "RecordRegistry")
 SETTINGS: dict[str, Any] = {
     "evmVersion": "paris",  # runs everywhere: py-evm ends at Prague, Clique chains at London
     "optimizer": {"enabled": True, "runs": 1_000_000},

@@ -11,7 +11,7 @@ from typing import Any
 
 from medshare.hashing import keccak256
 
-CONTRACTS = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
+CONTRACTS = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests", "Attestations")
 """The contracts of a deployment, in the order in which they are deployed: each asks only those before it."""
 
 

@@ -73,6 +73,7 @@ LINKS: Mapping[str, tuple[str, ...]] = {
     "RecordRegistry": ("Consortium",),
     "EmergencyAccess": ("ConsentRegistry", "Consortium"),
     "AccessRequests": ("Consortium", "ConsentRegistry"),
+    "Attestations": ("Consortium",),
 }
 """Whom a contract asks, as its constructor takes them."""
 

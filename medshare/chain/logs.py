@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from medshare.chain import consortium_logs, request_logs
+from medshare.chain import attestation_logs, consortium_logs, request_logs
 from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
 from medshare.chain.codec import (
     Decoder,
@@ -214,6 +214,7 @@ _DECODERS: Mapping[str, tuple[Decoder, int]] = {
     "BarSet": (_bar_set, 1),
     **consortium_logs.DECODERS,
     **request_logs.DECODERS,
+    **attestation_logs.DECODERS,
 }
 """How each event is read, and how many of its parameters are indexed."""
 IGNORED_EVENTS = frozenset(

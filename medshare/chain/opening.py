@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from medshare.chain.access_requests import AccessRequestsAdapter
 from medshare.chain.accounts import LocalSigner
+from medshare.chain.attestations import AttestationsAdapter
 from medshare.chain.authority import AuthorityAdapter
 from medshare.chain.client import ChainClient
 from medshare.chain.consent_registry import ConsentRegistryAdapter
@@ -248,6 +249,7 @@ def ledger_of(client: ChainClient, sender: TransactionSender, deployment: Deploy
         consortium=ConsortiumAdapter(client, sender, addresses),
         requests=AccessRequestsAdapter(client, sender, requests, addresses["ConsentRegistry"]),
         escrow=EscrowAdapter(client, sender, requests),
+        attestations=AttestationsAdapter(client, sender, addresses["Attestations"]),
         relay=ContractRelay(client, sender, addresses),
         chain=ChainEvents(client, tuple(addresses.values()), deployment.first_block),
     )

@@ -206,6 +206,9 @@ def receipt(
     app.show({**_row(made), "readers": list(readers), "file": str(target)}, title="made; encrypted for its readers")
 
 
+COMMANDS = (export, import_, receipt)
+
+
 def _verify(app: App, file: Path, party: str | None) -> None:
     document = _read(file, MAX_RECEIPT_SIZE + _SEALED_MORE)
     if document.startswith(_SEALED):

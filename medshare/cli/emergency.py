@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _REASONS = {reason.name.lower().replace("_", "-"): reason for reason in EmergencyReason}
 _VERDICTS = {verdict.name.lower(): verdict for verdict in Verdict if verdict is not Verdict.NONE}
 _CATEGORIES = click.Choice([category.value for category in Category])
+_on_receipt = click.option(
+    "--on-receipt", is_flag=True, help="Only where the clinician has signed a read receipt: medshare receipt keep."
+)
 
 
 class EpisodeIdValue(click.ParamType[EpisodeId]):
@@ -87,13 +90,17 @@ def open_(app: App, clinician: str, patient: str, reason: str, span: str, detail
 @click.argument("episode", type=EpisodeIdValue())
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.option("--category", "categories", multiple=True, type=_CATEGORIES, help="Only records of this kind.")
+@_on_receipt
 @click.pass_obj
-def release(app: App, episode: EpisodeId, custodian: str, categories: tuple[str, ...]) -> None:
+def release(app: App, episode: EpisodeId, custodian: str, categories: tuple[str, ...], on_receipt: bool) -> None:
     """Release the keys of the patient's records to the clinician of an EPISODE that is in force."""
     actor = app.actor(custodian)
     with app.session() as session:
         released = session.emergencies.release(
-            episode, custodian=actor, categories=[Category(each) for each in categories]
+            episode,
+            custodian=actor,
+            categories=[Category(each) for each in categories],
+            on=session.receipts if on_receipt else None,
         )
     app.show(
         {
@@ -111,8 +118,9 @@ def release(app: App, episode: EpisodeId, custodian: str, categories: tuple[str,
 @click.option("--category", "categories", multiple=True, type=_CATEGORIES, help="Only records of this kind.")
 @click.option("--every", default="2s", show_default=True, metavar="SPAN", help="How often to look.")
 @click.option("--once", is_flag=True, help="Look once, and end.")
+@_on_receipt
 @click.pass_obj
-def serve(app: App, custodian: str, categories: tuple[str, ...], every: str, once: bool) -> None:
+def serve(app: App, custodian: str, categories: tuple[str, ...], every: str, once: bool, on_receipt: bool) -> None:
     """Answer emergencies as they come, until stopped: release keys while an episode lasts, give up bundles after it.
 
     With --once the exit code is that of the first episode that could not be answered.
@@ -123,7 +131,8 @@ def serve(app: App, custodian: str, categories: tuple[str, ...], every: str, onc
         try:
             # A session for each look: the embedded chain is held by one process at a time, and others want it, too.
             with app.session() as session:
-                served = list(session.emergencies.serve(custodian=actor, categories=wanted))
+                on = session.receipts if on_receipt else None
+                served = list(session.emergencies.serve(custodian=actor, categories=wanted, on=on))
         except (LedgerUnavailableError, LedgerBusyError, StoreUnavailableError) as error:
             if once:
                 raise

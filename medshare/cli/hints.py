@@ -6,8 +6,8 @@ import re
 import shlex
 
 _NOUNS = (
-    "init|doctor|identity|record|consent|access|delegate|guardian|emergency|consortium|inbox|relay|signed|audit|storage"
-    "|network"
+    "init|doctor|identity|record|consent|access|delegate|guardian|emergency|receipt|quality|consortium|inbox|relay|signed|audit"
+    "|storage|network"
 )
 _COMMAND = re.compile(rf"\bmedshare (?=(?:{_NOUNS})\b)")
 

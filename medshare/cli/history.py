@@ -10,6 +10,7 @@ import click
 
 from medshare.cli.console import App, Command, moment
 from medshare.cli.ending import exit_code
+from medshare.cli.record import min_score_option
 from medshare.cli.values import DayValue, PurposeValue
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.files import private_folder
@@ -27,6 +28,7 @@ from medshare.services.retrieving import OpenRecord
 @click.option("--category", "categories", multiple=True, type=click.Choice([category.value for category in Category]))
 @click.option("--since", type=DayValue(), help="What may have happened on this day or later, YYYY-MM-DD.")
 @click.option("--until", type=DayValue(), help="What may have happened before this day, YYYY-MM-DD.")
+@min_score_option
 @click.option("--every-version", is_flag=True, help="Superseded versions too.")
 @click.option(
     "--fetch",
@@ -43,6 +45,7 @@ def history(
     categories: tuple[str, ...],
     since: date | None,
     until: date | None,
+    min_score: int | None,
     every_version: bool,
     folder: Path | None,
 ) -> None:
@@ -67,6 +70,8 @@ def history(
             progress=progress,
         )
         for record in found:
+            if min_score is not None and not session.assessing.at_least(min_score, [record.entry.record_id]):
+                continue
             row = _row(record)
             if target is not None:
                 try:

@@ -28,6 +28,7 @@ from medshare.errors import (
     StoreUnavailableError,
 )
 from medshare.files import written_whole
+from medshare.model.attestation import BEST_SCORE
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
@@ -50,6 +51,13 @@ _ENDS_ALL = (
     LedgerUnavailableError,
     StoreFullError,
     StoreUnavailableError,
+)
+
+
+min_score_option = click.option(
+    "--min-score",
+    type=click.IntRange(0, BEST_SCORE),
+    help="Only records of which every assessor who counts attests at least this; see: medshare quality show.",
 )
 
 
@@ -234,13 +242,23 @@ def resume(app: App, custodian: str, way: Way) -> None:
 
 @record.command("list")
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
+@min_score_option
 @click.pass_obj
-def list_(app: App, patient: str) -> None:
+def list_(app: App, patient: str, min_score: int | None) -> None:
     """List the records that custodians state of a patient."""
     account = app.keyring.resolve(patient)
     with app.session() as session:
-        rows = rows_of(session, session.auditing.records(account))
-    app.show_all(rows, nothing="no records are stated of this patient")
+        entries = session.auditing.records(account)
+        if min_score is not None:
+            good = session.assessing.at_least(min_score, (entry.record_id for entry in entries))
+            entries = [entry for entry in entries if entry.record_id in good]
+        rows = rows_of(session, entries)
+    app.show_all(
+        rows,
+        nothing="no records are stated of this patient"
+        if min_score is None
+        else "no record of this patient has this quality attested",
+    )
 
 
 @record.command("readable")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from medshare.cli.access import access
+from medshare.cli.accounting import COMMANDS as ACCOUNTING
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
-from medshare.cli.consent_documents import export, import_, receipt
+from medshare.cli.consent_documents import COMMANDS as CONSENT_DOCUMENTS
 from medshare.cli.console import App
 from medshare.cli.consortium import consortium
 from medshare.cli.delegate import delegate
@@ -22,6 +23,8 @@ from medshare.cli.network import network
 from medshare.cli.participation import accept, decline, deliver, offers, submit
 from medshare.cli.place import doctor, init
 from medshare.cli.proposing import propose
+from medshare.cli.quality import quality
+from medshare.cli.receipt import receipt
 from medshare.cli.record import record
 from medshare.cli.relay import relay
 from medshare.cli.request import request
@@ -64,12 +67,14 @@ def cli(
     )
 
 
-for document in (export, import_, receipt):
+for document in CONSENT_DOCUMENTS:
     consent.add_command(document)
 record.add_command(history)
 record.add_command(rotate)
 for erasing in ERASURE:
     record.add_command(erasing)
+for accounting in ACCOUNTING:
+    audit.add_command(accounting)
 for verb in (propose, proposals, proposal, vote, execute):
     consortium.add_command(verb)
 for taking_part in (offers, accept, submit, deliver, decline):
@@ -85,6 +90,8 @@ for command in (
     delegate,
     guardian,
     emergency,
+    receipt,
+    quality,
     consortium,
     request,
     reward,

@@ -35,6 +35,7 @@
     │  └─ RecordErasedError         there is nothing to be opened any more
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
+    ├─ ReceiptMissingError          a custodian releases keys on a read receipt only
     └─ IntegrityError               chain, manifest and store disagree
 
 A message never holds a key, a passphrase, plaintext, or the name of a plaintext file. ``hint`` says what to do next.
@@ -59,6 +60,7 @@ from medshare.errors.configuration import (
 from medshare.errors.decisions import (
     AccessDeniedError,
     IntegrityError,
+    ReceiptMissingError,
 )
 from medshare.errors.envelope import (
     AuthenticationError,
@@ -87,6 +89,16 @@ from medshare.errors.ledger import (
     TransactionFailedError,
 )
 from medshare.errors.network import NodeFailedError
+from medshare.errors.rejections.attestations import (
+    AttestationWithdrawnError,
+    AttestingNotAccreditedError,
+    CountIsZeroError,
+    MethodMissingError,
+    RootKnownError,
+    ScoreOutOfRangeError,
+    SubjectIsZeroError,
+    UnknownAttestationError,
+)
 from medshare.errors.rejections.authority import (
     AuthorityExhaustedError,
     BeyondDelegationError,
@@ -230,6 +242,8 @@ __all__ = [
     "AccreditedByAnotherError",
     "AlreadyReviewedError",
     "AmountMismatchError",
+    "AttestationWithdrawnError",
+    "AttestingNotAccreditedError",
     "AuthenticationError",
     "AuthorityExhaustedError",
     "BeyondDelegationError",
@@ -243,6 +257,7 @@ __all__ = [
     "ConfigurationError",
     "ContractBalanceError",
     "ControllerInvalidError",
+    "CountIsZeroError",
     "CustodianNotAccreditedError",
     "DeadlinePassedError",
     "DeadlineTooFarError",
@@ -290,6 +305,7 @@ __all__ = [
     "MandateEndedError",
     "MedshareError",
     "MemberInvalidError",
+    "MethodMissingError",
     "NoRecoveryError",
     "NodeFailedError",
     "NotAMemberError",
@@ -313,6 +329,7 @@ __all__ = [
     "QuorumMissingError",
     "RateLimitedError",
     "ReadOnlyStoreError",
+    "ReceiptMissingError",
     "RecipientInvalidError",
     "RecordErasedError",
     "RecordExistsError",
@@ -334,7 +351,9 @@ __all__ = [
     "ReservedAlreadyError",
     "RetentionError",
     "ReviewOverdueError",
+    "RootKnownError",
     "RulesOutOfRangeError",
+    "ScoreOutOfRangeError",
     "SeatsExhaustedError",
     "SignatureInvalidError",
     "SignatureMismatchError",
@@ -347,6 +366,7 @@ __all__ = [
     "StoreFullError",
     "StoreRefusedError",
     "StoreUnavailableError",
+    "SubjectIsZeroError",
     "SuspendedByVoteError",
     "SuspensionInvalidError",
     "TargetNotGovernedError",
@@ -356,6 +376,7 @@ __all__ = [
     "TokenNotTransferableError",
     "TooManyUnreviewedError",
     "TransactionFailedError",
+    "UnknownAttestationError",
     "UnknownEpisodeError",
     "UnknownGrantError",
     "UnknownIdentityError",

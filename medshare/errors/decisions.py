@@ -18,6 +18,16 @@ class AccessDeniedError(MedshareError):
         self.decision = decision
 
 
+class ReceiptMissingError(MedshareError):
+    """A custodian releases keys on a read receipt only, and the reader has signed none that is good."""
+
+    hint = "have the reader sign one: medshare receipt sign"
+
+    def __init__(self, reader: str) -> None:
+        super().__init__(f"{reader} has signed no read receipt for this")
+        self.reader = reader
+
+
 class IntegrityError(MedshareError):
     """Chain, manifest, bundle and store do not tell the same story."""
 

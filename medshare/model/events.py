@@ -484,6 +484,51 @@ class SplitSet:
     split: Split
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityAttested:
+    """An assessor attested the quality of a record."""
+
+    place: EventPlace
+    assessor: Address
+    record_id: RecordId
+    method: int
+    score: int
+    """0 to 100."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAttested:
+    """An assessor attested the quality of many records under one root."""
+
+    place: EventPlace
+    assessor: Address
+    root: bytes
+    method: int
+    count: int
+    """How many records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationWithdrawn:
+    """An assessor withdrew what he had attested."""
+
+    place: EventPlace
+    assessor: Address
+    subject: bytes
+    """A record's id, or a batch's root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptsAnchored:
+    """A custodian anchored the root of read receipts."""
+
+    place: EventPlace
+    custodian: Address
+    root: bytes
+    count: int
+    """How many receipts."""
+
+
 ConsentEvent: TypeAlias = AccessGranted | AccessRevoked | AllAccessRevoked
 AuthorityEvent: TypeAlias = (
     DelegateAppointed
@@ -508,6 +553,7 @@ ReservationEvent: TypeAlias = (
 RequestEvent: TypeAlias = (
     RequestOpened | StudyApproved | RequestCancelled | UnearnedReturned | ReservationEvent | PeriodsSet
 )
+AttestationEvent: TypeAlias = QualityAttested | BatchAttested | AttestationWithdrawn | ReceiptsAnchored
 RecordEvent: TypeAlias = RecordRegistered | RecordSuperseded | RecordRetracted
 LedgerEvent: TypeAlias = (
     EncryptionKeySet
@@ -518,6 +564,7 @@ LedgerEvent: TypeAlias = (
     | ConsortiumEvent
     | EscrowEvent
     | RequestEvent
+    | AttestationEvent
 )
 """Any event of ours. ERC-1155's TransferSingle is not among them: it repeats what these say; and neither is
 ``CallRefused``, which tells the sender of a batch what became of it, and changes nothing.

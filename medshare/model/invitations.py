@@ -1,7 +1,6 @@
 """Invitations: who is asked by name, as a salted Merkle tree of which only the root goes on chain.
 
-Leaves are hashed twice and pairs are sorted, as OpenZeppelin's ``MerkleProof`` verifies them and its
-``StandardMerkleTree`` arranges them. Who has not the salt cannot test whether somebody is among those who are asked.
+Who has not the salt cannot test whether somebody is among those who are asked.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from medshare.errors import InvalidInputError
 from medshare.hashing import keccak256
 from medshare.model.ids import Address, digest32
+from medshare.model.merkle import nodes_of, proof_of, root_of
 from medshare.model.request import Invitation
 
 MAX_INVITEES = 1000
@@ -43,11 +43,8 @@ class InvitationTree:
         """
         if not 0 < len(salts) <= MAX_INVITEES:
             raise InvalidInputError(f"a request names from 1 to {MAX_INVITEES} patients, not {len(salts)}")
-        leaves = sorted([*(leaf_of(patient, salt) for patient, salt in salts.items()), *decoys])
-        nodes = [b""] * (len(leaves) - 1) + leaves[::-1]
-        for at in reversed(range(len(leaves) - 1)):
-            nodes[at] = _parent(nodes[2 * at + 1], nodes[2 * at + 2])
-        return cls(nodes=tuple(nodes), salts=dict(salts))
+        leaves = [*(leaf_of(patient, salt) for patient, salt in salts.items()), *decoys]
+        return cls(nodes=nodes_of(leaves), salts=dict(salts))
 
     @property
     def root(self) -> bytes:
@@ -59,21 +56,9 @@ class InvitationTree:
         if patient not in self.salts:
             raise InvalidInputError(f"{patient} is not among those who are asked")
         salt = self.salts[patient]
-        at = self.nodes.index(leaf_of(patient, salt), len(self.nodes) // 2)
-        proof = []
-        while at > 0:
-            proof.append(self.nodes[at + 1 if at % 2 else at - 1])
-            at = (at - 1) // 2
-        return Invitation(salt=salt, proof=tuple(proof))
+        return Invitation(salt=salt, proof=proof_of(self.nodes, leaf_of(patient, salt)))
 
 
 def is_invited(root: bytes, patient: Address, invitation: Invitation) -> bool:
     """Whether ``invitation`` shows that ``patient`` is asked: the contract's own answer."""
-    node = leaf_of(patient, invitation.salt)
-    for sibling in invitation.proof:
-        node = _parent(node, sibling)
-    return node == root
-
-
-def _parent(one: bytes, other: bytes) -> bytes:
-    return keccak256(min(one, other) + max(one, other))
+    return root_of(leaf_of(patient, invitation.salt), invitation.proof) == root

@@ -20,7 +20,9 @@ from medshare.model.events import (
     Accredited,
     ActedFor,
     AllAccessRevoked,
+    AttestationWithdrawn,
     BarSet,
+    BatchAttested,
     ConsortiumEvent,
     ControlMoved,
     Credited,
@@ -44,6 +46,8 @@ from medshare.model.events import (
     PeriodsSet,
     ProposalExecuted,
     Proposed,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
@@ -84,6 +88,7 @@ from medshare.model.governed import (
 from medshare.model.ids import Address, ProposalId
 from medshare.model.proposal import VotingRules
 from medshare.model.request import Periods, Split
+from medshare.model.rules.attestations import AttestationRules
 from medshare.model.rules.authority import LAST_COUNT
 from medshare.model.rules.consortium import ConsortiumRules
 from medshare.model.rules.directory import EncryptionKey
@@ -113,7 +118,7 @@ __all__ = ["LAST_COUNT", "LAST_VERSION", "EncryptionKey", "LedgerModel"]
 
 
 @dataclass
-class LedgerModel(ConsortiumRules, RecordRules, EmergencyRules, RequestRules):
+class LedgerModel(ConsortiumRules, RecordRules, EmergencyRules, RequestRules, AttestationRules):
     """State of all contracts, with their verbs."""
 
     def execute(
@@ -242,6 +247,8 @@ class LedgerModel(ConsortiumRules, RecordRules, EmergencyRules, RequestRules):
                 self._apply_recovery(event)
             case GlassBroken() | EpisodeEnded() | KeysReleased() | EpisodeReviewed() | BarSet():
                 self._apply_emergency(event)
+            case QualityAttested() | BatchAttested() | AttestationWithdrawn() | ReceiptsAnchored():
+                self._apply_attestation(event)
             case _:
                 self._apply_governing(event)
 

@@ -476,8 +476,12 @@ class SignedMessage:
         return self.message.subject or self.signer
 
     @classmethod
-    def from_json(cls, document: bytes) -> Self:
+    def from_json(cls, document: bytes, kinds: Mapping[str, type[Signable]] = SIGNABLES) -> Self:
         """Return the signed message that ``document`` holds. The signature is not verified here.
+
+        Args:
+            document: what ``to_json`` wrote.
+            kinds: the messages that it may hold, by their structs' names.
 
         Raises:
             InvalidInputError: not a signed message of a version we speak, or with a field too many.
@@ -487,7 +491,7 @@ class SignedMessage:
         read = Reader(fields, "signed message")
         read.version(SIGNED_MESSAGE_VERSION)
         struct = read.text("struct", 64)
-        kind = SIGNABLES.get(struct)
+        kind = kinds.get(struct)
         if kind is None:
             raise InvalidInputError(f"nothing is called {struct[:40]!r} that could be signed")
         domain = Domain.of(kind.contract, read.integer("chain_id", 1, MAX_CHAIN_ID), read.address("contract"))

@@ -19,7 +19,9 @@ from medshare.model.events import (
     Accredited,
     ActedFor,
     AllAccessRevoked,
+    AttestationWithdrawn,
     BarSet,
+    BatchAttested,
     ConsortiumEvent,
     ControlMoved,
     Credited,
@@ -42,6 +44,8 @@ from medshare.model.events import (
     PeriodsSet,
     ProposalExecuted,
     Proposed,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
@@ -147,7 +151,7 @@ def _author(event: LedgerEvent, known: _Known) -> Address | None:
     match event:
         case EncryptionKeySet():
             return event.actor
-        case RecordRegistered() | RecordSuperseded() | RecordRetracted() | KeysReleased():
+        case RecordRegistered() | RecordSuperseded() | RecordRetracted() | KeysReleased() | ReceiptsAnchored():
             return event.custodian
         case AccessGranted():
             return event.grant.patient
@@ -171,8 +175,13 @@ def _author(event: LedgerEvent, known: _Known) -> Address | None:
             return _governor(event, known)
 
 
-def _governor(event: ConsortiumEvent | EscrowEvent | RequestEvent, known: _Known) -> Address | None:
+def _governor(
+    event: ConsortiumEvent | EscrowEvent | RequestEvent | QualityAttested | BatchAttested | AttestationWithdrawn,
+    known: _Known,
+) -> Address | None:
     match event:
+        case QualityAttested() | BatchAttested() | AttestationWithdrawn():
+            return event.assessor
         case Accredited() | Voted():
             return event.member
         case AccreditationSuspended(by=Suspension.BY_MEMBER):
@@ -212,6 +221,8 @@ def _concerned(event: LedgerEvent, known: _Known) -> Address | None:
         case EncryptionKeySet() | RecordRetracted() | AllAccessRevoked():
             return None
         case GuardiansNamed() | RecoveryObjected() | BarSet():
+            return None
+        case QualityAttested() | BatchAttested() | AttestationWithdrawn() | ReceiptsAnchored():
             return None
         case _:
             return _concerned_by_governing(event, known)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar, get_args
 
 from medshare.errors import InvalidInputError, UnknownRecordError
+from medshare.model.attestation import Attestation
 from medshare.model.consent import Grant, Reason, liveness
 from medshare.model.delegation import Delegation, Verbs
 from medshare.model.emergency import Episode
@@ -19,6 +20,7 @@ from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
     AllAccessRevoked,
+    AttestationWithdrawn,
     BlockRef,
     ConsortiumEvent,
     ControlMoved,
@@ -29,6 +31,8 @@ from medshare.model.events import (
     GlassBroken,
     KeysReleased,
     LedgerEvent,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordEvent,
     RecordRegistered,
     RecordRetracted,
@@ -269,6 +273,36 @@ class Auditing:
         events = self._index.events(actor=actor, kind=EncryptionKeySet)
         return [event for event in events if isinstance(event, EncryptionKeySet)]
 
+    def attestations(self, record_id: RecordId) -> list[Attestation]:
+        """Return what assessors attested of a record, each as it stands, oldest first.
+
+        Whether an assessor is accredited now, the consortium says.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        told = [
+            event
+            for kind in (QualityAttested, AttestationWithdrawn)
+            for event in self._index.events(record_id=record_id, kind=kind)
+        ]
+        model = LedgerModel()
+        attested = set()
+        for event in sorted(told, key=_chain_order):
+            if isinstance(event, QualityAttested):
+                attested.add(event.assessor)
+            elif isinstance(event, AttestationWithdrawn) and event.assessor not in attested:
+                continue  # of a batch, whose root looks like an id
+            model.apply(event)
+        return sorted(model.attestations.values(), key=lambda one: one.attested_at)
+
+    def anchored(self, custodian: Address) -> list[ReceiptsAnchored]:
+        """Return the roots of read receipts that a custodian has anchored, oldest first."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=ReceiptsAnchored)
+        return [event for event in events if isinstance(event, ReceiptsAnchored)]
+
     # --------------------------------------------------------------------------- representing, emergencies
 
     def delegations(self, *, patient: Address | None = None, delegate: Address | None = None) -> list[Delegation]:
@@ -363,7 +397,7 @@ class Auditing:
             match event:
                 case AccessGranted():
                     by = act.by or patient
-                    might = _may_grant(model, by, event.grant, event.place.block.time)
+                    might = may_grant(model, by, event.grant, event.place.block.time)
                     granted[event.grant.grant_id] = _Given(event=event, by=by, might=might)
                     revoked_at.pop(event.grant.grant_id, None)
                 case AccessRevoked():
@@ -390,7 +424,7 @@ class _Given:
     might: bool
 
 
-def _may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
+def may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
     """Whether ``by`` might give this grant in the state that came before it."""
     if by == model.controller_of(grant.patient).controller:
         return True

@@ -49,6 +49,7 @@ from medshare.services.auditing import Auditing, Emergency
 from medshare.services.emergency_keys import standing_episode, write_release
 from medshare.services.kept_texts import KeptTexts
 from medshare.services.progress import silent
+from medshare.services.receipts import Receipts
 from medshare.services.safe import Safe
 from medshare.services.stored_version import StoredVersion
 
@@ -160,7 +161,12 @@ class Emergencies:
     # ---------------------------------------------------------------------------------------- custodians
 
     def release(
-        self, episode_id: EpisodeId, *, custodian: Actor, categories: Collection[Category] = ()
+        self,
+        episode_id: EpisodeId,
+        *,
+        custodian: Actor,
+        categories: Collection[Category] = (),
+        on: Receipts | None = None,
     ) -> ReleasedKeys:
         """Release the keys of the patient's records to the clinician of an episode that is in force.
 
@@ -168,9 +174,11 @@ class Emergencies:
             episode_id: which episode.
             custodian: whose records.
             categories: of these only; default: all.
+            on: where given, only where the clinician has signed a read receipt that is among these.
 
         Raises:
             UnknownEpisodeError, EpisodeOverError: there is none, or it is not in force: nothing is released.
+            ReceiptMissingError: the clinician has signed no receipt, and one is asked for.
             EncryptionKeyNotSetError: the clinician has published no key.
             InvalidInputError: this custodian holds no such record of the patient; or the clinician's key is unusable.
             ConfigurationError: the custodian's identity is not the one he has published.
@@ -181,6 +189,8 @@ class Emergencies:
         episode = standing_episode(self._ledger, episode_id, block)
         if not episode.in_force(block.time) or not episode.in_force(self._now(block)):
             raise EpisodeOverError(episode_id)
+        if on is not None:
+            on.require(episode_id, custodian=custodian.address)
         self._check_published(custodian, block)
         keys: dict[RecordId, FileKey] = {}
         passed_over = []
@@ -244,10 +254,17 @@ class Emergencies:
                     found.append(emergency)
         return found
 
-    def serve(self, *, custodian: Actor, categories: Collection[Category] = ()) -> Iterator[Served]:
+    def serve(
+        self, *, custodian: Actor, categories: Collection[Category] = (), on: Receipts | None = None
+    ) -> Iterator[Served]:
         """Release keys for each episode that waits for them, and give up what was released for those that are over.
 
         What fails for one episode keeps no other waiting. Call it every few seconds.
+
+        Args:
+            custodian: whose records.
+            categories: as ``release``.
+            on: as ``release``.
 
         Raises:
             ConfigurationError, LedgerUnavailableError, StoreFullError, StoreUnavailableError: what would stop each.
@@ -256,7 +273,7 @@ class Emergencies:
         for emergency in self.waiting(custodian.address):
             episode_id = emergency.episode.episode_id
             try:
-                released = self.release(episode_id, custodian=custodian, categories=categories)
+                released = self.release(episode_id, custodian=custodian, categories=categories, on=on)
             except _ENDS_ALL:
                 raise
             except MedshareError as error:

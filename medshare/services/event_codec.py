@@ -20,7 +20,10 @@ from medshare.model.events import (
     Accredited,
     ActedFor,
     AllAccessRevoked,
+    AttestationEvent,
+    AttestationWithdrawn,
     BarSet,
+    BatchAttested,
     ConsentEvent,
     ConsortiumEvent,
     ControlMoved,
@@ -46,6 +49,8 @@ from medshare.model.events import (
     PeriodsSet,
     ProposalExecuted,
     Proposed,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordEvent,
     RecordRegistered,
     RecordRetracted,
@@ -110,8 +115,22 @@ def subject(event: LedgerEvent) -> Subject:
             return {"patient": event.patient, "actor": event.controller}
         case GuardiansNamed() | RecoveryObjected() | BarSet():
             return {"patient": event.patient}
+        case QualityAttested() | BatchAttested() | AttestationWithdrawn() | ReceiptsAnchored():
+            return _of_attestation(event)
         case _:
             return _of_governing(event)
+
+
+def _of_attestation(event: AttestationEvent) -> Subject:
+    match event:
+        case QualityAttested():
+            return {"actor": event.assessor, "record": event.record_id.hex()}
+        case BatchAttested():
+            return {"actor": event.assessor}
+        case AttestationWithdrawn():
+            return {"actor": event.assessor, "record": event.subject.hex()}
+        case ReceiptsAnchored():
+            return {"actor": event.custodian}
 
 
 def _of_governing(event: ConsortiumEvent | EscrowEvent | RequestEvent) -> Subject:

@@ -106,6 +106,7 @@ class Verifying:
         yield from self._about_the_consortium(model, block)
         yield from self._about_requests(model, block)
         yield from self._about_money(model, block)
+        yield from self._about_attestations(model, block)
 
     # ----------------------------------------------------------------------------- what is asked, by contract
 
@@ -286,6 +287,23 @@ class Verifying:
         yield _Question(
             kind="periods", about="", replayed=lambda: model.periods, answered=partial(escrow.periods, block=block)
         )
+
+    def _about_attestations(self, model: LedgerModel, block: BlockRef) -> Iterator[_Question]:
+        attestations = self._ledger.attestations
+        for assessor, subject in model.attestations:
+            yield _Question(
+                kind="attestation",
+                about=f"of {subject.hex()} by {assessor}",
+                replayed=partial(model.attestation, assessor, subject),
+                answered=partial(attestations.attestation, assessor, subject, block=block),
+            )
+        for custodian, root in model.anchors:
+            yield _Question(
+                kind="anchor",
+                about=f"of {root.hex()} by {custodian}",
+                replayed=partial(model.anchor, custodian, root),
+                answered=partial(attestations.anchor, custodian, root, block=block),
+            )
 
 
 def _applied(model: LedgerModel, event: LedgerEvent) -> Difference | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from medshare.model.accreditation import Accreditation, AccreditationKind, Member
 from medshare.model.approvals import line_up
+from medshare.model.attestation import Anchor, Attestation
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
@@ -208,6 +209,29 @@ class _Emergencies:
 
 
 @dataclass(frozen=True, slots=True)
+class _Attestations:
+    chain: InMemoryChain
+
+    def attest(self, signer: Signer, record_id: RecordId, method: int, score: int) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.attest(signer.address, record_id, method, score, place))
+
+    def attest_batch(self, signer: Signer, root: bytes, method: int, count: int) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.attest_batch(signer.address, root, method, count, place))
+
+    def withdraw(self, signer: Signer, subject: bytes) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.withdraw_attestation(signer.address, subject, place))
+
+    def anchor_receipts(self, signer: Signer, root: bytes, count: int) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.anchor_receipts(signer.address, root, count, place))
+
+    def attestation(self, assessor: Address, subject: bytes, *, block: BlockRef) -> Attestation:
+        return self.chain.state_at(block).attestation(assessor, subject)
+
+    def anchor(self, custodian: Address, root: bytes, *, block: BlockRef) -> Anchor:
+        return self.chain.state_at(block).anchor(custodian, root)
+
+
+@dataclass(frozen=True, slots=True)
 class _Accreditation:
     chain: InMemoryChain
 
@@ -291,6 +315,7 @@ def in_memory_ledger(clock: FakeClock, custodians: Sequence[Address] = ()) -> tu
         consortium=_Consortium(chain),
         requests=InMemoryRequests(chain),
         escrow=InMemoryEscrow(chain),
+        attestations=_Attestations(chain),
         relay=InMemoryRelay(chain),
         chain=chain,
     )

@@ -17,6 +17,7 @@ ROLES: Mapping[str, str] = {
     "other custodian": "another accredited custodian",
     "clinician": "the accredited clinician whose episode it is",
     "reviewer": "an accredited reviewer of emergencies",
+    "assessor": "the accredited assessor who attested it",
     "researcher": "the accredited researcher whose request it is",
     "other researcher": "another accredited researcher",
     "committee": "an accredited ethics committee",
@@ -33,7 +34,9 @@ NOBODY: tuple[str, ...] = ()
 MEMBERS = ("member", "other member")
 IN_CONTROL = ("patient", "controller")
 MAY_GRANT = ("patient", "controller", "delegate")
-CONTRACTS = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests")
+CONTRACTS = ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests", "Attestations")
+SIGNED_CONTRACTS = CONTRACTS[:-1]
+"""Those that take signed messages, and calls in batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,17 +295,25 @@ _REQUESTS = _rows(
     ),
     *((name, ("vote",), "EscrowNotByVote") for name in ("setSplit", "setPeriods", "setTokenAllowed")),
 )
+_ATTESTATIONS = _rows(
+    "Attestations",
+    ("attest", ("assessor",), "AttestationsNotAccredited"),
+    ("attestBatch", ("assessor",), "AttestationsNotAccredited"),
+    ("withdraw", ("assessor",), "AttestationsUnknown"),
+    ("anchorReceipts", ("custodian", "other custodian"), "AttestationsNotAccredited"),
+)
 ROWS: tuple[Row, ...] = (
     *_CONSORTIUM,
     *_RECORDS,
     *_CONSENTS,
     *_EMERGENCIES,
     *_REQUESTS,
+    *_ATTESTATIONS,
     *(
         Row(contract=contract, function=name, may=NOBODY, refused="AccessTokenNotTransferable")
         for contract in ("ConsentRegistry", "EmergencyAccess")
         for name in _TOKEN
     ),
-    *(Row(contract=contract, function="batch", when="as himself", may=EVERYBODY) for contract in CONTRACTS),
+    *(Row(contract=contract, function="batch", when="as himself", may=EVERYBODY) for contract in SIGNED_CONTRACTS),
 )
 """Every function that changes something; a role that cannot sign, such as a vote, is nobody in a signed row."""

@@ -21,6 +21,7 @@ from bare_evm import BareEvm
 from eth_utils import to_checksum_address
 from evm import (
     ALWAYS,
+    ASSESSOR_KIND,
     BUNDLE,
     CLINICIAN_KIND,
     CUSTODIAN_KIND,
@@ -42,7 +43,7 @@ from evm import (
     pack_grant,
 )
 from people import BOTH, DAY, DETAILS, LONGEST, MOST, REVIEW_PERIOD, account, episode_id_of, pack_delegation
-from permission_table import CONTRACTS, EVERYBODY, ROLES, ROWS, Row
+from permission_table import CONTRACTS, EVERYBODY, ROLES, ROWS, SIGNED_CONTRACTS, Row
 from signing import Domain, authorize, sign, signable
 
 from medshare.hashing import keccak256
@@ -81,6 +82,7 @@ class World:
             "ConsentRegistry": consents,
             "EmergencyAccess": BareContract(self.evm, "EmergencyAccess", *links, LONGEST, REVIEW_PERIOD, MOST),
             "AccessRequests": BareContract(self.evm, "AccessRequests", *links[::-1], SPLIT, *periods),
+            "Attestations": BareContract(self.evm, "Attestations", consortium.address),
         }
         self.requests = to_checksum_address(self.contracts["AccessRequests"].address)
         self._institutions()
@@ -109,6 +111,7 @@ class World:
             ("other custodian", CUSTODIAN_KIND),
             ("clinician", CLINICIAN_KIND),
             ("reviewer", REVIEWER_KIND),
+            ("assessor", ASSESSOR_KIND),
             ("researcher", RESEARCHER_KIND),
             ("other researcher", RESEARCHER_KIND),
             ("committee", ETHICS_KIND),
@@ -142,6 +145,7 @@ class World:
             self._recover(patient, "stranger", 2 if patient == "lost key" else 1, START)
             self.do("clinician", "EmergencyAccess", "breakGlass", whose, 1, DETAILS, LONGEST, at=START + DAY - 60)
         self.do("custodian", "RecordRegistry", "register", RECORD, self.of("patient"))
+        self.do("assessor", "Attestations", "attest", RECORD, 1, 80)
 
     @property
     def circle(self) -> Circle:
@@ -300,6 +304,10 @@ DIRECT: Acts = {
     "AccessRequests.setSplit": lambda _w, _r: (1, 0, 0),
     "AccessRequests.setPeriods": lambda _w, _r: (3600, 3600),
     "AccessRequests.setTokenAllowed": lambda _w, _r: (SOMEWHERE, True),
+    "Attestations.attest": lambda _w, _r: (NEW, 1, 80),
+    "Attestations.attestBatch": lambda _w, _r: (NEW, 1, 3),
+    "Attestations.withdraw": lambda _w, _r: (RECORD,),
+    "Attestations.anchorReceipts": lambda _w, _r: (NEW, 3),
     **{
         f"{contract}.{name}": arguments
         for contract in ("ConsentRegistry", "EmergencyAccess")
@@ -309,7 +317,7 @@ DIRECT: Acts = {
             "setApprovalForAll": lambda _w, _r: (SOMEWHERE, True),
         }.items()
     },
-    **{f"{contract}.batch, as himself": lambda _w, _r: ([],) for contract in CONTRACTS},
+    **{f"{contract}.batch, as himself": lambda _w, _r: ([],) for contract in SIGNED_CONTRACTS},
 }
 """What a role sends."""
 

@@ -278,7 +278,7 @@ def test_deploy__dry_run_without_a_key__needs_none_and_writes_nothing(
     told = {one["name"]: one["constructor_arguments"] for one in plan["contracts"]}
     assert member_signer().address[2:].lower() in told.pop("Consortium")
     assert told.pop("ConsentRegistry") == "0x"
-    assert told == dict.fromkeys(("RecordRegistry", "EmergencyAccess", "AccessRequests"))
+    assert told == dict.fromkeys(("RecordRegistry", "EmergencyAccess", "AccessRequests", "Attestations"))
     assert not home.exists()
 
 

@@ -131,8 +131,20 @@ class Dealings(Story):
                 self.flow[event.token] -= event.amount
             case events.Credited():
                 pass
+            case events.QualityAttested() | events.BatchAttested() | events.AttestationWithdrawn():
+                self._judge_attestation(event, author)
+            case events.ReceiptsAnchored(custodian=custodian):
+                assert author == custodian
+                assert model.is_accredited(author, AccreditationKind.CUSTODIAN, self.now)
             case _:
                 self._judge_request(event, author, before)
+
+    def _judge_attestation(
+        self, event: events.QualityAttested | events.BatchAttested | events.AttestationWithdrawn, author: Address
+    ) -> None:
+        assert author == event.assessor
+        is_assessor = self.model.is_accredited(author, AccreditationKind.ASSESSOR, self.now)
+        assert is_assessor or isinstance(event, events.AttestationWithdrawn)
 
     def _judge_request(self, event: LedgerEvent, author: Address, before: Before) -> None:
         model, consortium, now = self.model, self.stage.consortium, self.now

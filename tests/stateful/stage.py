@@ -1,4 +1,4 @@
-"""The five contracts and two tokens on the bare EVM, who takes part, and every word of storage that can be written."""
+"""The six contracts and two tokens on the bare EVM, who takes part, and every word of storage that can be written."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ class Stage:
             "ConsentRegistry": consents,
             "EmergencyAccess": BareContract(self.evm, "EmergencyAccess", *links, *limits),
             "AccessRequests": BareContract(self.evm, "AccessRequests", *links[::-1], shares, *periods),
+            "Attestations": BareContract(self.evm, "Attestations", consortium.address),
         }
         self.names = {contract.address: name for name, contract in self.contracts.items()}
         self.consortium, self.requests = (self.address(name) for name in ("Consortium", "AccessRequests"))
@@ -159,7 +160,7 @@ def pack_delegation(delegation: Delegation) -> int:
 
 def words_of(model: LedgerModel) -> dict[Place, int]:
     """Return what the contracts must hold, word by word."""
-    parts = (_consents_words, _other_words, _consortium_words, _escrow_words, _request_words)
+    parts = (_consents_words, _other_words, _consortium_words, _escrow_words, _request_words, _attestation_words)
     return {place: word for part in parts for place, word in part(model)}
 
 
@@ -260,6 +261,17 @@ def _request_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
         yield (where, "_reservations", (number, patient), 0), word
 
 
+def _attestation_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
+    for pair, each in model.attestations.items():
+        times = each.attested_at | each.withdrawn_at << 32
+        yield (
+            ("Attestations", "_attestations", pair, 0),
+            times | each.count << 64 | each.method << 96 | each.score << 112,
+        )
+    for pair, anchor in model.anchors.items():
+        yield ("Attestations", "_anchors", pair, 0), anchor.anchored_at | anchor.count << 32
+
+
 @cache
 def empty_words() -> dict[Place, int]:
     """Return every word that stories could write, as it is before."""
@@ -288,4 +300,6 @@ def empty_words() -> dict[Place, int]:
     places += [(requests, "_splits", (category,), 0) for category in range(8)]
     places += [(requests, "_requests", (number,), offset) for number in range(20) for offset in range(5)]
     places += [(requests, "_reservations", pair, 0) for pair in product(range(20), accounts)]
+    vouching = product((REVIEWER, DOCTOR, HOSPITAL, LABORATORY), (*RECORDS, bytes(32)))
+    places += [("Attestations", label, pair, 0) for pair in vouching for label in ("_attestations", "_anchors")]
     return dict.fromkeys(places, 0)

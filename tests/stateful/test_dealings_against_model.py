@@ -43,7 +43,9 @@ from stage import (
     OTHER_RESEARCHER,
     PARENT,
     RECIPIENTS,
+    RECORDS,
     RESEARCHER,
+    REVIEWER,
     START,
 )
 
@@ -83,6 +85,7 @@ KINDS = {
     RESEARCHER: AccreditationKind.RESEARCHER,
     OTHER_RESEARCHER: AccreditationKind.RESEARCHER,
     COMMITTEE: AccreditationKind.ETHICS_COMMITTEE,
+    REVIEWER: AccreditationKind.ASSESSOR,
 }
 MISTAKES = ("grantee", "purposes", "begin", "end", "late", "salt", "proof", "swapped", "unknown")
 """In what a patient signs, or in what is sent with it."""
@@ -359,6 +362,34 @@ class DealingsAgainstModel(Dealings):
     def parts(self, *statuses):
         """Return the reservations that have come so far."""
         return sorted(pair for pair, part in self.model.reservations.items() if part.status in statuses)
+
+    # --------------------------------------------------------------------------------------------- vouching
+
+    @rule(
+        caller=st.sampled_from([REVIEWER, REVIEWER, REVIEWER, DOCTOR, HOSPITAL]),
+        subject=st.sampled_from((*RECORDS[:2], *RECORDS[:2], bytes(32))),
+        method=st.sampled_from([1, 1, 1, 0, 0xFFFF]),
+        number=st.sampled_from([1, 1, 100, 101, 255, 0]),
+        many=st.booleans(),
+    )
+    def attest(self, caller, subject, method, number, many):
+        name, do = ("attestBatch", self.model.attest_batch) if many else ("attest", self.model.attest)
+        verb = partial(do, caller, subject, method, number)
+        self.both("Attestations", caller, (name, subject, method, number), verb, caller)
+
+    @rule(caller=st.sampled_from([REVIEWER, REVIEWER, DOCTOR]), subject=st.sampled_from(RECORDS[:2]))
+    def withdraw_attestation(self, caller, subject):
+        verb = partial(self.model.withdraw_attestation, caller, subject)
+        self.both("Attestations", caller, ("withdraw", subject), verb, caller)
+
+    @rule(
+        caller=st.sampled_from([HOSPITAL, HOSPITAL, LABORATORY, REVIEWER]),
+        root=st.sampled_from((*RECORDS[:3], bytes(32))),
+        count=st.sampled_from([1, 1, 1 << 31, 0]),
+    )
+    def anchor_receipts(self, caller, root, count):
+        verb = partial(self.model.anchor_receipts, caller, root, count)
+        self.both("Attestations", caller, ("anchorReceipts", root, count), verb, caller)
 
     def awaiting(self):
         return [each for each, of in self.model.requests.items() if of.status is RequestStatus.AWAITING_APPROVAL]

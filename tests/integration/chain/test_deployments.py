@@ -90,7 +90,7 @@ def test_deploy__nothing_chosen__the_member_is_the_development_one_and_the_rest_
     embedded: OpenChain,
 ) -> None:
     deployment = embedded.deployment
-    consortium, registry, consents, emergency, requests = (deployment.contract(name) for name in CONTRACTS)
+    consortium, registry, consents, emergency, requests, attestations = map(deployment.contract, CONTRACTS)
     assert decode(["address[]", "uint8", "uint32"], consortium.constructor_arguments) == (
         (member_signer().address.lower(),),
         51,
@@ -98,6 +98,7 @@ def test_deploy__nothing_chosen__the_member_is_the_development_one_and_the_rest_
     )
     assert decode(["address"], registry.constructor_arguments) == (consortium.address.lower(),)
     assert consents.constructor_arguments == b""
+    assert decode(["address"], attestations.constructor_arguments) == (consortium.address.lower(),)
     assert decode(["address", "address", "uint32", "uint32", "uint32"], emergency.constructor_arguments) == (
         consents.address.lower(),
         consortium.address.lower(),
@@ -177,7 +178,7 @@ def test_deploy__a_real_network_without_members_of_its_own__is_refused(members: 
     assert founding_members(replace(profile, deployment=institutions), ZERO_ADDRESS) == MEMBERS
 
 
-@pytest.mark.parametrize("name", ["Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests"])
+@pytest.mark.parametrize("name", ["Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests", "Attestations"])
 def test_verify__other_constructor_arguments_than_the_file_says__is_noticed(embedded: OpenChain, name: str) -> None:
     deployment = embedded.deployment
     for place in range(0, len(deployment.contract(name).constructor_arguments), 32):
@@ -209,7 +210,7 @@ def test_check__arguments_of_a_consortium_that_are_none__is_noticed(embedded: Op
         check_deployment(embedded.client, _changed(embedded.deployment, constructor_arguments=b"\1"))
 
 
-@pytest.mark.parametrize("name", ["RecordRegistry", "EmergencyAccess", "AccessRequests"])
+@pytest.mark.parametrize("name", ["RecordRegistry", "EmergencyAccess", "AccessRequests", "Attestations"])
 def test_verify__asks_contracts_of_another_deployment__is_noticed(embedded: OpenChain, name: str) -> None:
     first = embedded.deployment
     second = embedded.deploy(genesis_signer(), replacing=first.deployment_id)
@@ -444,7 +445,7 @@ def _of_another_version(chain: OpenChain, *names: str) -> Deployment:
         (("AccessRequests",), ("AccessRequests",)),
         (("RecordRegistry",), ("RecordRegistry",)),
         (("ConsentRegistry",), ("ConsentRegistry", "EmergencyAccess", "AccessRequests")),
-        (("Consortium",), ("Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests")),
+        (("Consortium",), ("Consortium", "RecordRegistry", "EmergencyAccess", "AccessRequests", "Attestations")),
     ],
 )
 def test_update__some_contracts_changed__they_and_who_asks_them_are_made_anew_and_the_rest_stays(

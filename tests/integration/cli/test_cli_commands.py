@@ -189,6 +189,10 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "emergency serve": (["--as", "hospital", "--once"], set()),
     "emergency bar": (["--as", "patient"], {"patient", "barred", "block"}),
     "emergency list": ([], set()),
+    "receipt list": (["--as", "hospital"], set()),
+    "receipt batch": (["--as", "hospital"], {"root", "receipts"}),
+    "receipt anchor": (["--as", "hospital"], set()),
+    "quality show": (["{scan}"], set()),
     "consortium show": (
         [],
         {
@@ -219,6 +223,28 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"grant", "state", "patient", "grantee", "purposes", "not_before", "expires_at", "revoked_at"},
     ),
     "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
+    "audit report": (
+        ["--patient", "patient"],
+        {"patient", "since", "block", "at", "disclosures", "series", "limits"},
+    ),
+    "audit export": (
+        ["--patient", "patient", "--format", "disclosures", "--to", "{new}"],
+        {"patient", "format", "file", "events", "disclosures", "block"},
+    ),
+    "audit check": (
+        ["{accounting}"],
+        {
+            "patient",
+            "since",
+            "block",
+            "at",
+            "events",
+            "disclosures",
+            "told_since",
+            "discrepancies",
+            "names_not_known_here",
+        },
+    ),
     "audit rebuild": ([], {"block", "block_hash"}),
     "audit verify": ([], {"block", "block_hash", "events", "compared", "differences"}),
     "storage pins": ([], {"cid"}),
@@ -243,9 +269,14 @@ PII_CONTROLLER = {
     "storage_locations": ["DE"],
     **dict.fromkeys(("retention_period", "jurisdiction", "withdrawal_method"), "said"),
 }
-IN_OTHER_WORDS = {"withheld", "rotated", "what remains", "records", "failures"}  # people are told in a sentence
+IN_OTHER_WORDS = {
+    *("withheld", "rotated", "what remains", "records", "failures"),
+    *("since", "at", "disclosures", "series", "limits"),
+}  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
+    *("quality attest", "quality withdraw"),
+    *("receipt sign", "receipt keep", "receipt prove", "receipt check"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
     *("consortium reinstate", "consortium proposal", "consortium vote", "consortium execute"),
@@ -254,8 +285,7 @@ IN_A_STORY = {
     *("request return-unearned", "reward withdraw", "reward account"),
     *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
     *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
-}  # they need what came before: test_cli_people.py, test_cli_signing.py, test_cli_consortium.py, test_cli_requests.py,
-#    test_cli_erasure.py
+}  # they need what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),
@@ -311,6 +341,10 @@ def filled(granted: CommandLine, tmp_path: Path):
         if "{controller}" in words:
             values["controller"] = str(folder / "controller")
             (folder / "controller").write_text(json.dumps(PII_CONTROLLER))
+        if "{accounting}" in words:
+            values["accounting"] = str(folder / "accounting")
+            said = ("--patient", "patient", "--format", "audit-event", "--to", values["accounting"])
+            granted.json("audit", "export", *said)
         if "{offline}" in words:
             values["offline"] = f"offline-{count}"
             make_identity(granted.home.path, values["offline"])

@@ -28,6 +28,7 @@ from medshare.errors import InvalidInputError, MedshareError
 from medshare.hashing import keccak256
 from medshare.model import events
 from medshare.model.accreditation import Accreditation, AccreditationKind, Member, MemberStatus, Suspension
+from medshare.model.attestation import Anchor, Attestation
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Delegation, DelegationRequest, Guardianship, Verbs
 from medshare.model.eip712 import Domain
@@ -70,6 +71,8 @@ STRUCTS: dict[str, tuple[type, set[str], dict[str, str]]] = {
     "struct IAuthority.Guardianship": (Guardianship, set(), {}),
     "struct IEmergencyAccess.Episode": (Episode, {"episode_id"}, {"verdict": "enum IEmergencyAccess.Verdict"}),
     "struct IEmergencyAccess.Standing": (Standing, set(), {}),
+    "struct IAttestations.Attestation": (Attestation, {"assessor", "subject"}, {}),
+    "struct IAttestations.Anchor": (Anchor, set(), {}),
     "struct IDirectory.Member": (Member, set(), {"status": "enum IDirectory.MemberStatus"}),
     "struct IDirectory.Accreditation": (Accreditation, set(), {"suspension": "enum IDirectory.Suspension"}),
     "struct IConsortium.Proposal": (Proposal, {"proposal_id"}, {}),

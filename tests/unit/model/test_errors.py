@@ -58,6 +58,10 @@ VALUES = {
     "contract": "ConsentRegistry",
     "address": "0x" + "11" * 20,
     "reason": "no code",
+    "reader": "0x" + "44" * 20,
+    "assessor": "0x" + "55" * 20,
+    "root": b"\6" * 32,
+    "score": 101,
     "what": "file",
     "nodes": ("https://one.example", "https://two.example"),
     "said": ("this", "that"),
@@ -235,7 +239,14 @@ def test_rejected__each_contract_error__says_what_to_do() -> None:
 def test_rejected__each_contract_error__has_exactly_one_class() -> None:
     folder = Path(medshare.__file__).parent / "_data" / "contracts"
     on_chain: dict[str, int] = {}
-    for name in ("Consortium", "RecordRegistry", "ConsentRegistry", "EmergencyAccess", "AccessRequests"):
+    for name in (
+        "Consortium",
+        "RecordRegistry",
+        "ConsentRegistry",
+        "EmergencyAccess",
+        "AccessRequests",
+        "Attestations",
+    ):
         for item in json.loads((folder / f"{name}.json").read_text())["abi"]:
             if item["type"] == "error":
                 on_chain[item["name"]] = len(item["inputs"])

@@ -39,7 +39,9 @@ from medshare.model.events import (
     Accredited,
     ActedFor,
     AllAccessRevoked,
+    AttestationWithdrawn,
     BarSet,
+    BatchAttested,
     BlockRef,
     ControlMoved,
     Credited,
@@ -61,6 +63,8 @@ from medshare.model.events import (
     PeriodsSet,
     ProposalExecuted,
     Proposed,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
@@ -214,6 +218,12 @@ requests = st.builds(
     periods=periods,
 )
 KINDS = {
+    QualityAttested: st.builds(
+        QualityAttested, place=places, assessor=accounts, record_id=records, method=times, score=st.integers(0, 100)
+    ),
+    BatchAttested: st.builds(BatchAttested, place=places, assessor=accounts, root=words, method=times, count=times),
+    AttestationWithdrawn: st.builds(AttestationWithdrawn, place=places, assessor=accounts, subject=words),
+    ReceiptsAnchored: st.builds(ReceiptsAnchored, place=places, custodian=accounts, root=words, count=times),
     EncryptionKeySet: st.builds(
         EncryptionKeySet, place=places, actor=accounts, key=words, version=st.integers(0, (1 << 32) - 1)
     ),

@@ -24,7 +24,9 @@ from medshare.model.events import (
     AccessRevoked,
     AccreditationSuspended,
     AllAccessRevoked,
+    AttestationWithdrawn,
     BarSet,
+    BatchAttested,
     BlockRef,
     DelegateDismissed,
     EncryptionKeySet,
@@ -34,12 +36,15 @@ from medshare.model.events import (
     GuardiansNamed,
     LedgerEvent,
     Proposed,
+    QualityAttested,
+    ReceiptsAnchored,
     RecordRetracted,
     RecordSuperseded,
     RequestCancelled,
     RequestOpened,
     Voted,
 )
+from medshare.model.ids import RecordId
 from medshare.model.purpose import Purpose
 from medshare.ports import EventSource, Ledger
 from medshare.services.index import LedgerIndex
@@ -63,6 +68,7 @@ EVERYTHING = [
     ("accredit", DOCTOR, AccreditationKind.CLINICIAN),
     ("accredit", REVIEWER, AccreditationKind.REVIEWER),
     ("accredit", DOCTOR, AccreditationKind.RESEARCHER),
+    ("accredit", REVIEWER, AccreditationKind.ASSESSOR),
     ("split", 2, 5_000),
     ("open", DOCTOR, 2),
 ]
@@ -113,6 +119,10 @@ def ledger() -> Ledger:
     ledger.emergencies.review(reviewer, opened.episode_id, Verdict.JUSTIFIED, DIGESTS[2])
     ledger.emergencies.set_bar(mary, MARY, barred=True)
     ledger.requests.cancel(doctor, chain.model.requests.copy().popitem()[0])
+    ledger.attestations.attest(reviewer, RecordId(DIGESTS[0]), 1, 80)
+    ledger.attestations.withdraw(reviewer, DIGESTS[0])
+    ledger.attestations.attest_batch(reviewer, DIGESTS[3], 1, 5)
+    ledger.attestations.anchor_receipts(NamedSigner(HOSPITAL), DIGESTS[4], 3)
     ledger.accreditation.suspend(chain.member, DOCTOR, AccreditationKind.CLINICIAN)
     return ledger
 
@@ -128,7 +138,9 @@ def test_verify__node_tells_all__nothing_differs(ledger: Ledger, tmp_path: Path)
     found = Verifying(ledger=ledger, index=index).verify(lambda *now: told.append(now))
     assert found.differences == ()
     assert found.block == ledger.chain.head()
-    assert {"grant", "record", "stamp", "controller", "accreditation", "request", "episode"} <= set(found.compared)
+    assert {"grant", "record", "stamp", "controller", "accreditation", "request", "episode", "attestation"} <= set(
+        found.compared
+    )
     total = sum(found.compared.values())
     assert told[-1] == ("comparing answers", total, total)
 
@@ -143,6 +155,8 @@ def test_verify__node_tells_all__nothing_differs(ledger: Ledger, tmp_path: Path)
         (AllAccessRevoked, "stamp"),
         (AccreditationSuspended, "accreditation"),
         (DelegateDismissed, "delegation"),
+        (AttestationWithdrawn, "attestation"),
+        (QualityAttested, "event AttestationWithdrawn"),
         (EpisodeEnded, "episode"),
         (EpisodeReviewed, "standing"),
         (GlassBroken, "event EpisodeEnded"),
@@ -162,7 +176,7 @@ def test_verify__last_event_of_a_kind_is_held_back__what_it_changed_is_named(
     assert all(one.replayed != one.answered for one in differences)
 
 
-@pytest.mark.parametrize("kind", [GuardiansNamed, BarSet])
+@pytest.mark.parametrize("kind", [GuardiansNamed, BarSet, BatchAttested, ReceiptsAnchored])
 def test_verify__the_only_event_about_something_is_held_back__cannot_be_noticed(
     ledger: Ledger, tmp_path: Path, kind: type[LedgerEvent]
 ) -> None:
