@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from medshare.cli.access import access
+from medshare.cli.arriving import publish
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
 from medshare.cli.console import App
@@ -12,6 +13,7 @@ from medshare.cli.consortium import consortium
 from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
 from medshare.cli.emergency import emergency
+from medshare.cli.examining import check, score_
 from medshare.cli.guardian import guardian
 from medshare.cli.history import history
 from medshare.cli.identity import identity
@@ -62,6 +64,8 @@ def cli(
     )
 
 
+for arriving in (publish, check, score_):
+    record.add_command(arriving)
 record.add_command(history)
 record.add_command(rotate)
 for verb in (propose, proposals, proposal, vote, execute):

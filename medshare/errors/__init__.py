@@ -9,6 +9,7 @@
     │  ├─ UnknownIdentityError · IdentityExistsError
     │  └─ ReadOnlyStoreError
     ├─ InvalidInputError            (also ValueError)
+    │  └─ NonConformantError        .findings says where
     ├─ KeyFileError
     │  └─ WrongPassphraseError
     ├─ EnvelopeError
@@ -55,6 +56,7 @@ from medshare.errors.decisions import (
     AccessDeniedError,
     IntegrityError,
 )
+from medshare.errors.documents import NonConformantError
 from medshare.errors.envelope import (
     AuthenticationError,
     EnvelopeError,
@@ -277,6 +279,7 @@ __all__ = [
     "MemberInvalidError",
     "NoRecoveryError",
     "NodeFailedError",
+    "NonConformantError",
     "NotAMemberError",
     "NotARecipientError",
     "NotAccreditedError",

@@ -32,6 +32,10 @@ MANIFEST_VERSION = 1
 COMMITMENT_VERSION = 1
 MAX_MANIFEST_SIZE = MAX_DOCUMENT_SIZE
 MAX_COMMITMENT_SIZE = 4096
+MAX_PATIENT_REFERENCE = 256
+MAX_REASON = 1024
+OVERRIDABLE = frozenset({"category", "clinical_date", "conformance", "labels"})
+"""What a custodian may say otherwise than the record does, for a reason."""
 MAX_SIZE = 1 << 50
 """A pebibyte: larger sizes are mistakes or attacks."""
 
@@ -116,6 +120,10 @@ class Manifest:
     clinical_date: str | None = None
     """When it happened to the patient: YYYY, YYYY-MM or YYYY-MM-DD, as FHIR writes dates."""
     supersedes: RecordId | None = None
+    patient_reference: str | None = None
+    """Whom the record itself says it is about, as it refers to him: identifying, and for its readers only."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Why the custodian says otherwise than the record does, by what of ``OVERRIDABLE`` it is about."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept on a round trip."""
 
@@ -130,6 +138,12 @@ class Manifest:
             raise InvalidInputError(f"a record has at most {MAX_LABELS} labels, each a code of HL7's")
         if not 0 <= self.size <= MAX_SIZE:
             raise InvalidInputError("the size is out of range")
+        if len(self.patient_reference or "") > MAX_PATIENT_REFERENCE:
+            raise InvalidInputError(f"a reference to a patient has at most {MAX_PATIENT_REFERENCE} characters")
+        if not self.overrides.keys() <= OVERRIDABLE:
+            raise InvalidInputError(f"only {', '.join(sorted(OVERRIDABLE))} can be said otherwise")
+        if not all(0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
+            raise InvalidInputError(f"a reason has 1 to {MAX_REASON} characters")
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -152,6 +166,8 @@ class Manifest:
             labels=read.texts("labels", MAX_LABELS),
             clinical_date=read.optional_text("clinical_date"),
             supersedes=RecordId(read.digest("supersedes")) if read.present("supersedes") else None,
+            patient_reference=read.optional_text("patient_reference"),
+            overrides=_overrides(read.optional_child("overrides")),
             extra=read.rest(),
         )
 
@@ -172,8 +188,18 @@ class Manifest:
                 "labels": list(self.labels),
                 "clinical_date": self.clinical_date,
                 "supersedes": self.supersedes.hex() if self.supersedes is not None else None,
+                "patient_reference": self.patient_reference,
+                "overrides": dict(self.overrides) or None,
             }
         )
+
+
+def _overrides(read: Reader | None) -> dict[str, str]:
+    if read is None:
+        return {}
+    found = {name: read.text(name, MAX_REASON) for name in sorted(OVERRIDABLE) if read.present(name)}
+    read.end()
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ _PERMUTED = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 
 def can_be(system: str, code: str) -> bool:
-    """Whether ``code`` has the form that ``system`` gives its codes; of systems unknown here nothing is said against."""
+    """Whether ``code`` has the form that ``system`` gives its codes; nothing is said against systems unknown here."""
     if system == LOINC:
         return _is_loinc(code)
     if system == SNOMED:

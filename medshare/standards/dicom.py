@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.model.finding import Finding, error, warning
@@ -90,7 +90,7 @@ def check(source: Path | bytes) -> Surveyed:
             return _survey(stream)
         except InvalidInputError:
             raise
-        except Exception as unreadable:  # noqa: BLE001 - a hostile file raises whatever it hits
+        except Exception as unreadable:
             # Its message may quote a value.
             raise InvalidInputError("it cannot be read as DICOM") from unreadable
 
@@ -144,13 +144,16 @@ def _findings(data: FileDataset, *, has_preamble: bool) -> Iterator[Finding]:
 
 def _pixels(data: FileDataset, size: int) -> Iterator[Finding]:
     """Yield what is wrong with the pixels of an object in a file of ``size`` bytes; large ones are not read."""
+    from pydicom.dataelem import RawDataElement
     from pydicom.pixels.utils import get_expected_length
 
     if "PixelData" not in data:
         return
     syntax = data.file_meta.get("TransferSyntaxUID")
     if syntax is None:
-        yield error("transfer-syntax", "TransferSyntaxUID", "it must be there: nothing else says how pixels are written")
+        yield error(
+            "transfer-syntax", "TransferSyntaxUID", "it must be there: nothing else says how pixels are written"
+        )
         return
     if syntax.is_private or not syntax.is_transfer_syntax:
         yield error("transfer-syntax", "TransferSyntaxUID", "it is none of DICOM's own")
@@ -160,13 +163,16 @@ def _pixels(data: FileDataset, size: int) -> Iterator[Finding]:
     except (AttributeError, KeyError, TypeError, ValueError):
         yield error("pixels", "PixelData", "what says how large the image is, is not there or is no number")
         return
-    pixels = data.get_item("PixelData")
+    pixels: Any = data.get_item("PixelData")
     if syntax.is_encapsulated:
         # Large ones are passed over by their fragments when they are found: those are whole.
         if pixels.value is not None and not _ends(bytes(pixels.value)):
             yield error("pixels", "PixelData", "the last fragment is cut")
         return
-    length = len(pixels.value) if pixels.value is not None else min(pixels.length, size - pixels.value_tell)
+    if isinstance(pixels, RawDataElement) and pixels.value is None:
+        length = min(pixels.length, size - pixels.value_tell)
+    else:
+        length = len(pixels.value)
     if length < expected:
         yield error("pixels", "PixelData", "it is cut: it is shorter than the image is large")
 

@@ -1,4 +1,4 @@
-"""The tables of other people's standards that come with medshare; where they are from says ``_data/standards/ORIGIN.md``."""
+"""The tables of others' standards that come with medshare; ``_data/standards/ORIGIN.md`` says where they are from."""
 
 from __future__ import annotations
 

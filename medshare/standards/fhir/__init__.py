@@ -8,7 +8,7 @@ from medshare.standards.fhir.describing import (
     describe,
     read,
 )
-from medshare.standards.fhir.splitting import entries, is_split
+from medshare.standards.fhir.splitting import entries, frame, is_split
 
 __all__ = [
     "MAX_RESOURCE_SIZE",
@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "describe",
     "entries",
+    "frame",
     "is_split",
     "read",
 ]

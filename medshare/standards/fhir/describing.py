@@ -77,7 +77,10 @@ def read(document: bytes) -> dict[str, Any]:
     resource = decode_document(document.removeprefix(BYTE_ORDER_MARK), MAX_RESOURCE_SIZE)
     resource_type = resource.get("resourceType")
     if not isinstance(resource_type, str) or not _RESOURCE_TYPE.fullmatch(resource_type):
-        raise InvalidInputError("the document has no resourceType: it is not a FHIR resource")
+        raise InvalidInputError(
+            "the document has no resourceType: it is not a FHIR resource",
+            hint="if it is not meant to be one, say what it is, with its media type",
+        )
     return resource
 
 

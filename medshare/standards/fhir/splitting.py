@@ -31,6 +31,21 @@ def is_split(resource: Mapping[str, Any]) -> bool:
     return resource.get("resourceType") == "Bundle" and resource.get("type") not in _WHOLE
 
 
+def frame(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Bundle without the resources of its entries: what it says itself."""
+    several = bundle.get("entry")
+    if not isinstance(several, list):
+        return dict(bundle)
+    return {**bundle, "entry": [_without_resource(number, entry) for number, entry in enumerate(several)]}
+
+
+def _without_resource(number: int, entry: object) -> object:
+    if not isinstance(entry, dict) or "resource" not in entry:
+        return entry
+    # An entry may have nothing else, and may not be empty.
+    return {"id": str(number), **{name: value for name, value in entry.items() if name != "resource"}}
+
+
 def entries(document: bytes) -> Iterator[EntrySlice]:
     """Yield where the resources of a Bundle's entries are.
 

@@ -25,7 +25,7 @@ _CATEGORIES = {
     "RDS": Category.DISPENSATION,
     "VXU": Category.IMMUNIZATION,
 }
-# ORC-28, HL7's table 0177, in the words of v3. Its "usual control" is v3's normal; what has no word there is restricted.
+# ORC-28, HL7's table 0177, in the words of v3. "Usual control" is v3's normal; what has no word there is restricted.
 _CONFIDENTIALITY = {"AID": "HIV", "ETH": "ETH", "HIV": "HIV", "PSY": "PSY", "R": "R", "U": "N", "V": "V"}
 _RESTRICTED = "R"
 _LOINC = "LN"
@@ -87,9 +87,7 @@ def _structure(seen: Surveyed, message: Message) -> None:
         seen.wrong += 1
         seen.findings.append(error("version", "MSH-12", "it names no version of HL7 v2 that is known: 2.1 to 2.8.2"))
         return
-    structure = library.structure(
-        head.component(9, 1), head.component(9, 2), head.component(9, 3), message.version
-    )
+    structure = library.structure(head.component(9, 1), head.component(9, 2), head.component(9, 3), message.version)
     if structure is None:
         seen.findings.append(warning("structure", "MSH-9", "the structure of such messages is not known"))
     else:
@@ -125,9 +123,7 @@ def _observation(seen: Surveyed, segment: Segment) -> None:
     code, system = segment.component(3, 1), segment.component(3, 3)
     named = {_LOINC: codes.LOINC, **dict.fromkeys(_SNOMED, codes.SNOMED)}.get(system, "")
     if not codes.can_be(named, code):
-        seen.findings.append(
-            warning("code-form", f"{place}, OBX-3", "it cannot be a code of the system that it names")
-        )
+        seen.findings.append(warning("code-form", f"{place}, OBX-3", "it cannot be a code of the system that it names"))
     else:
         seen.coded += bool(code and system)
     if segment.field(2) not in _NUMBERS or not segment.field(5):
