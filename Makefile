@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo nodes test deep test-network test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test test-examples deep test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -34,7 +34,10 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 	$(BIN)/python scripts/install_nodes.py
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not install and not examples"
+
+test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (a quarter of an hour)
+	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m examples -s
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
@@ -52,6 +55,7 @@ check: $(VENV)/.ready node_modules/.ready ## Check format, lint, types, import r
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/compile_contracts.py --check
 	$(BIN)/python scripts/write_reference.py --check
+	@if [ -d node_modules/hl7.fhir.r4.examples ]; then $(BIN)/python scripts/write_fhir_definitions.py --check; fi
 
 format: $(VENV)/.ready ## Format and sort
 	$(BIN)/ruff check --fix-only --quiet .
@@ -61,6 +65,7 @@ snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write 
 	$(BIN)/python scripts/compile_contracts.py
 	$(BIN)/python benchmarks/gas.py --snapshot
 	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/write_fhir_definitions.py
 
 bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and memory (QUICK=1 for less)
 	$(BIN)/python benchmarks/gas.py

@@ -25,6 +25,7 @@ _EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 _OPEN = frozenset({"ucum-units", "mimetypes", "languages", "all-languages", "LL379-9"})
 # Constraints of Quantity that elements name as their type.
 _QUANTITIES = ("Age", "Count", "Distance", "Duration", "MoneyQuantity", "SimpleQuantity")
+_RESOURCE_ID = "Resource.id"
 # R4 gives these a pattern that accepts more or less than its own text.
 _FORMS = {"xhtml": "", "string": "", "markdown": ""}
 
@@ -94,7 +95,8 @@ def _types(definition: dict[str, Any], bound: set[str]) -> dict[str, Any]:
             continue
         if holder != root and element["base"]["path"].partition(".")[0] in ("Element", "BackboneElement"):
             continue
-        kinds = [_kind(kind) for kind in element.get("type", ())]
+        # The definitions call it a string, the text of the specification an id.
+        kinds = ["id"] if element["path"] == _RESOURCE_ID else [_kind(kind) for kind in element.get("type", ())]
         if kinds in (["BackboneElement"], ["Element"]):
             found[element["path"]] = {"base": kinds[0], "elements": {}}
             kinds = [element["path"]]
