@@ -18,6 +18,7 @@ from medshare.model.record import Category
 from medshare.standards import dicom, fhir, hl7v2, ndjson
 from medshare.standards.fhir import references
 from medshare.standards.fhir.describing import BYTE_ORDER_MARK
+from medshare.standards.fhir.structure import survey
 
 OTHER = "application/octet-stream"
 HEAD = 1 << 16
@@ -157,7 +158,8 @@ def _line(line: ndjson.Line) -> Part:
 
 def _entries(document: bytes, bundle: dict[str, object]) -> Iterator[Part]:
     frame = fhir.frame(bundle)
-    wrong = tuple(finding for finding in fhir.check(frame) if finding.severity is Severity.ERROR)
+    found = (*survey(frame).findings, *references.check_urls(bundle))
+    wrong = tuple(finding for finding in found if finding.severity is Severity.ERROR)
     if wrong:
         raise NonConformantError("FHIR R4", wrong)
     aliases, urls = references.aliases_of(bundle), references.urls_of(bundle)

@@ -41,12 +41,13 @@ def lines(source: Path | bytes) -> Iterator[Line]:
         while line := stream.readline(MAX_RESOURCE_SIZE + 2):
             number += 1
             end += len(line)
-            if len(line) > MAX_RESOURCE_SIZE + 1 and not line.endswith(b"\n"):
-                end += _skip_line(stream)
+            document = line.rstrip(b"\r\n")
+            if len(document) > MAX_RESOURCE_SIZE:
+                end += 0 if line.endswith(b"\n") else _skip_line(stream)
                 refusal = InvalidInputError(f"the line is longer than {MAX_RESOURCE_SIZE} bytes")
                 yield Line(number=number, document=b"", end=end, refusal=refusal)
-            elif line.strip():
-                yield Line(number=number, document=line.rstrip(b"\r\n"), end=end)
+            elif document.strip():
+                yield Line(number=number, document=document, end=end)
 
 
 @contextmanager

@@ -56,6 +56,7 @@ CONFORMANCE = frozenset(
 REFUSALS = {
     "SearchParameter.base: it must be there": 10,
     "ImplementationGuide.name: it must be there, and 1 more": 2,
+    "SearchParameter.id: it has not the form of the type id": 1,
     "CodeSystem.concept[].code: it is an empty text": 1,
     "CodeSystem.concept[].code: it is an empty text, and 1 more": 1,
     "Questionnaire.item[].item[].linkId: it must be there, and 31 more": 1,

@@ -152,13 +152,13 @@ def _primitive(seen: Survey, value: object, element: Element, place: str) -> Non
         return
     if isinstance(value, int | float):
         if kind in _INTEGERS and not _is_in_range(int(value), kind):
-            seen.refuse("form", place, f"the number is no {kind}")
+            seen.refuse("form", place, f"it has not the form of the type {kind}")
         return
     text = str(value)
     if not text.strip():
         seen.refuse("empty", place, "it is an empty text")
     elif not definitions.form(kind).fullmatch(text):
-        seen.refuse("form", place, f"it has not the form of a {kind}")
+        seen.refuse("form", place, f"it has not the form of the type {kind}")
     elif kind in _DATES and not _is_in_calendar(text):
         seen.refuse("date", place, "no calendar has this day")
     elif element.value_set and kind == "code" and text not in definitions.all_codes(element.value_set):
