@@ -145,7 +145,8 @@ def _segment(line: str, number: int, separator: str, encoding: str) -> Segment:
 
 def _decoded(message: bytes) -> str:
     head = _LINE.match(message)
-    fields = head[0].split(message[3:4]) if head is not None else []
+    separator = message[3:4]
+    fields = head[0].split(separator) if head is not None and separator else []
     named = fields[_CHARACTER_SET - 1] if len(fields) >= _CHARACTER_SET else b""
     first = named.split(message[5:6] or b"~")[0].strip().upper().decode("ascii", "replace")
     codec = _CHARACTER_SETS.get(first)
