@@ -34,13 +34,13 @@ MAX_MANIFEST_SIZE = MAX_DOCUMENT_SIZE
 MAX_COMMITMENT_SIZE = 4096
 MAX_PATIENT_REFERENCE = 256
 MAX_REASON = 1024
-OVERRIDABLE = frozenset({"category", "clinical_date", "conformance", "labels"})
-"""What a custodian may say otherwise than the record does, for a reason."""
+MAX_OVERRIDES = 16
 MAX_SIZE = 1 << 50
 """A pebibyte: larger sizes are mistakes or attacks."""
 
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_OVERRIDE = re.compile(r"[a-z_]{1,40}")
 _RESOURCE_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 
 
@@ -123,7 +123,8 @@ class Manifest:
     patient_reference: str | None = None
     """Whom the record itself says it is about, as it refers to him: identifying, and for its readers only."""
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Why the custodian says otherwise than the record does, by what of ``OVERRIDABLE`` it is about."""
+    """Why the custodian says otherwise than the record does: of its ``category``, ``clinical_date`` or ``labels``; and why
+    it is published without ``conformance``."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept on a round trip."""
 
@@ -140,10 +141,10 @@ class Manifest:
             raise InvalidInputError("the size is out of range")
         if len(self.patient_reference or "") > MAX_PATIENT_REFERENCE:
             raise InvalidInputError(f"a reference to a patient has at most {MAX_PATIENT_REFERENCE} characters")
-        if not self.overrides.keys() <= OVERRIDABLE:
-            raise InvalidInputError(f"only {', '.join(sorted(OVERRIDABLE))} can be said otherwise")
-        if not all(0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
-            raise InvalidInputError(f"a reason has 1 to {MAX_REASON} characters")
+        if len(self.overrides) > MAX_OVERRIDES or not all(_OVERRIDE.fullmatch(name) for name in self.overrides):
+            raise InvalidInputError(f"at most {MAX_OVERRIDES} things are said otherwise, each a name")
+        if not all(isinstance(reason, str) and 0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
+            raise InvalidInputError(f"a reason is a text of 1 to {MAX_REASON} characters")
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -167,7 +168,7 @@ class Manifest:
             clinical_date=read.optional_text("clinical_date"),
             supersedes=RecordId(read.digest("supersedes")) if read.present("supersedes") else None,
             patient_reference=read.optional_text("patient_reference"),
-            overrides=_overrides(read.optional_child("overrides")),
+            overrides=overrides.rest() if (overrides := read.optional_child("overrides")) is not None else {},
             extra=read.rest(),
         )
 
@@ -192,14 +193,6 @@ class Manifest:
                 "overrides": dict(self.overrides) or None,
             }
         )
-
-
-def _overrides(read: Reader | None) -> dict[str, str]:
-    if read is None:
-        return {}
-    found = {name: read.text(name, MAX_REASON) for name in sorted(OVERRIDABLE) if read.present(name)}
-    read.end()
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
