@@ -123,7 +123,7 @@ class Manifest:
     patient_reference: str | None = None
     """Whom the record itself says it is about, as it refers to him: identifying, and for its readers only."""
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Why the custodian says otherwise than the record does: of its ``category``, ``clinical_date`` or ``labels``; and why
+    """Why the custodian says otherwise than the record does of its ``category``, ``clinical_date`` or ``labels``; and why
     it is published without ``conformance``."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept on a round trip."""
