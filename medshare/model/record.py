@@ -123,8 +123,8 @@ class Manifest:
     patient_reference: str | None = None
     """Whom the record itself says it is about, as it refers to him: identifying, and for its readers only."""
     overrides: Mapping[str, str] = field(default_factory=dict)
-    """Why the custodian says otherwise than the record does of its ``category``, ``clinical_date`` or ``labels``; and why
-    it is published without ``conformance``."""
+    """Why the custodian says otherwise than the record does of its ``category``, ``clinical_date`` or ``labels``, or
+    publishes it without ``conformance``."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept on a round trip."""
 
@@ -143,8 +143,8 @@ class Manifest:
             raise InvalidInputError(f"a reference to a patient has at most {MAX_PATIENT_REFERENCE} characters")
         if len(self.overrides) > MAX_OVERRIDES or not all(_OVERRIDE.fullmatch(name) for name in self.overrides):
             raise InvalidInputError(f"at most {MAX_OVERRIDES} things are said otherwise, each a name")
-        if not all(isinstance(reason, str) and 0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
-            raise InvalidInputError(f"a reason is a text of 1 to {MAX_REASON} characters")
+        if not all(0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
+            raise InvalidInputError(f"a reason has 1 to {MAX_REASON} characters")
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -168,7 +168,7 @@ class Manifest:
             clinical_date=read.optional_text("clinical_date"),
             supersedes=RecordId(read.digest("supersedes")) if read.present("supersedes") else None,
             patient_reference=read.optional_text("patient_reference"),
-            overrides=overrides.rest() if (overrides := read.optional_child("overrides")) is not None else {},
+            overrides=_reasons(read.optional_child("overrides")),
             extra=read.rest(),
         )
 
@@ -193,6 +193,10 @@ class Manifest:
                 "overrides": dict(self.overrides) or None,
             }
         )
+
+
+def _reasons(read: Reader | None) -> dict[str, str]:
+    return {} if read is None else {name: read.text(name, MAX_REASON) for name in read.rest()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,14 +167,14 @@ def _entries(document: bytes, bundle: dict[str, object]) -> Iterator[Part]:
     several = bundle["entry"] if isinstance(bundle.get("entry"), list) else []
     for each in fhir.entries(document):
         resource = several[each.number]["resource"]  # type: ignore[index]
-        found = fhir.describe(resource) if isinstance(resource.get("resourceType"), str) else None
-        local = tuple(references.check_local(resource, str(resource.get("resourceType")), urls))
+        said = fhir.describe(resource)
+        local = references.check_local(resource, said.resource_type, urls)
         examined = Examined(
             media_type=fhir.MEDIA_TYPE,
-            category=found.category if found is not None else Category.OTHER,
-            resource_type=found.resource_type if found is not None else None,
-            clinical_date=found.clinical_date if found is not None else None,
-            labels=tuple(sorted({*outer, *(found.labels if found is not None else ())})),
+            category=said.category,
+            resource_type=said.resource_type,
+            clinical_date=said.clinical_date,
+            labels=tuple(sorted({*outer, *said.labels})),
             patients=references.patients_of(resource, aliases),
             findings=(*fhir.check(resource), *local),
         )

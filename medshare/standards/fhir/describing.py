@@ -85,8 +85,9 @@ def read(document: bytes) -> dict[str, Any]:
 
 
 def describe(resource: Mapping[str, Any]) -> ResourceDescription:
-    """Return what a resource that was read says of itself."""
-    resource_type = resource["resourceType"]
+    """Return what a resource says of itself, however wrong it is otherwise."""
+    stated = resource.get("resourceType")
+    resource_type = stated if isinstance(stated, str) else ""
     return ResourceDescription(
         resource_type=resource_type,
         category=_CATEGORIES.get(resource_type, Category.OTHER),

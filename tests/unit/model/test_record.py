@@ -129,7 +129,6 @@ def test_commitment__any__comes_back(commitment: Commitment) -> None:
         {"patient_reference": "x" * (MAX_PATIENT_REFERENCE + 1)},
         {"overrides": {"labels": ""}},
         {"overrides": {"labels": "x" * (MAX_REASON + 1)}},
-        {"overrides": {"labels": 7}},
         {"overrides": {"two words": "x"}},
         {"overrides": {"a" * number: "x" for number in range(1, MAX_OVERRIDES + 2)}},
         {"size": -1},
@@ -141,6 +140,13 @@ def test_manifest__field_out_of_form__is_refused_in_constructor_and_document(cha
     with pytest.raises(InvalidInputError):
         replace(MANIFEST, **change)
     document = json.loads(MANIFEST.to_json()) | change
+    with pytest.raises(InvalidInputError):
+        Manifest.from_json(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("overrides", ["x", [], {"labels": 7}, {"labels": None}, {"labels": ["x"]}], ids=repr)
+def test_manifest__reasons_that_are_no_texts__are_refused(overrides: object) -> None:
+    document = json.loads(MANIFEST.to_json()) | {"overrides": overrides}
     with pytest.raises(InvalidInputError):
         Manifest.from_json(json.dumps(document).encode())
 
