@@ -172,7 +172,7 @@ def _entries(document: bytes, bundle: dict[str, object]) -> Iterator[Part]:
         examined = Examined(
             media_type=fhir.MEDIA_TYPE,
             category=said.category,
-            resource_type=said.resource_type,
+            resource_type=said.resource_type or None,
             clinical_date=said.clinical_date,
             labels=tuple(sorted({*outer, *said.labels})),
             patients=references.patients_of(resource, aliases),

@@ -156,6 +156,24 @@ def test_ingest__does_not_conform__is_refused_unless_somebody_says_why(world: Wo
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"effectiveDateTime": "2026-02-30", "issued": "2026-03-01T00:00:00Z"},
+        {"resourceType": "../x"},
+        {"resourceType": None},
+        {"meta": {"security": [{"code": "a b"}]}},
+        {"subject": {"reference": "Patient/" + "x" * 64, "identifier": {"value": "y" * 10_000}}},
+        {"subject": {"identifier": {"value": "y" * 10_000}}, "status": "x"},
+    ],
+    ids=lambda wrong: str(wrong)[:60],
+)
+def test_ingest__anyway__takes_what_is_wrong_in_any_way(world: World, wrong: dict[str, Any]) -> None:
+    said = Said(anyway=True, because="it is all that is left")
+    (arrived,) = ingest(world, carried(observation(**wrong)), said=said)
+    assert arrived.published is not None, arrived.refusal
+
+
+@pytest.mark.parametrize(
     "wrong", [{"clinical_date": "yesterday"}, {"labels": ("a b",)}, {"dropped_labels": ("",)}], ids=str
 )
 def test_said__what_cannot_be__is_refused(wrong: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from medshare.errors import InvalidInputError
 from medshare.model.documents import decode_document
 from medshare.model.labels import is_label
-from medshare.model.record import Category
+from medshare.model.record import Category, days_of
 from medshare.standards.fhir.references import patients_of
 
 MEDIA_TYPE = "application/fhir+json"
@@ -87,7 +87,7 @@ def read(document: bytes) -> dict[str, Any]:
 def describe(resource: Mapping[str, Any]) -> ResourceDescription:
     """Return what a resource says of itself, however wrong it is otherwise."""
     stated = resource.get("resourceType")
-    resource_type = stated if isinstance(stated, str) else ""
+    resource_type = stated if isinstance(stated, str) and _RESOURCE_TYPE.fullmatch(stated) else ""
     return ResourceDescription(
         resource_type=resource_type,
         category=_CATEGORIES.get(resource_type, Category.OTHER),
@@ -104,8 +104,16 @@ def clinical_date(resource: Mapping[str, Any]) -> str | None:
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, str) and (found := _DATE.match(value)):
-            return found[1]
+            return found[1] if _is_in_calendar(found[1]) else None
     return None
+
+
+def _is_in_calendar(day: str) -> bool:
+    try:
+        days_of(day)
+    except InvalidInputError:
+        return False
+    return True
 
 
 def labels(resource: Mapping[str, Any]) -> tuple[str, ...]:
