@@ -55,7 +55,7 @@ check: $(VENV)/.ready node_modules/.ready ## Check format, lint, types, import r
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/compile_contracts.py --check
 	$(BIN)/python scripts/write_reference.py --check
-	@if [ -d node_modules/hl7.fhir.r4.examples ]; then $(BIN)/python scripts/write_fhir_definitions.py --check; fi
+	@if [ -d node_modules/hl7.fhir.r4.examples ]; then $(BIN)/python scripts/write_standards.py --check; fi
 
 format: $(VENV)/.ready ## Format and sort
 	$(BIN)/ruff check --fix-only --quiet .
@@ -65,7 +65,7 @@ snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write 
 	$(BIN)/python scripts/compile_contracts.py
 	$(BIN)/python benchmarks/gas.py --snapshot
 	$(BIN)/python scripts/write_reference.py
-	$(BIN)/python scripts/write_fhir_definitions.py
+	$(BIN)/python scripts/write_standards.py
 
 bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and memory (QUICK=1 for less)
 	$(BIN)/python benchmarks/gas.py

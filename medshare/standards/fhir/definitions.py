@@ -1,6 +1,6 @@
 """What HL7 defines as FHIR R4 (4.0.1): types and their elements, forms of values, value sets.
 
-The table is written by ``scripts/write_fhir_definitions.py`` from HL7's own definitions.
+The table is written by ``scripts/write_standards.py`` from HL7's own definitions.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Write what medshare knows of FHIR R4 (4.0.1) from HL7's own definitions: medshare/_data/standards/fhir-r4.json.
+"""Write the tables of others' standards that medshare checks with: medshare/_data/standards/.
 
-The definitions come with the npm package hl7.fhir.r4.examples (CC0-1.0), which package-lock.json pins: the types and
-their elements, the forms of primitive values, the value sets of required bindings, and which element answers which of
-the "five Ws". With --check nothing is written; the exit code says whether the file is what would be.
+FHIR R4 (4.0.1), from HL7's own definitions, which come with the npm package hl7.fhir.r4.examples (CC0-1.0) that
+package-lock.json pins: the types and their elements, the forms of primitive values, the value sets of required
+bindings, and which element answers which of the "five Ws". UCUM, from the table of units that comes with the Python
+package ucumvert: the codes of prefixes and units. With --check nothing is written; exit code 1 says that a table is not
+what it would be.
 
-    python scripts/write_fhir_definitions.py [--check]
+    python scripts/write_standards.py [--check]
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "node_modules" / "hl7.fhir.r4.examples"
-TARGET = ROOT / "medshare" / "_data" / "standards" / "fhir-r4.json"
+TARGET = ROOT / "medshare" / "_data" / "standards"
 
+# Its code has parentheses of its own, and nobody measures records in it.
+_ODD = "[m/s2/Hz^(1/2)]"
 _EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 # Of these no list is complete: what is not on it may be right.
 _OPEN = frozenset({"ucum-units", "mimetypes", "languages", "all-languages", "LL379-9"})
@@ -31,19 +37,34 @@ _FORMS = {"xhtml": "", "string": "", "markdown": ""}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the file, or compare it; return the exit code."""
+    """Write the tables, or compare them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only")
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
-    text = definitions(PACKAGE)
-    if options.check:
-        if not TARGET.is_file() or TARGET.read_text() != text:
-            print("medshare/_data/standards/fhir-r4.json is not what the definitions say: run this script")
-            return 1
-        return 0
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text)
-    return 0
+    stale = []
+    for name, text in (("fhir-r4.json", definitions(PACKAGE)), ("ucum.json", units())):
+        path = TARGET / name
+        if not options.check:
+            path.write_text(text)
+        elif not path.is_file() or path.read_text() != text:
+            stale.append(path)
+    for path in stale:
+        print(f"{path.name} is not what its source says; run: make snapshot", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def units() -> str:
+    """Return the table of UCUM's codes."""
+    text = resources.files("ucumvert").joinpath("vendor", "ucum-essence.xml").read_text()
+    root = ET.fromstring(text)  # noqa: S314 - a file of an installed package
+    found = [(each.tag.rpartition("}")[2], each.get("Code", ""), each.get("isMetric")) for each in root]
+    table = {
+        "version": root.get("version"),
+        "prefixes": [code for kind, code, _ in found if kind == "prefix"],
+        "metric": [code for kind, code, is_metric in found if kind == "base-unit" or is_metric == "yes"],
+        "other": [code for kind, code, is_metric in found if kind == "unit" and is_metric != "yes" and code != _ODD],
+    }
+    return json.dumps(table, separators=(",", ":")).replace('],"', '],\n"') + "\n"
 
 
 def definitions(package: Path) -> str:
