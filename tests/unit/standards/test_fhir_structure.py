@@ -10,6 +10,7 @@ given a resource that is right
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from fhir_documents import OBSERVATION, PATIENT, bundle, observation
 
 from medshare.model.finding import Severity
 from medshare.standards import fhir
-from medshare.standards.fhir import definitions
+from medshare.standards.fhir import definitions, library
 from medshare.standards.fhir.structure import MAX_FINDINGS, survey
 
 pytestmark = pytest.mark.unit
@@ -188,3 +189,10 @@ def test_definitions__of_every_type__are_whole() -> None:
                 assert definitions.all_codes(element.value_set)
         assert json.dumps(defined)
     assert sum(1 for kind in table["types"] if definitions.is_resource(kind)) == 146
+
+
+def test_check__without_the_library__is_by_the_definitions_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "is_there", lambda: False)
+    monkeypatch.setitem(sys.modules, "fhir.resources.R4B", None)
+    assert fhir.check(OBSERVATION) == ()
+    assert [(each.rule, each.place) for each in fhir.check(observation(code=None))] == [("missing", "Observation.code")]
