@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from medshare.cli.console import App
+from medshare.cli.console import App, escaped
 from medshare.cli.ending import exit_code, report
 from medshare.cli.publications import BY_LINE, about_place, derived_row, examined_of
 from medshare.errors import InvalidInputError, MedshareError
@@ -120,7 +120,8 @@ class _Checked(_Listing):
             findings = row.pop("findings", [])
             self.app.show(row)
             for finding in findings if isinstance(findings, list) else ():
-                click.echo(f"  {finding['severity']}: {finding['rule']}: {finding['place']} {finding['text']}")
+                said = ": ".join(filter(None, (finding["place"], finding["text"])))
+                click.echo(f"  {finding['severity']}: {finding['rule']}: {escaped(said)}")
 
     @staticmethod
     def _row(path: Path, part: Part, examined: Examined) -> dict[str, object]:

@@ -99,7 +99,7 @@ def test_check__one_that_does_not_conform__says_everything_and_ends_with_2(cli: 
     ]
     assert CANARY not in answer.text + answer.err
     said = cli("record", "check", path)
-    assert "error: missing: Observation.code it must be there" in said.text
+    assert "error: missing: Observation.code: it must be there" in said.text
 
 
 def test_check__lines__tells_each_bad_one_and_sums_up(cli: CommandLine, lines: Path) -> None:
