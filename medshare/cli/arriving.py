@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-from medshare.cli.console import App
+from medshare.cli.console import App, Command
 from medshare.cli.ending import exit_code, report
 from medshare.cli.publications import BY_LINE, about_place, derived_row, examined_of, published_row, tell_withheld
 from medshare.cli.sending import Way, sending_options
@@ -82,7 +82,7 @@ def saying_options(command: Decorated) -> Decorated:
 # --------------------------------------------------------------------------------------------------- publish
 
 
-@click.command("publish")
+@click.command("publish", cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.option("--patient", metavar="WHO", help="Name or address of the patient.")

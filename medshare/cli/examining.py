@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from medshare.cli.console import App, escaped
+from medshare.cli.console import App, Command, escaped
 from medshare.cli.ending import exit_code, report
 from medshare.cli.publications import BY_LINE, about_place, derived_row, examined_of
 from medshare.errors import InvalidInputError, MedshareError
@@ -18,7 +18,7 @@ from medshare.standards.ingest import Examined, Part
 from medshare.standards.quality import Quality, score
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--media-type", help="What the bytes are; default: what they and the name look like.")
 @click.pass_obj
@@ -35,7 +35,7 @@ def check(app: App, files: tuple[Path, ...], media_type: str | None) -> None:
         raise click.exceptions.Exit(exit_code(checked.refused))
 
 
-@click.command("score")
+@click.command("score", cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--media-type", help="What the bytes are; default: what they and the name look like.")
 @click.pass_obj
