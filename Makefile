@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ON ?= embedded
 
-.PHONY: help demo nodes test test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
+.PHONY: help demo nodes test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -35,7 +35,10 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 	$(BIN)/python scripts/install_nodes.py
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not install"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not install and not examples"
+
+test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (a quarter of an hour)
+	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m examples -s
 
 test-integration: $(VENV)/.ready node_modules/.ready ## Run the integration tests on a chain or store: ON=anvil, clique, kubo, clique+kubo
 	$(BIN)/python -m pytest -n $(WORKERS) -m integration --on $(ON)
@@ -63,6 +66,7 @@ check: $(VENV)/.ready node_modules/.ready ## Check format, lint, types, import r
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/compile_contracts.py --check
 	$(BIN)/python scripts/write_reference.py --check
+	@if [ -d node_modules/hl7.fhir.r4.examples ]; then $(BIN)/python scripts/write_standards.py --check; fi
 
 format: $(VENV)/.ready ## Format and sort
 	$(BIN)/ruff check --fix-only --quiet .
@@ -72,6 +76,7 @@ snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write 
 	$(BIN)/python scripts/compile_contracts.py
 	$(BIN)/python benchmarks/gas.py --snapshot
 	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/write_standards.py
 
 bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and memory (QUICK=1 for less)
 	$(BIN)/python benchmarks/gas.py

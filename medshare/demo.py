@@ -18,6 +18,7 @@ from pathlib import Path
 from medshare.content import Cid, list_directory
 from medshare.errors import AccessDeniedError, ConfigurationError, EncryptionKeyUnchangedError, IntegrityError
 from medshare.files import private_folder, write_whole
+from medshare.ingesting import Said
 from medshare.keyring import read_passphrase
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Reason, RecordRef
@@ -30,6 +31,7 @@ from medshare.services.publishing import Description, Published
 from medshare.session import Session, connect, make_home
 from medshare.settings import Settings
 from medshare.standards import fhir
+from medshare.standards.ingest import examine
 
 MARK_FILE = "DEMO.txt"
 """Says that a folder is the demo's own: no other folder is ever touched."""
@@ -163,13 +165,7 @@ class _Demo:
         self._title("The hospital encrypts the patient's records, stores them, and registers them on chain")
         published = []
         for name, document in example_records():
-            found = fhir.describe(document)
-            description = Description(
-                media_type=fhir.MEDIA_TYPE,
-                category=found.category,
-                resource_type=found.resource_type,
-                clinical_date=found.clinical_date,
-            )
+            description = Said().describe(examine(document, fhir.MEDIA_TYPE))
             published.append(self._publish(name, document, description))
         scan = Description(media_type="application/dicom", category=Category.IMAGING, clinical_date="2026-05-04")
         published.append(self._publish("a scan", large_record(), scan))

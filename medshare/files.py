@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -122,3 +123,34 @@ def _place_new(temporary: Path, path: Path) -> None:
         except FileExistsError as error:
             raise InvalidInputError("the file to write exists already", hint="choose another name") from error
         os.replace(temporary, path)  # noqa: PTH105 - one atomic system call
+
+
+# Neither message nor cause repeats the path: a file's name may say whose record it is.
+
+
+def open_plaintext(path: Path) -> BinaryIO:
+    """Open a plaintext to read it.
+
+    Raises:
+        InvalidInputError: it is missing, not a file, or cannot be read.
+    """
+    with unreadable_is_typed():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InvalidInputError("the plaintext is a folder", hint="publish its files one by one")
+        if not stat.S_ISREG(mode):
+            raise InvalidInputError("the plaintext is not a file", hint="it is read twice: write it to a file first")
+        return path.open("rb")
+
+
+@contextmanager
+def unreadable_is_typed() -> Iterator[None]:
+    """Turn what the system says of a plaintext that cannot be read into ``InvalidInputError``."""
+    try:
+        yield
+    except InvalidInputError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidInputError("the plaintext file does not exist", hint="check the path") from None
+    except (OSError, ValueError):
+        raise InvalidInputError("the plaintext file cannot be read", hint="check its path and permissions") from None

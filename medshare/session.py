@@ -25,6 +25,7 @@ from medshare.chain.signing import ChainWallets, domains_of
 from medshare.content import Cid, Codec
 from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
+from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
@@ -94,6 +95,7 @@ class Session:
     keyring: Keyring
     clock: Clock
     publishing: Publishing
+    ingesting: Ingesting
     rotating: Rotating
     consenting: Consenting
     representing: Representing
@@ -225,6 +227,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             keyring=open_keyring(settings),
             clock=clock,
             publishing=publishing,
+            ingesting=Ingesting(publishing=publishing),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
             representing=Representing(ledger=ledger, auditing=auditing, consenting=consenting),

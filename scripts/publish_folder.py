@@ -1,9 +1,11 @@
-"""Publish every FHIR resource of a folder as a patient's records (for integrators).
+"""Publish every FHIR resource, HL7 v2 message and DICOM object of a folder as records (for integrators).
 
-Each *.json file becomes a record. Give the same command again after an interruption, or when files have come: what is
-published is not published twice. A file that was changed becomes a record of its own; to put it in the place of the
-earlier one use: medshare record publish FILE --supersedes RECORD. Files that are not FHIR resources are refused by name
-and do not stop the rest.
+Each *.json, *.hl7 and *.dcm file is checked and becomes a record; a Bundle that only carries resources and a batch of
+messages become a record for each. Where they are about several patients, name who is who in a CSV file with the columns
+reference and patient: --patients FILE. Give the same command again after an interruption, or when files have come: what
+is published is not published twice. A file that was changed becomes a record of its own; to put it in the place of the
+earlier one use: medshare record publish FILE --supersedes RECORD. What is not what its name says, or does not conform,
+is refused by name and does not stop the rest; medshare record check FILE says all that is wrong with it.
 
     python scripts/publish_folder.py FOLDER --as hospital --patient 0x...
 
@@ -26,9 +28,11 @@ import medshare
 from medshare.cli.asking import passphrase_of
 from medshare.cli.console import one_line
 from medshare.cli.ending import ExitCode, run
-from medshare.errors import InvalidInputError
-from medshare.services.publishing import Description
-from medshare.standards import fhir
+from medshare.errors import InvalidInputError, MedshareError
+from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Said, read_mapping
+from medshare.standards import dicom, fhir, hl7v2
+
+MEDIA_TYPES = {".json": fhir.MEDIA_TYPE, ".hl7": hl7v2.MEDIA_TYPE, ".dcm": dicom.MEDIA_TYPE}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,35 +48,25 @@ def publish_all(options: argparse.Namespace) -> int:
     rows: list[dict[str, str | bool]] = []
     with medshare.connect(options.home, network=options.network) as session:
         custodian = session.keyring.open(options.custodian, lambda name: passphrase_of(name, options.passphrase_file))
-        patient = session.keyring.resolve(options.patient)
+        account = session.keyring.resolve(options.patient) if options.patient else None
+        assigned = read_mapping(options.patients, session.keyring.resolve) if options.patients else None
+        if account is None and assigned is None:
+            raise InvalidInputError("whose records are they?", hint="say --patient or --patients")
         try:
-            for path in sorted(options.folder.glob("*.json")):
+            for path in sorted(each for each in options.folder.iterdir() if each.suffix in MEDIA_TYPES):
+                patients = (
+                    OnePatient(account)
+                    if account and assigned is None
+                    else Assigned(by_reference=assigned or {}, otherwise=account)
+                )
+                said = Said(media_type=MEDIA_TYPES[path.suffix])
                 try:
-                    document = path.read_bytes()
-                    found = fhir.describe(document)
-                except (InvalidInputError, OSError) as error:
-                    why = error.strerror if isinstance(error, OSError) else str(error)
-                    rows.append({"file": path.name, "refused": why or "it cannot be read"})
-                    continue
-                published = session.publishing.publish(
-                    document,
-                    custodian=custodian,
-                    patient=patient,
-                    description=Description(
-                        media_type=fhir.MEDIA_TYPE,
-                        category=found.category,
-                        resource_type=found.resource_type,
-                        clinical_date=found.clinical_date,
-                    ),
-                )
-                rows.append(
-                    {
-                        "file": path.name,
-                        "record": published.record_id.hex(),
-                        "cid": str(published.cid),
-                        "already_published": published.already,
-                    }
-                )
+                    several = session.ingesting.ingest(path, custodian=custodian, patients=patients, said=said)
+                    rows.extend(_row(path, arrived) for arrived in several)
+                except ENDS_ALL:
+                    raise
+                except MedshareError as error:
+                    rows.append({"file": path.name, "refused": str(error)})
         finally:
             # What was done is told whatever stops it.
             _print(rows, as_json=options.json)
@@ -83,6 +77,18 @@ def publish_all(options: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
     return ExitCode.USAGE if any("refused" in row for row in rows) else ExitCode.DONE
+
+
+def _row(path: Path, arrived: Arrived) -> dict[str, str | bool]:
+    name = f"{path.name} {arrived.place}".rstrip()
+    if arrived.published is None:
+        return {"file": name, "refused": str(arrived.refusal)}
+    return {
+        "file": name,
+        "record": arrived.published.record_id.hex(),
+        "cid": str(arrived.published.cid),
+        "already_published": arrived.published.already,
+    }
 
 
 def _print(rows: list[dict[str, str | bool]], *, as_json: bool) -> None:
@@ -99,9 +105,10 @@ def _print(rows: list[dict[str, str | bool]], *, as_json: bool) -> None:
 
 def _options() -> argparse.ArgumentParser:
     parser = parser_of(__doc__)
-    parser.add_argument("folder", type=Path, help="folder with FHIR resources, one in each *.json file")
+    parser.add_argument("folder", type=Path, help="folder with *.json (FHIR R4), *.hl7 and *.dcm files")
     parser.add_argument("--as", dest="custodian", required=True, metavar="NAME", help="the custodian's identity")
-    parser.add_argument("--patient", required=True, metavar="WHO", help="name or address of the patient")
+    parser.add_argument("--patient", metavar="WHO", help="name or address of the patient")
+    parser.add_argument("--patients", type=Path, metavar="FILE", help="CSV file: reference,patient")
     add_common(parser)
     return parser
 

@@ -21,17 +21,19 @@ from medshare.chain import LocalSigner
 from medshare.cli.ending import run
 from medshare.demo import example_records
 from medshare.errors import AccessDeniedError, IntegrityError, RejectedError
+from medshare.ingesting import Said
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.delegation import Verbs
 from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordEntry
 from medshare.ports import Actor
-from medshare.services.publishing import Description, Published
+from medshare.services.publishing import Published
 from medshare.services.representing import everything_for
 from medshare.session import make_home
 from medshare.settings import Settings
 from medshare.standards import fhir
+from medshare.standards.ingest import examine
 
 DAY = 86_400
 HOUR = 3_600
@@ -280,13 +282,7 @@ class Town:
 
     def publish(self, custodian: str, document: bytes) -> Published:
         """Publish a FHIR resource of the child's."""
-        found = fhir.describe(document)
-        description = Description(
-            media_type=fhir.MEDIA_TYPE,
-            category=found.category,
-            resource_type=found.resource_type,
-            clinical_date=found.clinical_date,
-        )
+        description = Said().describe(examine(document, fhir.MEDIA_TYPE))
         return self.session.publishing.publish(
             document,
             custodian=self.people[custodian],

@@ -40,7 +40,13 @@ from medshare.settings import Settings, StoreKind
 PASSPHRASE = "a passphrase for tests"
 PEOPLE = ("clinic", "doctor", "hospital", "neighbour", "patient", "researcher", "stranger")
 OBSERVATION = json.dumps(
-    {"resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-03-04T10:00:00Z", "valueString": "7"}
+    {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "hours of sleep"},
+        "effectiveDateTime": "2026-03-04T10:00:00Z",
+        "valueString": "7",
+    }
 ).encode()
 SCAN = hashlib.shake_256(b"a scan").digest((1 << 20) + 17)
 LITTLE_WORK = 1 << 12

@@ -89,8 +89,14 @@ def _find_solc() -> Path | None:
         return None
 
 
+def _find_fhir_examples() -> Path | None:
+    package = ROOT / "node_modules" / "hl7.fhir.r4.examples"
+    return package if package.is_dir() else None
+
+
 _FINDERS: dict[str, Callable[[], Path | None]] = {
     "anvil": _find_anvil,
+    "fhir-examples": _find_fhir_examples,
     "geth": partial(find_program, GETH),
     "kubo": partial(find_program, KUBO),
     "solc": _find_solc,

@@ -4,54 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from medshare.cli.console import App, Group, moment
-from medshare.cli.ending import exit_code, report
 from medshare.cli.publications import published_row, tell_withheld
 from medshare.cli.sending import Way, paying_options, sending_options
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.content import Cid
 from medshare.errors import (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
     InvalidInputError,
-    LedgerUnavailableError,
-    MedshareError,
-    StoreFullError,
-    StoreUnavailableError,
 )
 from medshare.files import written_whole
 from medshare.model.attestation import BEST_SCORE
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
-from medshare.model.record import Category, RecordEntry, RecordStatus
-from medshare.services.journal import Publication
-from medshare.services.publishing import Description, Published, Publishing
-from medshare.standards import fhir
+from medshare.model.record import RecordEntry, RecordStatus
+from medshare.services.publishing import Publishing
 
 if TYPE_CHECKING:
-    from medshare.model.typed_data import Signable
-    from medshare.services.drafting import Drafting
     from medshare.session import Session
-
-_SNIFF = 256
-# What would stop each further file in the same way.
-_ENDS_ALL = (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
-    LedgerUnavailableError,
-    StoreFullError,
-    StoreUnavailableError,
-)
 
 
 min_score_option = click.option(
@@ -108,123 +84,6 @@ def _row(entry: RecordEntry, newest: RecordId | None, *, erased: bool) -> dict[s
         "custodian": entry.custodian,
         "patient": entry.patient,
     }
-
-
-@record.command("publish")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
-@click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
-@click.option("--media-type", help="Default: application/fhir+json for FHIR, else application/octet-stream.")
-@click.option("--category", type=click.Choice([category.value for category in Category]))
-@click.option("--clinical-date", metavar="DATE", help="YYYY, YYYY-MM or YYYY-MM-DD.")
-@click.option("--label", "labels", multiple=True, metavar="CODE", help="Sensitivity label, HL7 code.")
-@click.option("--supersedes", type=RecordIdValue(), help="Your active record in whose place this comes.")
-@sending_options
-@click.pass_obj
-def publish(
-    app: App,
-    files: tuple[Path, ...],
-    custodian: str,
-    patient: str,
-    media_type: str | None,
-    category: str | None,
-    clinical_date: str | None,
-    labels: tuple[str, ...],
-    supersedes: RecordId | None,
-    way: Way,
-) -> None:
-    """Encrypt, store and register FILES, one record each.
-
-    A file that cannot be published is named by its place in the command and keeps no other from being published; the
-    exit code is that of the first such file. After a crash or a lost connection give the same command again: what is
-    published is not published twice.
-    """
-    if supersedes is not None and len(files) != 1:
-        raise click.UsageError("--supersedes takes one file")
-    if way.sign_to is not None and len(files) != 1:
-        raise click.UsageError("--sign-to takes one file")
-    actor, account = app.actor(custodian), app.keyring.resolve(patient)
-    rows: list[dict[str, object]] = []
-    several: list[Published] = []
-    refused: list[MedshareError] = []
-    try:
-        with way.session(app, actor) as session, way.progress(app) as progress:
-            for number, path in enumerate(files, 1):
-                try:
-                    description = _describe(path, media_type, category, clinical_date, labels)
-                    if way.sign_to is not None:
-                        stored = session.publishing.prepare(
-                            path,
-                            custodian=actor,
-                            patient=account,
-                            description=description,
-                            supersedes=supersedes,
-                            progress=progress,
-                        )
-                        way.handed_out(app, session, actor, partial(_registration, stored))
-                        return
-                    published = session.publishing.publish(
-                        path,
-                        custodian=actor,
-                        patient=account,
-                        description=description,
-                        supersedes=supersedes,
-                        progress=progress,
-                    )
-                except _ENDS_ALL:
-                    raise
-                except MedshareError as error:
-                    if len(files) == 1:
-                        raise
-                    # By its place: a file's name may say whose record it is.
-                    report(error, app.respelled(error.hint), as_json=app.as_json, about={"file": number})
-                    refused.append(error)
-                else:
-                    rows.append({"file": str(path), **published_row(app, published)})
-                    several.append(published)
-    finally:
-        # Whatever came after them: these are published, and their ids are needed.
-        if rows:
-            app.show_all(rows, nothing="")
-            tell_withheld(app, several)
-    if refused:
-        raise click.exceptions.Exit(exit_code(refused[0]))
-
-
-def _describe(
-    path: Path, media_type: str | None, category: str | None, clinical_date: str | None, labels: tuple[str, ...]
-) -> Description:
-    """Take what a FHIR resource says of itself; what the caller says counts more."""
-    found = None
-    if media_type in (None, fhir.MEDIA_TYPE) and _looks_like_json(path):
-        try:
-            found = fhir.describe(path.read_bytes())
-        except InvalidInputError:
-            if media_type == fhir.MEDIA_TYPE:
-                raise
-    default = found.category if found is not None else Category.OTHER
-    return Description(
-        media_type=media_type or (fhir.MEDIA_TYPE if found is not None else "application/octet-stream"),
-        category=Category(category) if category is not None else default,
-        resource_type=found.resource_type if found is not None else None,
-        clinical_date=clinical_date or (found.clinical_date if found is not None else None),
-        labels=labels,
-    )
-
-
-def _looks_like_json(path: Path) -> bool:
-    # What cannot be read is told by who publishes it, without its name.
-    with suppress(OSError, ValueError):
-        if path.is_file() and path.stat().st_size <= fhir.MAX_RESOURCE_SIZE:
-            with path.open("rb") as stream:
-                return stream.read(_SNIFF).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    return False
-
-
-def _registration(stored: Publication, draft: Drafting) -> Signable:
-    if stored.supersedes is not None:
-        return draft.supersede(stored.record_id, stored.supersedes)
-    return draft.register(stored.record_id, stored.patient)
 
 
 @record.command("resume")

@@ -6,6 +6,7 @@ import click
 
 from medshare.cli.access import access
 from medshare.cli.accounting import COMMANDS as ACCOUNTING
+from medshare.cli.arriving import publish
 from medshare.cli.audit import audit
 from medshare.cli.consent import consent
 from medshare.cli.consent_documents import COMMANDS as CONSENT_DOCUMENTS
@@ -15,6 +16,7 @@ from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
 from medshare.cli.emergency import emergency
 from medshare.cli.erasure import COMMANDS as ERASURE
+from medshare.cli.examining import check, score_
 from medshare.cli.guardian import guardian
 from medshare.cli.history import history
 from medshare.cli.identity import identity
@@ -69,6 +71,8 @@ def cli(
 
 for document in CONSENT_DOCUMENTS:
     consent.add_command(document)
+for arriving in (publish, check, score_):
+    record.add_command(arriving)
 record.add_command(history)
 record.add_command(rotate)
 for erasing in ERASURE:

@@ -9,7 +9,8 @@
     │  ├─ UnknownIdentityError · IdentityExistsError
     │  └─ ReadOnlyStoreError
     ├─ InvalidInputError            (also ValueError)
-    │  └─ NotExpressibleError       a standard has no words for it, or medshare has none
+    │  ├─ NotExpressibleError       a standard has no words for it, or medshare has none
+    │  └─ NonConformantError        .findings says where
     ├─ KeyFileError
     │  └─ WrongPassphraseError
     ├─ EnvelopeError
@@ -62,6 +63,7 @@ from medshare.errors.decisions import (
     IntegrityError,
     ReceiptMissingError,
 )
+from medshare.errors.documents import NonConformantError
 from medshare.errors.envelope import (
     AuthenticationError,
     EnvelopeError,
@@ -308,6 +310,7 @@ __all__ = [
     "MethodMissingError",
     "NoRecoveryError",
     "NodeFailedError",
+    "NonConformantError",
     "NotAMemberError",
     "NotARecipientError",
     "NotAccreditedError",

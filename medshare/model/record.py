@@ -32,11 +32,15 @@ MANIFEST_VERSION = 1
 COMMITMENT_VERSION = 1
 MAX_MANIFEST_SIZE = MAX_DOCUMENT_SIZE
 MAX_COMMITMENT_SIZE = 4096
+MAX_PATIENT_REFERENCE = 256
+MAX_REASON = 1024
+MAX_OVERRIDES = 16
 MAX_SIZE = 1 << 50
 """A pebibyte: larger sizes are mistakes or attacks."""
 
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_OVERRIDE = re.compile(r"[a-z_]{1,40}")
 _RESOURCE_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 
 
@@ -116,6 +120,11 @@ class Manifest:
     clinical_date: str | None = None
     """When it happened to the patient: YYYY, YYYY-MM or YYYY-MM-DD, as FHIR writes dates."""
     supersedes: RecordId | None = None
+    patient_reference: str | None = None
+    """Whom the record itself says it is about, as it refers to him: identifying, and for its readers only."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Why the custodian says otherwise than the record does of its ``category``, ``clinical_date`` or ``labels``, or
+    publishes it without ``conformance``."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that a later version wrote and this one does not know: kept on a round trip."""
 
@@ -130,6 +139,12 @@ class Manifest:
             raise InvalidInputError(f"a record has at most {MAX_LABELS} labels, each a code of HL7's")
         if not 0 <= self.size <= MAX_SIZE:
             raise InvalidInputError("the size is out of range")
+        if len(self.patient_reference or "") > MAX_PATIENT_REFERENCE:
+            raise InvalidInputError(f"a reference to a patient has at most {MAX_PATIENT_REFERENCE} characters")
+        if len(self.overrides) > MAX_OVERRIDES or not all(_OVERRIDE.fullmatch(name) for name in self.overrides):
+            raise InvalidInputError(f"at most {MAX_OVERRIDES} things are said otherwise, each a name")
+        if not all(0 < len(reason) <= MAX_REASON for reason in self.overrides.values()):
+            raise InvalidInputError(f"a reason has 1 to {MAX_REASON} characters")
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -152,6 +167,8 @@ class Manifest:
             labels=read.texts("labels", MAX_LABELS),
             clinical_date=read.optional_text("clinical_date"),
             supersedes=RecordId(read.digest("supersedes")) if read.present("supersedes") else None,
+            patient_reference=read.optional_text("patient_reference"),
+            overrides=_reasons(read.optional_child("overrides")),
             extra=read.rest(),
         )
 
@@ -172,8 +189,14 @@ class Manifest:
                 "labels": list(self.labels),
                 "clinical_date": self.clinical_date,
                 "supersedes": self.supersedes.hex() if self.supersedes is not None else None,
+                "patient_reference": self.patient_reference,
+                "overrides": dict(self.overrides) or None,
             }
         )
+
+
+def _reasons(read: Reader | None) -> dict[str, str]:
+    return {} if read is None else {name: read.text(name, MAX_REASON) for name in read.rest()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

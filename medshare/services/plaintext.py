@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from medshare.errors import InvalidInputError
+from medshare.files import open_plaintext, unreadable_is_typed
 from medshare.services.progress import Progress
 
 _READ_SIZE = 1 << 20
@@ -52,7 +51,7 @@ class Plaintext:
             return
         state = hashlib.sha256()
         done = 0
-        with _open_plaintext(self._source) as stream:
+        with open_plaintext(self._source) as stream:
             while chunk := _read_chunk(stream):
                 state.update(chunk)
                 done += len(chunk)
@@ -66,7 +65,7 @@ class Plaintext:
         if isinstance(self._source, bytes):
             size = len(self._source)
         else:
-            with _open_plaintext(self._source) as stream:
+            with open_plaintext(self._source) as stream:
                 size = stream.seek(0, 2)
         if not size:
             raise InvalidInputError("the plaintext is empty: there is nothing to publish")
@@ -77,31 +76,6 @@ def _changed() -> InvalidInputError:
     return InvalidInputError("the plaintext changed while it was read", hint="publish it when it is complete")
 
 
-# Neither message nor cause repeats the path: a file's name may say whose record it is.
-
-
-def _open_plaintext(path: Path) -> BinaryIO:
-    with _unreadable_is_typed():
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise InvalidInputError("the plaintext is a folder", hint="publish its files one by one")
-        if not stat.S_ISREG(mode):
-            raise InvalidInputError("the plaintext is not a file", hint="it is read twice: write it to a file first")
-        return path.open("rb")
-
-
 def _read_chunk(stream: BinaryIO) -> bytes:
-    with _unreadable_is_typed():
+    with unreadable_is_typed():
         return stream.read(_READ_SIZE)
-
-
-@contextmanager
-def _unreadable_is_typed() -> Iterator[None]:
-    try:
-        yield
-    except InvalidInputError:
-        raise
-    except (FileNotFoundError, NotADirectoryError):
-        raise InvalidInputError("the plaintext file does not exist", hint="check the path") from None
-    except (OSError, ValueError):
-        raise InvalidInputError("the plaintext file cannot be read", hint="check its path and permissions") from None

@@ -84,6 +84,9 @@ class Description:
     resource_type: str | None = None
     labels: tuple[str, ...] = ()
     clinical_date: str | None = None
+    # These two do not make it another publication: the one is in the bytes, the other only says why.
+    patient_reference: str | None = field(default=None, repr=False)
+    overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,8 @@ class _Draft:
                 resource_type=manifest.resource_type,
                 labels=manifest.labels,
                 clinical_date=manifest.clinical_date,
+                patient_reference=manifest.patient_reference,
+                overrides=manifest.overrides,
             ),
             supersedes=supersedes,
             extra=manifest.extra,
@@ -458,6 +463,8 @@ class Publishing:
                 salt=salt,
                 digest=plaintext_digest(salt, source.digest),
                 supersedes=draft.supersedes,
+                patient_reference=description.patient_reference,
+                overrides=description.overrides,
                 extra=draft.extra,
             )
             commitment = Commitment(

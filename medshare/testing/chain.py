@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -174,11 +175,7 @@ class InMemoryChain:
     @property
     def domains(self) -> Mapping[str, Domain]:
         """The domain of each contract that takes signed messages, by the contract's name."""
-        contracts = sorted({kind.contract for kind in SIGNABLES.values()})
-        return {
-            contract: Domain.of(contract, self.chain_id, address(f"0x{number:040x}"))
-            for number, contract in enumerate(contracts, start=1)
-        }
+        return _domains(self.chain_id)
 
     def _empty(self) -> LedgerModel:
         return LedgerModel(
@@ -191,3 +188,13 @@ class InMemoryChain:
         if number:
             time = max(time, self.mined[-1].ref.time + 1)
         return BlockRef(number=number, hash=keccak256(f"{self._fork}/{number}/{time}".encode()), time=time)
+
+
+@functools.cache
+def _domains(chain_id: int) -> Mapping[str, Domain]:
+    # Asked for at each replay.
+    contracts = sorted({kind.contract for kind in SIGNABLES.values()})
+    return {
+        contract: Domain.of(contract, chain_id, address(f"0x{number:040x}"))
+        for number, contract in enumerate(contracts, start=1)
+    }

@@ -38,13 +38,24 @@ from medshare.session import SystemClock
 
 pytestmark = pytest.mark.integration
 
+RESOURCES = {
+    "Observation": {"status": "final", "code": {"text": "weight"}},
+    "Immunization": {
+        "status": "completed",
+        "vaccineCode": {"text": "flu"},
+        "patient": {"reference": "Patient/one"},
+        "occurrenceDateTime": "2026-03-04",
+    },
+    "Patient": {},
+}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "resources"
     folder.mkdir()
-    for kind in ("Observation", "Immunization", "Patient"):
-        (folder / f"{kind}.json").write_text(json.dumps({"resourceType": kind, "id": "one"}))
+    for kind, more in RESOURCES.items():
+        (folder / f"{kind}.json").write_text(json.dumps({"resourceType": kind, "id": "one", **more}))
     return folder
 
 
@@ -65,7 +76,7 @@ def test_publish_folder__of_resources__publishes_each_once(
     assert publish_folder.main(publishing(people, folder, "--json")) == 0
     first = json.loads(capsys.readouterr().out)
     assert [row["file"] for row in first] == ["Immunization.json", "Observation.json", "Patient.json"]
-    (folder / "Zebra.json").write_text('{"resourceType": "Condition"}')
+    (folder / "Zebra.json").write_text('{"resourceType": "Condition", "subject": {"reference": "Patient/one"}}')
     assert publish_folder.main(publishing(people, folder, "--json")) == 0
     again = json.loads(capsys.readouterr().out)
     assert [row["already_published"] for row in first] == [False] * 3
@@ -92,7 +103,7 @@ def test_publish_folder__with_a_file_that_is_no_resource__refuses_it_and_goes_on
     assert publish_folder.main(publishing(people, folder)) == 2
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("AAA.json: refused, ")
-    assert lines[1] == "AAB.json: refused, Is a directory"
+    assert lines[1] == "AAB.json: refused, the plaintext is a folder"
     assert len(lines) == 6
     assert all(re.fullmatch(r"\w+\.json: new, [0-9a-f]{64}", line) for line in lines[2:5])
     assert lines[5] == "3 new, 0 published before and unchanged, 2 refused"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 import pytest
-from homes import ADDRESS_OF_NOBODY, Answer, CommandLine, Home, make_identity
+from homes import ADDRESS_OF_NOBODY, OBSERVATION, Answer, CommandLine, Home, make_identity
 
 from medshare.chain.artifacts import CONTRACTS
 from medshare.cli import main
@@ -46,6 +46,7 @@ PROPOSALS: dict[str, list[str]] = {
 }
 
 # Each command with words that must end well, and the keys of its JSON. {…} is filled in by `filled`.
+DERIVED = {"place", "media_type", "category", "clinical_date", "labels", "patient_reference", "warnings"}
 COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "init": ([], {"home", "network", "store", "block"}),
     "doctor": ([], {"check", "health", "says", "mend"}),
@@ -57,8 +58,10 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "identity export": (["patient", "--to", "{folder}"], {"secret", "public"}),
     "record publish": (
         ["{file}", "--as", "hospital", "--patient", "patient"],
-        {"file", "record", "cid", "version", "already_published", "readers", "withheld"},
+        {"file", "record", "cid", "version", "already_published", "readers", "withheld", *DERIVED},
     ),
+    "record check": (["{resource}"], {"file", "conforms", "findings", *DERIVED}),
+    "record score": (["{resource}"], {"file", "place", "score", "parts", "method"}),
     "record resume": (["--as", "hospital"], set()),
     "record list": (
         ["--patient", "patient"],
@@ -261,6 +264,9 @@ EMPTY_HERE = {
     "ended at",
     "revoked at",
     "why not",
+    "place",
+    "clinical date",
+    "patient reference",
 }  # a column in which nothing is said is not shown to people
 PII_CONTROLLER = {
     **dict.fromkeys(("party_id", "party_name", "party_address", "party_contact", "party_type"), "said"),
@@ -270,7 +276,7 @@ PII_CONTROLLER = {
     **dict.fromkeys(("retention_period", "jurisdiction", "withdrawal_method"), "said"),
 }
 IN_OTHER_WORDS = {
-    *("withheld", "rotated", "what remains", "records", "failures"),
+    *("withheld", "rotated", "what remains", "records", "failures", "findings", "parts"),
     *("since", "at", "disclosures", "series", "limits"),
 }  # people are told in a sentence
 IN_A_STORY = {
@@ -324,12 +330,14 @@ def filled(granted: CommandLine, tmp_path: Path):
         folder = tmp_path / f"folder-{count}"
         folder.mkdir()
         (folder / "file").write_bytes(b"a record, %d" % count)
+        (folder / "resource").write_bytes(OBSERVATION)
         values = {
             "scan": granted.home.scan,
             "observation": granted.home.observation,
             "grant": granted.home.grant,
             "folder": str(folder),
             "file": str(folder / "file"),
+            "resource": str(folder / "resource"),
             "new": str(folder / "new"),
         }
         if "{car}" in words:

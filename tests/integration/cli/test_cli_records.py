@@ -154,9 +154,13 @@ def test_publish__description_that_cannot_be__is_refused(cli: CommandLine, file:
 
 
 def test_publish__fhir__describes_itself_unless_told_otherwise(cli: CommandLine, file: Path, tmp_path: Path) -> None:
-    file.write_bytes(b'\xef\xbb\xbf {"resourceType":"Immunization","occurrenceDateTime":"2025-11-02T08:00:00Z"}')
+    file.write_bytes(
+        b'\xef\xbb\xbf {"resourceType":"Immunization","status":"completed","vaccineCode":{"text":"flu"},'
+        b'"patient":{"reference":"Patient/7"},"occurrenceDateTime":"2025-11-02T08:00:00Z"}'
+    )
     itself = publish(cli, file)
-    told = publish(cli, file, "--category", "document", "--clinical-date", "2024", "--label", "PSY")
+    otherwise = ("--category", "document", "--clinical-date", "2024", "--label", "PSY")
+    told = publish(cli, file, *otherwise, "--because", "it is a letter about it")
     kept = [
         cli.json("record", "fetch", record, "--as", "patient", "--out", tmp_path / record) for record in (itself, told)
     ]

@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from medshare.errors import InvalidInputError
 from medshare.hashing import sha256
 from medshare.model.ids import RecordId, address
-from medshare.model.record import MAX_LABELS, MAX_SIZE, Category, Commitment, Manifest, plaintext_digest
+from medshare.model.record import (
+    MAX_LABELS,
+    MAX_OVERRIDES,
+    MAX_PATIENT_REFERENCE,
+    MAX_REASON,
+    MAX_SIZE,
+    Category,
+    Commitment,
+    Manifest,
+    plaintext_digest,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -59,6 +69,10 @@ manifests = st.builds(
     labels=st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True), max_size=MAX_LABELS).map(tuple),
     clinical_date=st.none() | dates | dates.map(lambda day: day[:7]) | dates.map(lambda day: day[:4]),
     supersedes=st.none() | words.map(RecordId),
+    patient_reference=st.none() | st.text(characters, max_size=MAX_PATIENT_REFERENCE),
+    overrides=st.dictionaries(
+        st.from_regex(r"[a-z_]{1,40}", fullmatch=True), st.text(characters, min_size=1, max_size=80), max_size=4
+    ),
     extra=extras,
 )
 
@@ -112,6 +126,11 @@ def test_commitment__any__comes_back(commitment: Commitment) -> None:
         {"labels": ("a" * 41,)},
         {"labels": ("\x1b[2J",)},
         {"labels": ("R",) * (MAX_LABELS + 1)},
+        {"patient_reference": "x" * (MAX_PATIENT_REFERENCE + 1)},
+        {"overrides": {"labels": ""}},
+        {"overrides": {"labels": "x" * (MAX_REASON + 1)}},
+        {"overrides": {"two words": "x"}},
+        {"overrides": {"a" * number: "x" for number in range(1, MAX_OVERRIDES + 2)}},
         {"size": -1},
         {"size": MAX_SIZE + 1},
     ],
@@ -121,6 +140,13 @@ def test_manifest__field_out_of_form__is_refused_in_constructor_and_document(cha
     with pytest.raises(InvalidInputError):
         replace(MANIFEST, **change)
     document = json.loads(MANIFEST.to_json()) | change
+    with pytest.raises(InvalidInputError):
+        Manifest.from_json(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("overrides", ["x", [], {"labels": 7}, {"labels": None}, {"labels": ["x"]}], ids=repr)
+def test_manifest__reasons_that_are_no_texts__are_refused(overrides: object) -> None:
+    document = json.loads(MANIFEST.to_json()) | {"overrides": overrides}
     with pytest.raises(InvalidInputError):
         Manifest.from_json(json.dumps(document).encode())
 
