@@ -36,7 +36,7 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install and not examples"
 
-test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (a quarter of an hour)
+test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (five minutes)
 	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m examples -s
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
