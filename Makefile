@@ -37,7 +37,7 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not install and not examples"
 
-test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (a quarter of an hour)
+test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (five minutes)
 	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m examples -s
 
 test-integration: $(VENV)/.ready node_modules/.ready ## Run the integration tests on a chain or store: ON=anvil, clique, kubo, clique+kubo

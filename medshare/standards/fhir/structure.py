@@ -102,7 +102,7 @@ def _object(seen: Survey, fields: Mapping[str, Any], kind: str, place: str) -> N
             _extensions(seen, value, element, at)
     if not there:
         seen.refuse("empty", place, "it says nothing")
-    for missing in definitions.required(kind) - there.keys():
+    for missing in sorted(definitions.required(kind) - there.keys()):
         seen.refuse("missing", f"{place}.{missing}", "it must be there")
     _look_at(seen, fields, kind, place)
 

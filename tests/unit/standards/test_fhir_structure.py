@@ -196,3 +196,8 @@ def test_check__without_the_library__is_by_the_definitions_alone(monkeypatch: py
     monkeypatch.setitem(sys.modules, "fhir.resources.R4B", None)
     assert fhir.check(OBSERVATION) == ()
     assert [(each.rule, each.place) for each in fhir.check(observation(code=None))] == [("missing", "Observation.code")]
+
+
+def test_survey__several_missing__are_told_in_the_same_order_each_time() -> None:
+    wrong = errors({"resourceType": "ImplementationGuide", "id": "x"})
+    assert [place.rpartition(".")[2] for _, place in wrong] == ["fhirVersion", "name", "packageId", "status", "url"]
