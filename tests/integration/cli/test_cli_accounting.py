@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def broken(cli: CommandLine, tmp_path: Path) -> None:
         "emergency", "open", "--as", "researcher", "--patient", "patient", "--reason", "unconscious", *details
     )
     cli.json("emergency", "serve", "--as", "hospital", "--once")
+    time.sleep(1)  # what begins and ends in one second has never been
     cli.json("emergency", "end", opened["episode"], "--as", "researcher")
     note = ("--note-file", tmp_path / "details")
     cli.json("emergency", "review", opened["episode"], "--as", "neighbour", "--verdict", "justified", *note)
