@@ -24,7 +24,7 @@ from medshare.envelope import Identity
 from medshare.errors import StoreRefusedError
 from medshare.keyring import SECRET_FILE
 from medshare.model.ids import RecordId
-from medshare.storage import LocalBlobStore
+from medshare.storage import KuboBlobStore, LocalBlobStore
 
 pytestmark = pytest.mark.integration
 
@@ -73,6 +73,7 @@ def kinds(cli: CommandLine, who: str) -> set[str]:
     return {row["kind"] for row in cli.json("inbox", "--as", who) if row["waits"]}
 
 
+@pytest.mark.about("local", "what lies on its disk")
 def test_erasure__from_the_order_to_the_last_answer__leaves_nothing_but_what_it_says(
     erasing: CommandLine, tmp_path: Path
 ) -> None:
@@ -187,7 +188,8 @@ def test_erase__store_gives_nothing_up__is_unfinished_until_it_does(
         raise StoreRefusedError("the node does not let you do this")
 
     with monkeypatch.context() as patched:
-        patched.setattr(LocalBlobStore, "remove", refused)
+        for store in (LocalBlobStore, KuboBlobStore):
+            patched.setattr(store, "remove", refused)
         answer = erasing(*erase(erasing, tmp_path, "--certificate", tmp_path / "certificate"))
         assert answer.code == 1
         assert "NOT FINISHED" in answer.text
