@@ -82,10 +82,10 @@ def history(
             rows.append(row)
         failures = [*found.failures, *unsaved]
     if app.as_json:
-        app.show({"records": rows, "failures": [_failure_row(failure) for failure in failures]})
+        app.show({"records": rows, "failures": [failure_row(failure) for failure in failures]})
     else:
         app.show_all(rows, nothing="nothing of this patient may be read for this purpose")
-        _tell(app, failures)
+        tell_failures(app, failures)
     if failures:
         raise click.exceptions.Exit(exit_code(failures[0].error))
 
@@ -117,7 +117,8 @@ def _saved(record: OpenRecord, folder: Path, progress: Progress) -> Path:
     return path
 
 
-def _failure_row(failure: HistoryFailure) -> dict[str, object]:
+def failure_row(failure: HistoryFailure) -> dict[str, object]:
+    """Return what a script reads of what could not be read."""
     return {
         "record": failure.record.record_id.hex() if failure.record is not None else None,
         "custodian": failure.record.custodian if failure.record is not None else None,
@@ -128,7 +129,7 @@ def _failure_row(failure: HistoryFailure) -> dict[str, object]:
     }
 
 
-def _tell(app: App, failures: list[HistoryFailure]) -> None:
+def tell_failures(app: App, failures: list[HistoryFailure]) -> None:
     """Say what is missing: each grant, and of each custodian how many records, with the first reason."""
     missing = Counter(failure.record.custodian for failure in failures if failure.record is not None)
     for failure in failures:
