@@ -9,15 +9,21 @@ import click
 
 from medshare.cli.console import App, Group
 from medshare.cli.ending import ExitCode, exit_code
-from medshare.cli.history import failure_row, tell_failures
+from medshare.cli.history import failure_row
 from medshare.cli.values import PurposeValue, parse_span
 from medshare.errors import InvalidInputError
-from medshare.files import out_of_space_is_typed
 from medshare.model.attestation import BEST_SCORE
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.recognising import CATEGORIES, Answer, Recognition, Seen, Wanted
+from medshare.services.history import HistoryFailure
 from medshare.standards.examinations import MAX_EQUIVALENCE_SIZE, Code, Equivalence
+
+_TITLES = {
+    Answer.EXISTS: "a result is there",
+    Answer.NONE: "no such result is among what may be read",
+    Answer.UNKNOWN: "none was found, and not all could be decided",
+}
 
 
 class CodeValue(click.ParamType[Code]):
@@ -94,8 +100,7 @@ def check(
     with app.session() as session, app.progress() as progress:
         found = session.recognising.look(account, wanted, reader=actor, purpose=purpose, progress=progress)
         if found.newest is not None and target is not None:
-            with out_of_space_is_typed("the record"):
-                found.newest.record.save(target, progress=progress)
+            found.newest.record.save(target, progress=progress)
     _show(app, found, target)
     raise click.exceptions.Exit(_exit_code(found))
 
@@ -122,11 +127,19 @@ def _show(app: App, found: Recognition, target: Path | None) -> None:
         return
     if newest is not None:
         document["custodian"] = app.name_of(newest.record.entry.custodian)
-    app.show({key: value for key, value in document.items() if value is not None})
+    app.show({key: value for key, value in document.items() if value is not None}, title=_TITLES[found.answer])
     if others:
         click.echo("not counted:" if newest is None else "not counted, or older:")
         app.show_all(others, nothing="")
-    tell_failures(app, list(found.failures))
+    for failure in found.failures:
+        app.warn(_unread(app, failure), hint=failure.error.hint or "the same command with --json says more")
+
+
+def _unread(app: App, failure: HistoryFailure) -> str:
+    if failure.record is None:
+        return f"not looked at: all that grant {failure.grant_id:#x} permits: {failure.error}"
+    custodian = app.name_of(failure.record.custodian)
+    return f"not looked at: record {failure.record.record_id.hex()} of {custodian}: {failure.error}"
 
 
 def _row(seen: Seen) -> dict[str, object]:

@@ -85,7 +85,7 @@ def history(
         app.show({"records": rows, "failures": [failure_row(failure) for failure in failures]})
     else:
         app.show_all(rows, nothing="nothing of this patient may be read for this purpose")
-        tell_failures(app, failures)
+        _tell(app, failures)
     if failures:
         raise click.exceptions.Exit(exit_code(failures[0].error))
 
@@ -129,7 +129,7 @@ def failure_row(failure: HistoryFailure) -> dict[str, object]:
     }
 
 
-def tell_failures(app: App, failures: list[HistoryFailure]) -> None:
+def _tell(app: App, failures: list[HistoryFailure]) -> None:
     """Say what is missing: each grant, and of each custodian how many records, with the first reason."""
     missing = Counter(failure.record.custodian for failure in failures if failure.record is not None)
     for failure in failures:
