@@ -19,6 +19,7 @@ from medshare.recognising import CATEGORIES, Answer, Recognition, Seen, Wanted
 from medshare.services.history import HistoryFailure
 from medshare.standards.examinations import MAX_EQUIVALENCE_SIZE, Code, Equivalence
 
+_COLUMNS = ("record", "code", "when", "custodian", "score")
 _TITLES = {
     Answer.EXISTS: "a result is there",
     Answer.NONE: "no such result is among what may be read",
@@ -115,13 +116,14 @@ def _read(path: Path) -> bytes:
 
 def _show(app: App, found: Recognition, target: Path | None) -> None:
     newest = found.newest
-    document: dict[str, object] = {"answer": found.answer.value}
-    if newest is not None:
-        document |= _row(newest)
-        del document["why"]
-        document["file"] = str(target) if target is not None else None
-    document |= {"looked_at": found.looked_at, "not_permitted": found.not_permitted}
-    others = [_row(each) for each in found.others]
+    document = {
+        "answer": found.answer.value,
+        **(dict.fromkeys(_COLUMNS) if newest is None else _row(newest)),
+        "file": str(target) if newest is not None and target is not None else None,
+        "looked_at": found.looked_at,
+        "not_permitted": found.not_permitted,
+    }
+    others = [{**_row(each), "why": each.verdict.explain()} for each in found.others]
     if app.as_json:
         app.show(document | {"others": others, "failures": [failure_row(each) for each in found.failures]})
         return
@@ -144,14 +146,8 @@ def _unread(app: App, failure: HistoryFailure) -> str:
 
 def _row(seen: Seen) -> dict[str, object]:
     entry = seen.record.entry
-    return {
-        "record": entry.record_id.hex(),
-        "code": str(seen.code) if seen.code is not None else None,
-        "when": seen.when,
-        "custodian": entry.custodian,
-        "score": seen.score,
-        "why": seen.verdict.explain(),
-    }
+    code = str(seen.code) if seen.code is not None else None
+    return dict(zip(_COLUMNS, (entry.record_id.hex(), code, seen.when, entry.custodian, seen.score), strict=True))
 
 
 def _exit_code(found: Recognition) -> ExitCode:

@@ -1,7 +1,7 @@
 """Whether a result is there that may stand in the place of a new one: it is, it is not, or nobody can say.
 
 given results of a patient by two hospitals, granted to a doctor
-├─ the newest that has the code, or an equal one, is finished, recent and good enough is found; no more is read than needed
+├─ the newest that has the code, or an equal one, and is good enough is found; no more is read than needed
 ├─ what does not count is said with its reason; what cannot be decided, or opened, makes "none" an "unknown"
 ├─ days at the edge of the window count, days that are not said do not decide
 ├─ what is older than asked for, by the chain or by its manifest, is not read, and its failure is nobody's
@@ -495,6 +495,7 @@ def test_look__at_debug__logs_no_value(world: World, caplog: pytest.LogCaptureFi
     publish(world, f"MSH|{CANARY}".encode(), media_type="application/hl7-v2")
     say(world, permit())
     with caplog.at_level(logging.DEBUG):
-        look(world)
-        look(world, OTHER)
+        found = [look(world), look(world, OTHER)]
+    assert caplog.text
     assert CANARY not in caplog.text
+    assert CANARY not in "".join(str(each.error) + each.error.hint for one in found for each in one.failures)
