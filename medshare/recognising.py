@@ -335,7 +335,7 @@ class Recognising:
         return against
 
     def _not_permitted(self, patient: Address, found: _Looking, failures: Iterable[HistoryFailure]) -> list[RecordRef]:
-        known = found.listed | self._auditing.erasures(patient).keys() | {each.record for each in failures}
+        known = found.listed | {each.record for each in failures}
         return [
             entry.ref
             for entry in self._auditing.records(patient)

@@ -233,6 +233,13 @@ def test_look__undecided_and_surely_not_final__is_a_no(world: World) -> None:
     assert look(world).answer is Answer.NONE
 
 
+def test_look__not_comparable_and_surely_too_old__is_not_told(world: World) -> None:
+    told(world, resource(ago(world, 100), None), resource(ago(world, 1), OTHER))
+    say(world, permit())
+    found = look(world)
+    assert (found.answer, found.others, found.looked_at) == (Answer.NONE, (), 1)
+
+
 def test_look__local_code_of_what_is_put_together__does_not_make_it_unknown(world: World) -> None:
     local = {"coding": [{"system": "http://lab.example", "code": "PANEL"}]}
     part = {**resource(ago(world, 3), OTHER), "id": "1"}
