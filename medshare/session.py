@@ -29,6 +29,7 @@ from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.recognising import Recognising
 from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
 from medshare.services.assessing import Assessing
@@ -116,6 +117,7 @@ class Session:
     forgetting: Forgetting
     retrieving: Retrieving
     history: History
+    recognising: Recognising
     auditing: Auditing
     accounting: Accounting
     examining: Examining
@@ -204,6 +206,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
+        assessing = Assessing(ledger=ledger, auditing=auditing)
+        history = History(auditing=auditing, retrieving=retrieving)
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
@@ -245,7 +249,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
                 clock=clock,
             ),
-            assessing=Assessing(ledger=ledger, auditing=auditing),
+            assessing=assessing,
             governing=governing,
             requesting=requesting,
             offering=offering,
@@ -307,7 +311,10 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=wallets,
             ),
             retrieving=retrieving,
-            history=History(auditing=auditing, retrieving=retrieving),
+            history=history,
+            recognising=Recognising(
+                auditing=auditing, history=history, retrieving=retrieving, assessing=assessing, clock=clock
+            ),
             auditing=auditing,
             accounting=Accounting(ledger=ledger, auditing=auditing),
             examining=Examining(

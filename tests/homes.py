@@ -43,7 +43,7 @@ OBSERVATION = json.dumps(
     {
         "resourceType": "Observation",
         "status": "final",
-        "code": {"text": "hours of sleep"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "93832-4"}], "text": "hours of sleep"},
         "effectiveDateTime": "2026-03-04T10:00:00Z",
         "valueString": "7",
     }

@@ -82,7 +82,7 @@ def history(
             rows.append(row)
         failures = [*found.failures, *unsaved]
     if app.as_json:
-        app.show({"records": rows, "failures": [_failure_row(failure) for failure in failures]})
+        app.show({"records": rows, "failures": [failure_row(failure) for failure in failures]})
     else:
         app.show_all(rows, nothing="nothing of this patient may be read for this purpose")
         _tell(app, failures)
@@ -117,7 +117,8 @@ def _saved(record: OpenRecord, folder: Path, progress: Progress) -> Path:
     return path
 
 
-def _failure_row(failure: HistoryFailure) -> dict[str, object]:
+def failure_row(failure: HistoryFailure) -> dict[str, object]:
+    """Return what a script reads of what could not be read."""
     return {
         "record": failure.record.record_id.hex() if failure.record is not None else None,
         "custodian": failure.record.custodian if failure.record is not None else None,

@@ -16,6 +16,7 @@ from medshare.cli.delegate import delegate
 from medshare.cli.demonstrate import demo
 from medshare.cli.emergency import emergency
 from medshare.cli.erasure import COMMANDS as ERASURE
+from medshare.cli.exam import exam
 from medshare.cli.examining import check, score_
 from medshare.cli.guardian import guardian
 from medshare.cli.history import history
@@ -96,6 +97,7 @@ for command in (
     emergency,
     receipt,
     quality,
+    exam,
     consortium,
     request,
     reward,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -49,12 +49,16 @@ class PatientHistory:
         failures: what could not be read, and why.
     """
 
-    def __init__(self, records: Iterator[OpenRecord], failures: list[HistoryFailure]) -> None:
+    def __init__(self, records: Generator[OpenRecord, None, None], failures: list[HistoryFailure]) -> None:
         self._records = records
         self.failures = failures
 
     def __iter__(self) -> Iterator[OpenRecord]:
         return self._records
+
+    def close(self) -> None:
+        """Leave it before its end: what is left of it is not opened."""
+        self._records.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,7 @@ _Key = tuple[int, int, bytes]
 
 def _in_order(
     lines: Sequence[Sequence[PendingRecord]], wanted: _Wanted, failures: list[HistoryFailure], progress: Progress
-) -> Iterator[OpenRecord]:
+) -> Generator[OpenRecord, None, None]:
     ready: list[tuple[_Key, OpenRecord]] = []  # a heap, whose least key is of the newest record
     running: deque[Future[_Found]] = deque()
     waiting = iter(lines)

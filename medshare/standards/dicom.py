@@ -11,6 +11,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from io import SEEK_END, BytesIO
@@ -35,6 +36,7 @@ _DATES = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
 _RECORDED = ("InstanceCreationDate", "ContentDate", "StudyDate")
 # What the composite objects of DICOM have in common and must have (PS3.3, C.7.1.1, C.7.2.1, C.7.3.1, C.12.1).
 _REQUIRED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")
+_RESULTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "EncapsulatedDocument", "ContentSequence")
 _EXPECTED = ("PatientID", "PatientName", "StudyDate", "StudyTime", "AccessionNumber", "StudyID")
 
 
@@ -57,6 +59,19 @@ class Surveyed:
     """What of that it says."""
     concepts: int
     coded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What an object says of the study that it belongs to."""
+
+    procedures: tuple[tuple[str, str], ...]
+    """Scheme and code of the procedures that were performed."""
+    clinical_date: str | None
+    preliminary: bool
+    """Whether it says that it is not complete, or not final."""
+    has_result: bool
+    """Whether it holds an image, a document or a report."""
 
 
 def is_there() -> bool:
@@ -83,11 +98,36 @@ def check(source: Path | bytes) -> Surveyed:
     """
     need()
     stream: BinaryIO = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    with stream, warnings.catch_warnings():
+    with stream, _unreadable_is_typed():
+        return _survey(stream)
+
+
+def study(document: bytes) -> Study:
+    """Return what a DICOM object says of the study that it belongs to.
+
+    Raises:
+        ConfigurationError, InvalidInputError: as ``check``.
+    """
+    need()
+    with BytesIO(document) as stream, _unreadable_is_typed():
+        data, has_preamble = _read(stream)
+        _refuse_other(data, has_preamble=has_preamble)
+        flags = (str(data.get("CompletionFlag")), str(data.get("PreliminaryFlag")))
+        return Study(
+            procedures=tuple(_procedures(data)),
+            clinical_date=_first_day(data, _DATES),
+            preliminary=flags[0] == "PARTIAL" or flags[1] == "PRELIMINARY",
+            has_result=any(name in data for name in _RESULTS),
+        )
+
+
+@contextmanager
+def _unreadable_is_typed() -> Iterator[None]:
+    with warnings.catch_warnings():
         # What the library warns of quotes values.
         warnings.simplefilter("ignore")
         try:
-            return _survey(stream)
+            yield
         except InvalidInputError:
             raise
         except Exception as unreadable:
@@ -95,7 +135,8 @@ def check(source: Path | bytes) -> Surveyed:
             raise InvalidInputError("it cannot be read as DICOM") from unreadable
 
 
-def _survey(stream: BinaryIO) -> Surveyed:
+def _read(stream: BinaryIO) -> tuple[FileDataset, bool]:
+    """Return the data set, and whether it has a preamble."""
     import pydicom
 
     head = stream.read(PREAMBLE + len(PREFIX))
@@ -106,12 +147,29 @@ def _survey(stream: BinaryIO) -> Surveyed:
     data = pydicom.dcmread(stream, force=not has_preamble, defer_size=_DEFERRED if hasattr(stream, "name") else None)
     if not data:
         raise InvalidInputError("it is cut before its end: none of it can be read as DICOM")
+    return data, has_preamble
+
+
+def _refuse_other(data: FileDataset, *, has_preamble: bool) -> None:
+    if not has_preamble and "SOPClassUID" not in data:
+        raise InvalidInputError("it has no DICOM preamble, and does not read as DICOM without one")
+
+
+def _procedures(data: FileDataset) -> Iterator[tuple[str, str]]:
+    for item in data.get("ProcedureCodeSequence") or ():
+        scheme = item.get("CodingSchemeDesignator")
+        code = item.get("CodeValue") or item.get("LongCodeValue")
+        if scheme and code:
+            yield str(scheme), str(code)
+
+
+def _survey(stream: BinaryIO) -> Surveyed:
+    data, has_preamble = _read(stream)
     findings = list(_pixels(data, stream.seek(0, SEEK_END)))
     if "PixelData" in data:
         del data.PixelData
     findings.extend(_findings(data, has_preamble=has_preamble))
-    if not has_preamble and "SOPClassUID" not in data:
-        raise InvalidInputError("it has no DICOM preamble, and does not read as DICOM without one")
+    _refuse_other(data, has_preamble=has_preamble)
     concepts, coded = _concepts(data)
     said = [name for name in _EXPECTED if data.get(name)]
     return Surveyed(

@@ -142,7 +142,7 @@ def _observation(seen: Surveyed, segment: Segment) -> None:
 def _times(segment: Segment) -> Iterator[Finding]:
     for number in {number for name, number in (*_TIMES, *_RECORDED) if name == segment.name}:
         text = segment.component(number, 1)
-        if text and _day(text) is None:
+        if text and day_of(text) is None:
             place = f"segment {segment.number}, {segment.name}-{number}"
             yield error("date", place, "it is no time in HL7's form, or a day that no calendar has")
 
@@ -150,14 +150,14 @@ def _times(segment: Segment) -> Iterator[Finding]:
 def _first_day(message: Message, places: tuple[tuple[str, int], ...]) -> str | None:
     for name, number in places:
         for segment in message.named(name):
-            found = _day(segment.component(number, 1))
+            found = day_of(segment.component(number, 1))
             if found is not None:
                 return found
     return None
 
 
-def _day(text: str) -> str | None:
-    """Return the day of a time in HL7's form, as FHIR writes it."""
+def day_of(text: str) -> str | None:
+    """Return the day of a time in HL7's form, as FHIR writes it; None where it is no such time."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None

@@ -81,6 +81,16 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     ),
     "record rotate": (["{scan}", "--as", "hospital"], {"rotated", "what_remains"}),
     "record history": (["--as", "doctor", "--patient", "patient"], {"records", "failures"}),
+    "exam check": (
+        [
+            *("--code", "93832-4", "--patient", "patient", "--as", "doctor", "--within", "36500d"),
+            *("--category", "observation", "--out", "{new}"),
+        ],
+        {
+            *("answer", "record", "code", "when", "custodian", "score", "file", "looked_at", "not_permitted"),
+            *("others", "failures"),
+        },
+    ),
     "record retract": (["{observation}", "--as", "hospital", "--reason", "wrong patient"], {"record", "reason_salt"}),
     "consent give": (
         ["--as", "patient", "--to", "researcher", "--until", "30d", "--everything", "--purpose", "HRESCH"],
@@ -276,7 +286,7 @@ PII_CONTROLLER = {
     **dict.fromkeys(("retention_period", "jurisdiction", "withdrawal_method"), "said"),
 }
 IN_OTHER_WORDS = {
-    *("withheld", "rotated", "what remains", "records", "failures", "findings", "parts"),
+    *("withheld", "rotated", "what remains", "records", "others", "failures", "findings", "parts"),
     *("since", "at", "disclosures", "series", "limits"),
 }  # people are told in a sentence
 IN_A_STORY = {

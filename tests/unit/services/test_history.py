@@ -155,6 +155,16 @@ def test_history__left_before_its_end__leaves_no_thread(world: World) -> None:
     assert not [each for each in threading.enumerate() if each.name.startswith("medshare-history")]
 
 
+def test_history__closed_before_its_end__gives_nothing_more_and_leaves_no_thread(world: World) -> None:
+    for number in range(3):
+        publish(world, b"%d" % number)
+    history = of(world, world.patient)
+    next(iter(history))
+    history.close()
+    assert list(history) == []
+    assert not [each for each in threading.enumerate() if each.name.startswith("medshare-history")]
+
+
 # ------------------------------------------------------------------------------------------------- what
 
 
