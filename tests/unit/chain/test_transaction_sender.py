@@ -515,6 +515,24 @@ def test_wait__confirmations__counts_blocks_and_notices_another_block(
     ]
 
 
+def test_wait__receipt_comes_before_its_block_is_the_newest__waits_for_it(
+    sender: TransactionSender, node: ScriptedNode, signer: LocalSigner, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = node.mine
+
+    def mine_ahead() -> None:
+        mine()
+        node.head_number -= 1
+
+    def catch_up() -> None:
+        node.head_number += 1
+
+    monkeypatch.setattr(node, "mine", mine_ahead)
+    time.meanwhile = [catch_up]
+    receipt = sender.send(signer, to=CONTRACT)
+    assert (receipt.block.number, node.head_number, time.meanwhile) == (2, 2, [])
+
+
 def test_wait__finalized__waits_until_the_chain_says_so(
     make: Callable[..., TransactionSender],
     node: ScriptedNode,
