@@ -84,6 +84,8 @@ class Patients(Protocol):
 class OnePatient:
     """All of it belongs to one patient, by whatever name; what is about a second one is refused.
 
+    One for all that comes at once: what it has seen it compares with what comes after.
+
     Args:
         address: the patient.
     """
@@ -105,6 +107,7 @@ class OnePatient:
         """Refuse records of several patients."""
         if len(set(references)) > 1:
             raise InvalidInputError("it holds records of several patients", hint=_SEVERAL_HINT)
+        self.of(references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from medshare.cli.asking import passphrase_of
 from medshare.cli.console import one_line
 from medshare.cli.ending import ExitCode, run
 from medshare.errors import InvalidInputError, MedshareError
-from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Said, read_mapping
+from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Patients, Said, read_mapping
 from medshare.standards import dicom, fhir, hl7v2
 
 MEDIA_TYPES = {".json": fhir.MEDIA_TYPE, ".hl7": hl7v2.MEDIA_TYPE, ".dcm": dicom.MEDIA_TYPE}
@@ -49,16 +49,15 @@ def publish_all(options: argparse.Namespace) -> int:
     with medshare.connect(options.home, network=options.network) as session:
         custodian = session.keyring.open(options.custodian, lambda name: passphrase_of(name, options.passphrase_file))
         account = session.keyring.resolve(options.patient) if options.patient else None
-        assigned = read_mapping(options.patients, session.keyring.resolve) if options.patients else None
-        if account is None and assigned is None:
+        if options.patients:
+            assigned = read_mapping(options.patients, session.keyring.resolve)
+            patients: Patients = Assigned(by_reference=assigned, otherwise=account)
+        elif account:
+            patients = OnePatient(account)
+        else:
             raise InvalidInputError("whose records are they?", hint="say --patient or --patients")
         try:
             for path in sorted(each for each in options.folder.iterdir() if each.suffix in MEDIA_TYPES):
-                patients = (
-                    OnePatient(account)
-                    if account and assigned is None
-                    else Assigned(by_reference=assigned or {}, otherwise=account)
-                )
                 said = Said(media_type=MEDIA_TYPES[path.suffix])
                 try:
                     several = session.ingesting.ingest(path, custodian=custodian, patients=patients, said=said)

@@ -138,13 +138,13 @@ def publish(
         ):
             for number, path in enumerate(files, 1):
                 if way.sign_to is not None:
-                    _hand_out(app, session, way, path, actor, whose(), said, supersedes, progress)
+                    _hand_out(app, session, way, path, actor, whose, said, supersedes, progress)
                     return
                 try:
                     for arrived in session.ingesting.ingest(
                         path,
                         custodian=actor,
-                        patients=whose(),
+                        patients=whose,
                         said=said,
                         supersedes=supersedes,
                         progress=progress,
@@ -161,15 +161,14 @@ def publish(
         raise click.exceptions.Exit(exit_code(told.refused))
 
 
-def _whose(app: App, patient: str | None, mapping: Path | None) -> Callable[[], Patients]:
-    """Return what says, for each file anew, whose its records are."""
+def _whose(app: App, patient: str | None, mapping: Path | None) -> Patients:
+    """Return what says whose the records of all files are."""
     account = app.keyring.resolve(patient) if patient is not None else None
     if mapping is not None:
-        assigned = Assigned(by_reference=read_mapping(mapping, app.keyring.resolve), otherwise=account)
-        return lambda: assigned
+        return Assigned(by_reference=read_mapping(mapping, app.keyring.resolve), otherwise=account)
     if account is None:
         raise click.UsageError("say whose it is: --patient or --patients")
-    return lambda: OnePatient(account)
+    return OnePatient(account)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def test_publish_folder__again__says_what_is_new_and_what_is_unchanged(
     people: Home, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert publish_folder.main(publishing(people, folder)) == 0
-    (folder / "Patient.json").write_text('{"resourceType": "Patient", "id": "two"}')
+    (folder / "Patient.json").write_text('{"resourceType": "Patient", "id": "one", "active": true}')
     capsys.readouterr()
     assert publish_folder.main(publishing(people, folder)) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -123,6 +123,16 @@ def test_publish_folder__again__says_what_is_new_and_what_is_unchanged(
         "Patient.json: new",
     ]
     assert lines[3] == "1 new, 2 published before and unchanged, 0 refused"
+
+
+def test_publish_folder__somebody_else_s_among_them__is_refused(
+    people: Home, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "Patient.json").write_text('{"resourceType": "Patient", "id": "two"}')
+    assert publish_folder.main(publishing(people, folder)) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "Patient.json: refused, it is about another patient than what came before it"
+    assert lines[3] == "2 new, 0 published before and unchanged, 1 refused"
 
 
 def test_publish_folder__broken_off__tells_what_was_done(

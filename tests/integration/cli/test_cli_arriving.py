@@ -153,7 +153,7 @@ def test_publish__bundle_and_batch__are_a_record_for_each_resource_and_message(
 ) -> None:
     carried = written(tmp_path / "a.json", bundle(observation(1), observation(2)))
     batch = written(tmp_path / "b.hl7", "".join(MESSAGE.format(number=number) for number in (1, 2)).encode())
-    rows = cli.json("record", "publish", carried, batch, *TO_PATIENT)
+    rows = [row for path in (carried, batch) for row in cli.json("record", "publish", path, *TO_PATIENT)]
     assert [row["place"] for row in rows] == ["entry 0", "entry 1", "message 1", "message 2"]
     for row in rows:
         assert cli.fetched(row["record"], "patient") in Path(row["file"]).read_bytes()
@@ -213,6 +213,27 @@ def test_publish__of_several_patients__needs_a_file_that_says_who_is_who(cli: Co
     assert cli.fetched(second["record"], "doctor", "--purpose", "PATRQT") in path.read_bytes()
     assert len(cli.json("record", "list", "--patient", "doctor")) == 1
     assert CANARY not in refused.err + refused.text
+
+
+def test_publish__files_of_several_patients__only_the_first_one_s_are_published(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    other = observation(2, subject={"reference": f"Patient/{CANARY}"})
+    files = [
+        written(tmp_path / "a.json", observation(1)),
+        written(tmp_path / "b.json", other),
+        written(tmp_path / "c.json", bundle(observation(3), observation(4))),
+        written(tmp_path / "d.json", bundle(other)),
+    ]
+    answer = cli("--json", "record", "publish", *files, *TO_PATIENT)
+    assert answer.code == 2
+    assert [Path(row["file"]).name for row in answer.json] == ["a.json", "c.json", "c.json"]
+    refusals = [json.loads(line) for line in answer.err.splitlines()]
+    assert [(row["file"], row["message"]) for row in refusals] == [
+        (number, "it is about another patient than what came before it") for number in (2, 4)
+    ]
+    assert "--patients FILE" in refusals[0]["hint"]
+    assert CANARY not in answer.err
 
 
 def test_publish__what_does_not_conform__needs_a_reason(cli: CommandLine, tmp_path: Path) -> None:
