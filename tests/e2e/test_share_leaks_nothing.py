@@ -55,9 +55,11 @@ PLAIN = {
 FHIR = json.dumps(
     {
         "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "blood"},
         "effectiveDateTime": PLAIN["clinical date"].decode(),
         "subject": {"display": PLAIN["family name"].decode(), "identifier": {"value": PLAIN["number"].decode()}},
-        "extension": [{"valueDate": PLAIN["birth date"].decode()}],
+        "extension": [{"url": "urn:example:born", "valueDate": PLAIN["birth date"].decode()}],
         "note": [{"text": PLAIN["note"].decode()}],
     }
 ).encode()

@@ -30,6 +30,7 @@ from medshare.errors import (
     StoreError,
     UnknownRecordError,
 )
+from medshare.model import finding
 from medshare.model.consent import Decision, Reason, RecordRef, Subject
 from medshare.model.ids import RecordId, address
 from medshare.model.purpose import PurposeOfUse
@@ -48,6 +49,8 @@ DECISION = Decision(
 )
 VALUES = {
     "message": "something went wrong",
+    "standard": "FHIR R4",
+    "findings": (finding.error("missing", "Observation.code", "it must be there"),),
     "name": "mary",
     "node": "validator-1",
     "known": ("local", "sepolia"),
