@@ -21,7 +21,8 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from medshare.chain import (
@@ -85,8 +86,7 @@ def deploy(arguments: argparse.Namespace) -> int:
             hint=f"leave {'--replace' if arguments.update is None else '--update'} out",
         )
     signer = unlock(arguments, profile)
-    show_confirmations()
-    with open_chain(profile, arguments.home) as chain:
+    with confirmations_shown(), open_chain(profile, arguments.home) as chain:
         keeping = arguments.update is not None
         plan = plan_deployment(chain.client, signer.address, replacing=present, keeping=keeping)
         report_plan(arguments, chain, plan, present)
@@ -208,11 +208,18 @@ class Confirmations(logging.Handler):
         self.last = said
 
 
-def show_confirmations() -> None:
-    """Let the person at the keyboard see what is waited for."""
+@contextmanager
+def confirmations_shown() -> Iterator[None]:
+    """Let the person at the keyboard see what is waited for, until the block ends."""
     logger = logging.getLogger("medshare.chain.agreement")
+    level, shown = logger.level, Confirmations()
     logger.setLevel(logging.INFO)
-    logger.handlers = [Confirmations()]
+    logger.addHandler(shown)
+    try:
+        yield
+    finally:
+        logger.removeHandler(shown)
+        logger.setLevel(level)
 
 
 def report_plan(arguments: argparse.Namespace, chain: OpenChain, plan: Plan, present: Deployment | None) -> None:
