@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nodes import require
+from nodes import REQUIRE_VARIABLE, require
 from zygote import Zygote, running_zygote
 
 SIZE = 64 << 20
@@ -63,15 +63,15 @@ class SmallDisk:
 
 @contextmanager
 def running_small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """Mount a disk until the block ends; skips, visibly, where the kernel does not let us."""
+    """Mount a disk until the block ends; skips, or fails as ``require`` does, where the system does not let us."""
     require("unshare", "nsenter")
     mounted = folder / "disk"
     mounted.mkdir()
     prefix = ["unshare", "-U", "-r", "-m", "sh", "-c", _MOUNT, "sh", str(mounted), str(SIZE)]
     tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        # A node that is missing can be installed; what a kernel does not let its users do, cannot.
-        pytest.skip(f"no disk can be mounted here: {tried.stderr.strip()}")
+        missing = pytest.fail if os.environ.get(REQUIRE_VARIABLE, "") not in ("", "0") else pytest.skip
+        missing(f"no disk can be mounted here: {tried.stderr.strip()}")
     with running_zygote(folder, prefix=prefix) as zygote:
         assert zygote.run(["--version"]).code == 0  # who answers has mounted it
         yield SmallDisk(zygote=zygote, mounted=mounted)
