@@ -5,7 +5,8 @@ when the process is killed, at 32 points spread over the steps that leave someth
 each of them, and the command is given again
 ├─ there is one record, one pin, and nothing left to resume
 ├─ its plaintext opens, and the doctor finds nothing wrong
-└─ the custodian's next publication works
+├─ the custodian's next publication works
+└─ of a file of lines, too: each line is one record
 and when it had stored the record, and `record resume` is given in place of the command, the same holds
 """
 
@@ -76,3 +77,23 @@ def test_publish__killed_between_store_and_journal__is_finished_by_resume(
     assert zygote.run(publish(people, scan), dies_in=place).code is None
     assert len(cli.json("record", "resume", "--as", "hospital")) == 1
     check_one_record(cli, people)
+
+
+@pytest.mark.timeout(7_200)
+def test_publish__lines__killed_anywhere_and_repeated__is_each_published_once(
+    people: Home, zygote: Zygote, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    cli = CommandLine(people, capsysbinary)
+    lines = [OBSERVATION.replace(b'"7"', b'"%d"' % hours) for hours in (5, 6, 8, 9)]
+    path = tmp_path / "export.ndjson"
+    path.write_bytes(b"\n".join(lines))
+    killed_between = set()
+    for home in Sweep(zygote=zygote, folder=tmp_path, few=12).over(people, lambda home: publish(home, path)):
+        killed_between.add(len(cli.json("record", "list", "--patient", "patient", home=home)))
+        (row,) = cli.json("record", "publish", path, "--as", "hospital", "--patient", "patient", home=home)
+        assert (row["published"] + row["already_published"], row["refused"]) == (len(lines), 0)
+        records = cli.json("record", "list", "--patient", "patient", home=home)
+        assert len(cli.json("storage", "pins", home=home)) == len(records) == len(lines)
+        assert sorted(cli.fetched(each["record"], "patient", home=home) for each in records) == sorted(lines)
+        assert cli.json("record", "resume", "--as", "hospital", home=home) == []
+    assert len(killed_between) > 2, "the sweep means something only if it hit several lines"
