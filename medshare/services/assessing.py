@@ -102,9 +102,18 @@ class Assessing:
         Raises:
             LedgerUnavailableError: the chain cannot be read.
         """
-        good = set()
-        for record_id in record_ids:
-            counting = [one.attestation.score for one in self.of(record_id) if one.counts]
-            if counting and min(counting) >= score:
-                good.add(record_id)
-        return good
+        lowest = {record_id: self.lowest(record_id) for record_id in record_ids}
+        return {record_id for record_id, found in lowest.items() if found is not None and found >= score}
+
+    def lowest(self, record_id: RecordId, method: int | None = None) -> int | None:
+        """Return the lowest score of a record that counts, or None where none does.
+
+        Args:
+            record_id: which record.
+            method: only what was attested by this method; default: by any.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        counting = [one.attestation for one in self.of(record_id) if one.counts]
+        return min((one.score for one in counting if method in (None, one.method)), default=None)

@@ -77,6 +77,17 @@ def test_at_least__several_assessors__the_lowest_that_counts_decides(town: Town,
     assert assessing.at_least(95, [record, other]) == {record}
 
 
+def test_lowest__by_any_method_or_by_one__is_of_those_that_count(town: Town, assessing: Assessing) -> None:
+    record = town.world.publish().record_id
+    strict, kind = assessor(town), assessor(town)
+    assert assessing.lowest(record) is None
+    assessing.attest(record, score=60, method=100, assessor=strict)
+    assessing.attest(record, score=95, method=101, assessor=kind)
+    assert (assessing.lowest(record), assessing.lowest(record, 101), assessing.lowest(record, 102)) == (60, 95, None)
+    assessing.withdraw(record, assessor=strict)
+    assert (assessing.lowest(record), assessing.lowest(record, 100)) == (95, None)
+
+
 def test_attest__what_nobody_registered__is_refused(town: Town, assessing: Assessing) -> None:
     with pytest.raises(UnknownRecordError):
         assessing.attest(RecordId(b"\x01" * 32), score=70, method=1, assessor=assessor(town))
