@@ -24,7 +24,7 @@ def granted(granted_home: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> C
 
 
 def attest(cli: CommandLine, record: str, score: int) -> None:
-    said = cli.json("quality", "attest", record, "--as", "clinic", "--score", score, "--method", 1)
+    said = cli.json("quality", "attest", record, "--as", "clinic", "--score", score, "--method", 100)
     assert (said["record"], said["score"]) == (record, score)
 
 
@@ -36,7 +36,7 @@ def test_quality__attested__is_shown_until_withdrawn_or_no_longer_accredited(gra
     assert (row["assessor"], row["score"], row["method"], row["counts"]) == (
         granted.home.addresses["clinic"],
         80,
-        1,
+        "100",
         True,
     )
     granted.accredit("clinic", AccreditationKind.ASSESSOR, 0)
@@ -62,8 +62,8 @@ def test_records__searched_by_quality__are_those_attested_as_good(granted: Comma
 @pytest.mark.parametrize(
     ("words", "error", "code"),
     [
-        (["attest", "{scan}", "--as", "doctor", "--score", "1", "--method", "1"], "AttestingNotAccreditedError", 3),
-        (["attest", "11" * 32, "--as", "clinic", "--score", "1", "--method", "1"], "UnknownRecordError", 4),
+        (["attest", "{scan}", "--as", "doctor", "--score", "1", "--method", "100"], "AttestingNotAccreditedError", 3),
+        (["attest", "11" * 32, "--as", "clinic", "--score", "1", "--method", "100"], "UnknownRecordError", 4),
         (["withdraw", "{scan}", "--as", "clinic"], "UnknownAttestationError", 4),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -75,7 +75,15 @@ def test_quality__that_may_not_be__is_refused(granted: CommandLine, words: list[
 
 @pytest.mark.parametrize(
     "words",
-    [["--score", "101", "--method", "1"], ["--score", "-1", "--method", "1"], ["--score", "1", "--method", "0"]],
+    [
+        ["--score", "101", "--method", "100"],
+        ["--score", "-1", "--method", "100"],
+        ["--score", "1", "--method", "99"],
+        ["--score", "1", "--method", "65536"],
+        ["--score", "1"],
+        ["--method", "100"],
+        ["--score", "1", "--method", "100", "--file", "record"],
+    ],
 )
 def test_quality__numbers_that_cannot_be__are_usage(granted: CommandLine, words: list[str]) -> None:
     answer = granted("--json", "quality", "attest", granted.home.scan, "--as", "clinic", *words)
