@@ -63,7 +63,7 @@ WHAT_REMAINS = (
 _NOT_LISTED = "Blocks of version {}: no store had its directory whole any more, so that not all of them are known."
 _BEFORE = (
     "Version {} had been withdrawn before, for another reason, and a record is withdrawn once: the chain does not say "
-    "that it was erased since."
+    "that it was erased since. Patient and readers are told by a signed notice: medshare record erasure-notice."
 )
 
 _log = logging.getLogger(__name__)
@@ -220,7 +220,7 @@ class Erasing:
             blocks=tuple(map(str, plan.blocks)),
             places=tuple(ErasedPlace(name=each.name, remaining=0, verified_at=now) for each in removed),
             readers=plan.readers,
-            acknowledge_by=versions[0].marked_at + plan.acknowledge_within * DAY,
+            acknowledge_by=(versions[0].marked_at if versions[0].marked else now) + plan.acknowledge_within * DAY,
             policy=plan.policy,
             jurisdiction=plan.jurisdiction,
             reason=plan.reason,

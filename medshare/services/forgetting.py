@@ -6,7 +6,7 @@ finds the one that is to go.
 
 For the patient, numbered as in the code:
 
-(1) the mark on chain says that the record is erased;
+(1) the mark on chain says that the record is erased, or a notice that its custodian has signed;
 (2) bundles of grants that have ended are given up whole;
 (3) of a grant in force a bundle without that header, and without slips of the record, is stored and granted in the
     place of the one before: the same terms, the same dates, the other records' headers as they were; then the one
@@ -234,11 +234,19 @@ class Forgetting:
     def _erased(self, record: RecordRef) -> tuple[RecordEntry, ...]:
         head = self._ledger.chain.head()
         entry = self._ledger.records.record(record.custodian, record.record_id, block=head)
-        if self._auditing.erasure(record) is None:
+        versions = self._auditing.lineage(entry)
+        marked = any(self._auditing.erasure(each.ref) for each in versions)
+        if not marked and versions[0].ref not in self._told():
             raise InvalidInputError(
-                "its custodian has not erased this record", hint="what it is, says: medshare record show"
+                "its custodian has not erased this record, or has not told it here",
+                hint="what it is, says: medshare record show; where he has given you a notice, keep it first: "
+                "medshare record take-erasure-notice",
             )
-        return self._auditing.lineage(entry)
+        return versions
+
+    def _told(self) -> set[RecordRef]:
+        """Return of which records a notice says that they were erased; one that is kept was checked."""
+        return {RecordRef(custodian=custodian, record_id=newest) for custodian, newest in self._journal.notices()}
 
     def _with_headers(self, standing: GrantStanding, versions: Sequence[RecordEntry], actor: Actor) -> Iterator[_Found]:
         """Yield the bundles of one grant that have headers of the record; what is gone already is passed over.

@@ -301,6 +301,7 @@ IN_A_STORY = {
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
     *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
+    *("record erasure-notice", "record take-erasure-notice"),
     *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
 }  # they need what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure
 A_NETWORK = {
