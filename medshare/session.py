@@ -30,6 +30,7 @@ from medshare.keyring import Keyring
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.recognising import Recognising
+from medshare.scoring import Scoring
 from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
 from medshare.services.assessing import Assessing
@@ -71,6 +72,8 @@ from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
 from medshare.services.signing import Signing
+from medshare.services.slip_journal import SlipJournal
+from medshare.services.slips import Slips
 from medshare.services.standing import StandingConsents
 from medshare.services.verifying import Verifying
 from medshare.settings import Settings
@@ -104,6 +107,8 @@ class Session:
     emergencies: Emergencies
     receipts: Receipts
     assessing: Assessing
+    scoring: Scoring
+    slips: Slips
     governing: Governing
     requesting: Requesting
     offering: Offering
@@ -180,13 +185,15 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
-        retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=SlipJournal(state))
+        retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing, slips=slips)
         consenting = Consenting(
             ledger=ledger,
             store=store,
             auditing=auditing,
             retrieving=retrieving,
             journal=BundleJournal(state / "bundles.sqlite"),
+            slips=slips,
         )
         safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
@@ -206,7 +213,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
         )
-        assessing = Assessing(ledger=ledger, auditing=auditing)
+        assessing = Assessing(ledger=ledger, auditing=auditing, slips=slips)
         history = History(auditing=auditing, retrieving=retrieving)
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
@@ -250,6 +257,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 clock=clock,
             ),
             assessing=assessing,
+            scoring=Scoring(retrieving=retrieving, assessing=assessing),
+            slips=slips,
             governing=governing,
             requesting=requesting,
             offering=offering,
@@ -297,6 +306,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 places=places,
                 domain=registry,
                 wallets=wallets,
+                slips=slips,
             ),
             erasures=erasures,
             forgetting=Forgetting(
@@ -309,6 +319,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 own=HERE,
                 domain=registry,
                 wallets=wallets,
+                slips=slips,
             ),
             retrieving=retrieving,
             history=history,

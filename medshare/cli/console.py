@@ -94,6 +94,12 @@ class App:
                     + "; ".join(f"{name}: {why}" for name, why in each.reasons),
                     hint="nothing is lost; when they answer: medshare storage repair",
                 )
+            for ignored in session.slips.ignored:
+                self.warn(
+                    f"{ignored.count or 'all'} slips in the bundle of grant {ignored.grant_id:#x} are ignored: "
+                    f"{ignored.why}",
+                    hint="records are read as before; ask who granted, or the assessor, for true ones",
+                )
 
     def respelled(self, text: str) -> str:
         """Return a message whose commands have the options that these are."""

@@ -18,8 +18,10 @@ from medshare.files import write_whole
 from medshare.model.erasure import (
     MAX_ACKNOWLEDGEMENT_SIZE,
     MAX_CERTIFICATE_SIZE,
+    MAX_NOTICE_SIZE,
     Acknowledgement,
     Certificate,
+    ErasureNotice,
     Statement,
 )
 from medshare.model.ids import RecordId
@@ -135,9 +137,50 @@ def erase(
                 hint="when it answers, or lets you: the same command again",
             )
         raise click.exceptions.Exit(1)
+    if not any(each.marked for each in erased.certificate.stated.versions):
+        app.warn(
+            "the record had been withdrawn before: the chain does not tell patient and readers that it was erased",
+            hint=f"give them a notice: medshare record erasure-notice {record_id.hex()} --as {custodian} --to FILE",
+        )
     app.say("what cannot be erased, and why:")
     for sentence in erased.certificate.stated.remains:
         app.say(f"- {sentence}")
+
+
+@click.command("erasure-notice", cls=Command)
+@click.argument("record_id", type=RecordIdValue())
+@_AS_CUSTODIAN
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="New file for the signed notice, to be given to patient and readers.",
+)
+@click.pass_obj
+def erasure_notice(app: App, record_id: RecordId, custodian: str, target: Path) -> None:
+    """Sign a notice of an erasure that the chain does not tell: the record had been withdrawn before.
+
+    Patient and readers keep it, and are told by their inbox from then on. It names none of the others.
+    """
+    _check_new(target)
+    actor = app.actor(custodian)
+    with app.session() as session:
+        statement = session.erasures.notice(record_id, custodian=actor)
+    write_whole(target, statement.to_json(), replace=False)
+    row = {**_notice_row(statement.stated), "file": str(target)}
+    app.show(row, title="signed; give the file to patient and readers")
+
+
+@click.command("take-erasure-notice", cls=Command)
+@click.argument("path", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.pass_obj
+def take_erasure_notice(app: App, path: Path) -> None:
+    """Check a custodian's signed notice of an erasure, and keep it: your inbox tells what it asks of you."""
+    statement = Statement.from_json(ErasureNotice, _read(path, MAX_NOTICE_SIZE))
+    with app.session() as session:
+        notice = session.erasures.take_notice(statement)
+    app.show(_notice_row(notice), title="taken")
 
 
 @click.command("erasures", cls=Command)
@@ -282,6 +325,8 @@ COMMANDS = (
     release_hold,
     holds,
     erase,
+    erasure_notice,
+    take_erasure_notice,
     erasures,
     forget,
     acknowledge_erasure,
@@ -309,6 +354,17 @@ def _hold_row(placed: LegalHold, *, in_force: bool) -> dict[str, Any]:
         "until": moment(placed.until),
         "released_at": moment(placed.released_at),
         "reason": placed.reason,
+    }
+
+
+def _notice_row(notice: ErasureNotice) -> dict[str, Any]:
+    return {
+        "record": notice.record_id.hex(),
+        "versions": [each.hex() for each in notice.versions],
+        "custodian": notice.custodian,
+        "patient": notice.patient,
+        "issued_at": moment(notice.issued_at),
+        "acknowledge_by": moment(notice.acknowledge_by),
     }
 
 

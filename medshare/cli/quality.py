@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
+from medshare.cli.assessed import read_list
 from medshare.cli.console import App, Group, moment
-from medshare.cli.values import RecordIdValue
-from medshare.model.attestation import BEST_SCORE, MAX_METHOD
+from medshare.cli.ending import exit_code
+from medshare.cli.record import find
+from medshare.cli.values import PurposeValue, RecordIdValue
+from medshare.errors import InvalidInputError
+from medshare.files import private_folder, write_whole
+from medshare.model.attestation import BEST_SCORE, FIRST_OWN_METHOD, MAX_METHOD
 from medshare.model.ids import RecordId
-from medshare.services.assessing import Quality
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.slip import MAX_SLIPS_SIZE, Slip, slips_to_json
+from medshare.services.assessing import AttestedBatch, Quality
+from medshare.standards.quality import METHODS, VERSION
+
+if TYPE_CHECKING:
+    from medshare.scoring import Unscored
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_AS_ASSESSOR = click.option("--as", "assessor", required=True, metavar="NAME", help="The assessor's identity.")
+_PURPOSE = click.option(
+    "--purpose",
+    type=PurposeValue(),
+    default="HQUALIMP",
+    show_default=True,
+    help="What for the record is read (HL7 PurposeOfUse).",
+)
+_CUSTODIAN = click.option(
+    "--custodian", metavar="WHO", help="Whose word counts, where several custodians state a record."
+)
+_OWN_METHOD = click.option(
+    "--method",
+    type=click.IntRange(FIRST_OWN_METHOD, MAX_METHOD),
+    help=f"By which of your own methods, from {FIRST_OWN_METHOD}; goes with --score.",
+)
 
 
 @click.group(cls=Group)
@@ -18,40 +50,188 @@ def quality() -> None:
 
 @quality.command("attest")
 @click.argument("record_id", metavar="RECORD", type=RecordIdValue())
-@click.option("--as", "assessor", required=True, metavar="NAME", help="The assessor's identity.")
-@click.option("--score", required=True, type=click.IntRange(0, BEST_SCORE), help="0 to 100; public, for ever.")
-@click.option("--method", required=True, type=click.IntRange(1, MAX_METHOD), help="By which of your methods.")
+@_AS_ASSESSOR
+@_PURPOSE
+@_CUSTODIAN
+@click.option("--file", type=_FILE, help="The record's bytes, where you have them; compared with its manifest.")
+@click.option("--score", type=click.IntRange(0, BEST_SCORE), help="By a method of your own: 0 to 100.")
+@_OWN_METHOD
 @click.pass_obj
-def attest(app: App, record_id: RecordId, assessor: str, score: int, method: int) -> None:
-    """Attest the quality of a RECORD, or attest it anew, as an accredited assessor. Nothing is said of its content."""
+def attest(
+    app: App,
+    record_id: RecordId,
+    assessor: str,
+    purpose: PurposeOfUse,
+    custodian: str | None,
+    file: Path | None,
+    score: int | None,
+    method: int | None,
+) -> None:
+    """Attest the quality of a RECORD, or attest it anew, as an accredited assessor. The score is public, for ever.
+
+    It is medshare's own score, computed from the record: you read it by a grant that is live for the purpose, and
+    without one it is refused, since nobody attests what he has not seen. With --score and --method it is yours, by a
+    method of your own.
+    """
+    if (score is None) != (method is None) or (score is not None and file is not None):
+        raise click.UsageError("--score and --method go together, and without --file")
     actor = app.actor(assessor)
     with app.session() as session:
-        receipt = session.assessing.attest(record_id, score=score, method=method, assessor=actor)
+        if score is None or method is None:
+            record = find(session, app, record_id, custodian)
+            with app.progress() as progress:
+                done = session.scoring.attest(record, assessor=actor, purpose=purpose, file=file, progress=progress)
+            score, method, receipt = done.quality.score, VERSION, done.receipt
+        else:
+            receipt = session.assessing.attest(record_id, score=score, method=method, assessor=actor)
     app.show(
-        {"record": record_id.hex(), "score": score, "method": method, "block": receipt.block.number}, title="attested"
+        {"record": record_id.hex(), "score": score, "method": _named(method), "block": receipt.block.number},
+        title="attested",
     )
 
 
-@quality.command("withdraw")
-@click.argument("record_id", metavar="RECORD", type=RecordIdValue())
-@click.option("--as", "assessor", required=True, metavar="NAME", help="The assessor's identity.")
+@quality.command("attest-batch")
+@click.argument("sources", metavar="FILE.csv|RECORD...", nargs=-1, required=True)
+@_AS_ASSESSOR
+@_PURPOSE
+@_CUSTODIAN
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the slips, one file for each record, named by its id; what is there and right stays.",
+)
 @click.pass_obj
-def withdraw(app: App, record_id: RecordId, assessor: str) -> None:
-    """Withdraw what you attested of a RECORD."""
+def attest_batch(
+    app: App, sources: tuple[str, ...], assessor: str, purpose: PurposeOfUse, custodian: str | None, folder: Path
+) -> None:
+    """Attest the quality of many records under one root, in one transaction; write a slip for each.
+
+    Name records, or a FILE.csv whose first line names its columns: record, and for a method of your own score and
+    method. Without scores each record is read, and medshare's own score computed; where one cannot be, nothing is
+    attested, and the exit code is that of the first. A slip shows the score to whom you give it: custodian and patient
+    keep it with: medshare quality take-slip. Killed, give the same command again: the same records have the same root,
+    and are attested once.
+    """
+    wanted, target = read_list(sources), private_folder(folder)
+    actor = app.actor(assessor)
+    attested: AttestedBatch | None
+    unscored: tuple[Unscored, ...] = ()
+    with app.session() as session, app.progress() as progress:
+        if wanted.scores is not None and wanted.method is not None:
+            method = wanted.method
+            attested = session.assessing.attest_batch(wanted.scores, method=method, assessor=actor)
+        else:
+            method = VERSION
+            records = [find(session, app, each, custodian) for each in wanted.records]
+            scored = session.scoring.attest_batch(records, assessor=actor, purpose=purpose, progress=progress)
+            attested, unscored = scored.attested, scored.unscored
+    if attested is None:
+        _tell_unscored(app, unscored)
+        raise click.exceptions.Exit(exit_code(unscored[0].error))
+    for slip in attested.slips:
+        _write(target / f"{slip.record_id.hex()}.json", slips_to_json([slip]))
+    app.show({**_batch_row(attested, method), "slips": str(folder)}, title="attested")
+
+
+@quality.command("withdraw")
+@click.argument("subject", metavar="RECORD|ROOT", type=RecordIdValue())
+@_AS_ASSESSOR
+@click.pass_obj
+def withdraw(app: App, subject: RecordId, assessor: str) -> None:
+    """Withdraw what you attested of a RECORD, or of all records of a batch by its ROOT."""
     actor = app.actor(assessor)
     with app.session() as session:
-        receipt = session.assessing.withdraw(record_id, assessor=actor)
-    app.show({"record": record_id.hex(), "block": receipt.block.number}, title="withdrawn")
+        receipt = session.assessing.withdraw(subject, assessor=actor)
+    app.show({"withdrawn": subject.hex(), "block": receipt.block.number}, title="withdrawn")
 
 
 @quality.command("show")
 @click.argument("record_id", metavar="RECORD", type=RecordIdValue())
+@click.option("--recompute", is_flag=True, help="Compute medshare's own score anew, as --as, and compare.")
+@click.option("--as", "reader", metavar="NAME", help="The reader's identity, with --recompute.")
+@click.option("--purpose", type=PurposeValue(), help="What for the record is read (HL7 PurposeOfUse).")
+@_CUSTODIAN
 @click.pass_obj
-def show(app: App, record_id: RecordId) -> None:
-    """Show what assessors attested of a RECORD, and whether it counts now."""
+def show(
+    app: App,
+    record_id: RecordId,
+    recompute: bool,
+    reader: str | None,
+    purpose: PurposeOfUse | None,
+    custodian: str | None,
+) -> None:
+    """Show what assessors attested of a RECORD, and whether it counts now; of batches, where a slip is kept here.
+
+    With --recompute whoever may read the record computes medshare's score from its bytes: the exit code is 1 if what
+    counts by medshare's newest method is another. What was attested by other methods is not compared.
+    """
+    if recompute != (reader is not None and purpose is not None) or (not recompute and (reader or purpose)):
+        raise click.UsageError("--recompute, --as and --purpose go together")
+    actor = app.actor(reader) if reader is not None else None
+    recomputed = None
     with app.session() as session:
         found = session.assessing.of(record_id)
-    app.show_all([_row(one) for one in found], nothing="nobody has attested the quality of this record")
+        if actor is not None and purpose is not None:
+            record = find(session, app, record_id, custodian)
+            with app.progress() as progress:
+                recomputed = session.scoring.score(record, reader=actor, purpose=purpose, progress=progress).score
+    rows = [_row(one) for one in found]
+    nothing = "nobody has attested the quality of this record"
+    if recomputed is None:
+        app.show_all(rows, nothing=nothing)
+        return
+    compared = [one for one in found if one.counts and one.attestation.method == VERSION]
+    agrees = all(one.attestation.score == recomputed for one in compared) if compared else None
+    computed = {"recomputed": recomputed, "method": _named(VERSION), "agrees": agrees}
+    if app.as_json:
+        app.show({**computed, "attested": rows})
+    else:
+        app.show_all(rows, nothing=nothing)
+        app.show(computed)
+    if agrees is False:
+        raise click.exceptions.Exit(1)
+
+
+@quality.command("take-slip")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.pass_obj
+def take_slip(app: App, files: tuple[Path, ...]) -> None:
+    """Keep slips of batches, each compared with the chain first. Needs no key.
+
+    What is kept counts wherever quality is looked at, and travels to your readers with the key of its record. It goes
+    when the record is erased.
+    """
+    rows = []
+    with app.session() as session:
+        for file in files:
+            slips, new = session.slips.take(_read(file))
+            rows.append({"file": str(file), "records": [each.record_id.hex() for each in slips], "new": new})
+    app.show_all(rows, nothing="")
+
+
+@quality.command("slips")
+@click.pass_obj
+def slips(app: App) -> None:
+    """List the slips that are kept here: of which records, and whether their batches stand."""
+    with app.session() as session:
+        rows = [
+            {
+                **_slip_row(kept.slip),
+                "attested_at": moment(kept.batch.attested_at),
+                "withdrawn_at": moment(kept.batch.withdrawn_at),
+            }
+            for kept in session.slips.all()
+        ]
+    app.show_all(rows, nothing="no slips")
+
+
+def _named(method: int) -> str:
+    """Return how a method is called: medshare's own by its number, others by that of their assessor."""
+    if method >= FIRST_OWN_METHOD:
+        return str(method)
+    return f"medshare {method}" if method in METHODS else f"medshare {method}, unknown to this version"
 
 
 def _row(one: Quality) -> dict[str, object]:
@@ -59,9 +239,54 @@ def _row(one: Quality) -> dict[str, object]:
     return {
         "assessor": attestation.assessor,
         "score": attestation.score,
-        "method": attestation.method,
+        "method": _named(attestation.method),
         "attested_at": moment(attestation.attested_at),
         "withdrawn_at": moment(attestation.withdrawn_at),
         "accredited": one.accredited,
         "counts": one.counts,
+        "batch": None if one.batch is None else one.batch.hex(),
     }
+
+
+def _slip_row(slip: Slip) -> dict[str, object]:
+    return {
+        "record": slip.record_id.hex(),
+        "assessor": slip.assessor,
+        "score": slip.assessed.score,
+        "method": _named(slip.method),
+        "batch": slip.root.hex(),
+    }
+
+
+def _batch_row(attested: AttestedBatch, method: int) -> dict[str, object]:
+    return {
+        "root": attested.root.hex(),
+        "records": len(attested.slips),
+        "method": _named(method),
+        "already_attested": attested.receipt is None,
+        "block": None if attested.receipt is None else attested.receipt.block.number,
+    }
+
+
+def _tell_unscored(app: App, unscored: tuple[Unscored, ...]) -> None:
+    for each in unscored:
+        app.warn(
+            f"no score of record {each.record.record_id.hex()}: {each.error}",
+            hint=each.error.hint or "leave it out, or ask its patient for access; nothing was attested",
+        )
+
+
+def _write(path: Path, document: bytes) -> None:
+    """Write a slip, unless it is there; raises ``InvalidInputError`` where something else is."""
+    if not path.exists():
+        write_whole(path, document, replace=False)
+    elif path.read_bytes() != document:
+        raise InvalidInputError(f"in the place of {path} is something else", hint="name another folder, and repeat")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_SLIPS_SIZE + 1)
+    except OSError as error:
+        raise InvalidInputError("the file of slips cannot be read", hint="check its path") from error

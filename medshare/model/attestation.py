@@ -11,6 +11,8 @@ from medshare.model.merkle import nodes_of, proof_of
 
 BEST_SCORE = 100
 MAX_METHOD = (1 << 16) - 1
+FIRST_OWN_METHOD = 100
+"""Methods below are medshare's, by the number of their version; those from here on are each assessor's own."""
 MAX_BATCH = 100_000
 """Records under one root: enough for a hospital's day, and a tree that fits into memory."""
 
@@ -29,7 +31,7 @@ class Attestation:
     count: int
     """How many records a batch holds; 0 for a single record."""
     method: int
-    """By which method, from 1."""
+    """By which method: below ``FIRST_OWN_METHOD`` one of medshare's, else one of the assessor's own."""
     score: int
     """0 to 100, of a single record."""
 

@@ -3,8 +3,11 @@
 The mark takes the place of a retraction's salted digest and can be recomputed by everybody, so that nobody keeps or
 copies what was erased, and readers find out from the chain. Why it was erased it does not say.
 
-Certificate and answer are documents of which the digest is signed as typed data, in the RecordRegistry's domain. No
-contract takes these structs.
+A record that had been withdrawn before, for another reason, carries no mark: a record is withdrawn once. Who could
+read it is told by a notice instead, which its custodian signs and hands out.
+
+Certificate, notice and answer are documents of which the digest is signed as typed data, in the RecordRegistry's
+domain. No contract takes these structs.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from medshare.model.typed_data import MAX_SIGNATURE_SIZE, TypedStruct, digest
 
 CERTIFICATE_VERSION = 1
 ACKNOWLEDGEMENT_VERSION = 1
+NOTICE_VERSION = 1
 MAX_CERTIFICATE_SIZE = 32 << 20
 MAX_ACKNOWLEDGEMENT_SIZE = 64 << 10
+MAX_NOTICE_SIZE = 8 << 20
 MAX_KEPT_BECAUSE = 2_000
 MAX_VERSIONS = 1 << 16
 MAX_BLOCKS = 1 << 18
@@ -247,6 +252,67 @@ class Acknowledgement:
         return acknowledgement
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureNotice:
+    """What a custodian tells patient and readers of an erasure that carries no mark on chain."""
+
+    custodian: Address
+    patient: Address
+    record_id: RecordId
+    """The newest version."""
+    versions: tuple[RecordId, ...]
+    """All of them, newest first."""
+    acknowledge_by: int
+    """Until when readers are to answer, Unix seconds."""
+    issued_at: int
+    """Unix seconds."""
+
+    limit: ClassVar[int] = MAX_NOTICE_SIZE
+
+    @property
+    def author(self) -> Address:
+        """Whose word it is."""
+        return self.custodian
+
+    @property
+    def struct(self) -> TypedStruct:
+        """What is signed."""
+        return SignedErasureNotice(
+            custodian=self.custodian,
+            record_id=self.record_id,
+            issued_at=self.issued_at,
+            document=_digest("medshare/erasure-notice/1", self),
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the document's fields."""
+        return {
+            "version": NOTICE_VERSION,
+            "custodian": self.custodian,
+            "patient": self.patient,
+            "record": self.record_id.hex(),
+            "versions": [each.hex() for each in self.versions],
+            "acknowledge_by": self.acknowledge_by,
+            "issued_at": self.issued_at,
+        }
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the notice that a document's fields are; raises ``InvalidInputError``."""
+        read = Reader(fields, "erasure notice")
+        read.version(NOTICE_VERSION)
+        notice = cls(
+            custodian=read.address("custodian"),
+            patient=read.address("patient"),
+            record_id=RecordId(read.digest("record")),
+            versions=tuple(map(RecordId, read.digests("versions", MAX_VERSIONS))),
+            acknowledge_by=read.integer("acknowledge_by", 0, _MAX_TIME),
+            issued_at=read.integer("issued_at", 0, _MAX_TIME),
+        )
+        read.end()
+        return notice
+
+
 # ------------------------------------------------------------------------------------------- what is signed
 
 
@@ -281,12 +347,25 @@ class SignedAcknowledgement(TypedStruct):
     document: bytes
 
 
-Stated = TypeVar("Stated", Certificate, Acknowledgement)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedErasureNotice(TypedStruct):
+    """An erasure notice, as a wallet shows it."""
+
+    contract: ClassVar[str] = _REGISTRY
+    encoding: ClassVar[str] = "ErasureNotice(address custodian,bytes32 recordId,uint32 issuedAt,bytes32 document)"
+
+    custodian: Address
+    record_id: RecordId
+    issued_at: int
+    document: bytes
+
+
+Stated = TypeVar("Stated", Certificate, Acknowledgement, ErasureNotice)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement(Generic[Stated]):
-    """A certificate or an acknowledgement, with its author's signature."""
+    """A certificate, an acknowledgement or a notice, with its author's signature."""
 
     stated: Stated
     domain: Domain
@@ -330,7 +409,7 @@ class Statement(Generic[Stated]):
         )
 
 
-def _digest(tag: str, stated: Certificate | Acknowledgement) -> bytes:
+def _digest(tag: str, stated: Certificate | Acknowledgement | ErasureNotice) -> bytes:
     return tagged_sha256(tag, encode_document(stated.fields()))
 
 

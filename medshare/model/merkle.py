@@ -6,7 +6,7 @@ Leaves are hashed twice by who makes them, and pairs are sorted, as OpenZeppelin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from medshare.hashing import keccak256
 
@@ -22,12 +22,13 @@ def nodes_of(leaves: Iterable[bytes]) -> tuple[bytes, ...]:
 
 def proof_of(nodes: Sequence[bytes], leaf: bytes) -> tuple[bytes, ...]:
     """Return the siblings from ``leaf`` up to the root; raises ``ValueError`` where the tree has no such leaf."""
-    at = nodes.index(leaf, len(nodes) // 2)
-    proof = []
-    while at > 0:
-        proof.append(nodes[at + 1 if at % 2 else at - 1])
-        at = (at - 1) // 2
-    return tuple(proof)
+    return _siblings(nodes, nodes.index(leaf, len(nodes) // 2))
+
+
+def proofs_of(nodes: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+    """Yield each leaf of a tree with the siblings from it up to the root."""
+    for at in range(len(nodes) // 2, len(nodes)):
+        yield nodes[at], _siblings(nodes, at)
 
 
 def root_of(leaf: bytes, proof: Iterable[bytes]) -> bytes:
@@ -36,6 +37,14 @@ def root_of(leaf: bytes, proof: Iterable[bytes]) -> bytes:
     for sibling in proof:
         node = _parent(node, sibling)
     return node
+
+
+def _siblings(nodes: Sequence[bytes], at: int) -> tuple[bytes, ...]:
+    proof = []
+    while at > 0:
+        proof.append(nodes[at + 1 if at % 2 else at - 1])
+        at = (at - 1) // 2
+    return tuple(proof)
 
 
 def _parent(one: bytes, other: bytes) -> bytes:

@@ -109,6 +109,11 @@ class Terms:
         """Return the name of a record's header in the bundle: who has no terms cannot tell which record it is of."""
         return tagged_sha256("medshare/bundle/1", self.salt, record_id).hex() + ".c4gh"
 
+    @property
+    def slips_name(self) -> str:
+        """The name of the slips in the bundle: who has no terms cannot tell it from a header's."""
+        return tagged_sha256("medshare/bundle-slips/1", self.salt).hex() + ".c4gh"
+
     def excerpt_for(self, custodian: Address) -> Excerpt:
         """Return what of these terms concerns one custodian's records, denials included.
 

@@ -17,7 +17,8 @@ The steps of a grant, numbered as in the code:
     record's size;
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
-(6) put all of it and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
+(6) put all of it, the slips that are kept of these records, and the terms, encrypted for grantee and patient, into a
+    bundle, store and pin it;
 (7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
@@ -78,6 +79,7 @@ from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
+from medshare.services.slips import Slips
 
 _log = logging.getLogger(__name__)
 
@@ -155,6 +157,7 @@ class Consenting:
         auditing: which keys custodians have published, and which bundles grants have had.
         retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
         journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
+        slips: what is kept of the quality of records; None where nobody keeps any.
     """
 
     def __init__(
@@ -165,12 +168,14 @@ class Consenting:
         auditing: Auditing,
         retrieving: Retrieving | None = None,
         journal: BundleJournal | None = None,
+        slips: Slips | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
         self._retrieving = retrieving
         self._journal = journal
+        self._slips = slips
 
     def grant(
         self,
@@ -287,6 +292,9 @@ class Consenting:
             for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
                 files[name] = writer.file(pieces)
             readers = [reader, *self._keys_of_patient(subject, patient, block)]
+            slips = self._slips_of(released, patient, readers)
+            if slips is not None:
+                files[terms.slips_name] = writer.file(slips)
             files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
             bundle = writer.directory(files)
         if self._journal is not None:
@@ -309,6 +317,13 @@ class Consenting:
             told=tuple(told),
             untold=(*unreachable, *(each for each in custodians if each not in told)),
         )
+
+    def _slips_of(
+        self, records: Sequence[RecordRef], patient: Actor, readers: Sequence[Recipient]
+    ) -> list[bytes] | None:
+        if self._slips is None:
+            return None
+        return self._slips.sealed((each.record_id for each in records), patient.identity, readers)
 
     def send(self, prepared: Prepared, *, patient: Actor) -> Granted:
         """Grant on chain what was prepared.

@@ -8,7 +8,7 @@ The steps, numbered as in the code:
     lets it go;
 (2) find all blocks, who could have read it, and what was released in emergencies that are over; write the plan down;
 (3) mark every version on chain: from here on nobody fetches it, and nobody copies it to where it is wanting;
-(4) forget it here: the journal's way from its text to its ids;
+(4) forget it here: the journal's way from its text to its ids, and the slips that say how good it was;
 (5) at one's own store and at every storage node: unpin, remove each block, and look whether it is gone. With header,
     manifest and payload go the key that the header holds, and the salt of the text that the manifest holds;
 (6) sign the certificate, which names what was verified and what could not be erased.
@@ -37,6 +37,7 @@ from medshare.services.journal import PublicationJournal
 from medshare.services.kept_texts import MAX_TEXT
 from medshare.services.progress import Progress, silent
 from medshare.services.removing import Removed, remove_from
+from medshare.services.slips import Slips
 from medshare.services.statements import state
 
 DAY = 86_400
@@ -62,7 +63,7 @@ WHAT_REMAINS = (
 _NOT_LISTED = "Blocks of version {}: no store had its directory whole any more, so that not all of them are known."
 _BEFORE = (
     "Version {} had been withdrawn before, for another reason, and a record is withdrawn once: the chain does not say "
-    "that it was erased since."
+    "that it was erased since. Patient and readers are told by a signed notice: medshare record erasure-notice."
 )
 
 _log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Erasing:
         places: one's own store and the institutions' nodes, by name.
         domain: of the RecordRegistry, for signatures.
         wallets: the custodian may be a contract wallet.
+        slips: what is kept of the quality of records; None where nobody keeps any.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Erasing:
         places: Mapping[str, BlobStore],
         domain: Domain,
         wallets: ContractWallets,
+        slips: Slips | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -125,6 +128,7 @@ class Erasing:
         self._places = places
         self._domain = domain
         self._wallets = wallets
+        self._slips = slips
 
     def erase(self, record_id: RecordId, reason: str, *, custodian: Actor, progress: Progress = silent) -> Erased:
         """Erase a record in all its versions; repeated, it goes on where it was.
@@ -166,6 +170,8 @@ class Erasing:
             else:
                 plan = entry.plan
             self._publications.erase(plan.versions)  # (4)
+            if self._slips is not None:
+                self._slips.forget(plan.versions)
             removed = remove_from(self._places, plan.roots, plan.blocks, progress=progress)  # (5)
             certificate = None
             if all(each.gone for each in removed):
@@ -214,7 +220,7 @@ class Erasing:
             blocks=tuple(map(str, plan.blocks)),
             places=tuple(ErasedPlace(name=each.name, remaining=0, verified_at=now) for each in removed),
             readers=plan.readers,
-            acknowledge_by=versions[0].marked_at + plan.acknowledge_within * DAY,
+            acknowledge_by=(versions[0].marked_at if versions[0].marked else now) + plan.acknowledge_within * DAY,
             policy=plan.policy,
             jurisdiction=plan.jurisdiction,
             reason=plan.reason,

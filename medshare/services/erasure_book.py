@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medshare.content import Cid
-from medshare.errors import InvalidInputError
+from medshare.errors import IntegrityError, InvalidInputError
 from medshare.model.eip712 import Domain
-from medshare.model.erasure import Acknowledgement, Certificate, ErasedVersion, Statement
+from medshare.model.erasure import Acknowledgement, Certificate, ErasedVersion, ErasureNotice, Statement
 from medshare.model.ids import Address, RecordId
-from medshare.model.record import RecordRef
-from medshare.ports import BlobStore, Clock, ContractWallets, Ledger
+from medshare.model.record import RecordEntry, RecordRef, RecordStatus
+from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.erasure_journal import ErasureEntry, ErasureJournal
+from medshare.services.erasure_journal import ErasureEntry, ErasureJournal, ErasureStage
 from medshare.services.removing import Removed, look_for
-from medshare.services.statements import check
+from medshare.services.statements import check, state
 
 DAY = 86_400
 
@@ -93,6 +93,8 @@ class ErasureBook:
         mark = self._auditing.erasure(RecordRef(custodian=plan.custodian, record_id=plan.record_id))
         marked_at = None if mark is None else mark.place.block.time
         due = None if marked_at is None else marked_at + plan.acknowledge_within * DAY
+        if due is None and entry.certificate is not None:
+            due = entry.certificate.stated.acknowledge_by  # withdrawn before: nothing marks it
         taken = self._journal.taken(plan.custodian, plan.record_id)
         missing = tuple(each.reader for each in plan.readers if each.reader not in taken)
         return ErasureStanding(
@@ -122,6 +124,63 @@ class ErasureBook:
             raise InvalidInputError(f"{said.reader} is not among those who could read this record")
         self._journal.take(statement)
         return self._standing(entry, self._now())
+
+    # ------------------------------------------------------------------------------------------- notices
+
+    def notice(self, record_id: RecordId, *, custodian: Actor) -> Statement[ErasureNotice]:
+        """Sign a notice of an erasure that the chain does not tell, for patient and readers.
+
+        Args:
+            record_id: any of the record's versions.
+            custodian: who has erased it.
+
+        Raises:
+            UnknownRecordError: the custodian has registered no such record.
+            InvalidInputError: it is not erased, or the chain tells it already.
+            SigningError: it was not signed.
+            LedgerError: the chain failed.
+        """
+        record = RecordRef(custodian=custodian.address, record_id=record_id)
+        versions = self._auditing.lineage(self._entry(record))
+        entry = self._journal.find(custodian.address, versions[0].record_id)
+        if entry is None or entry.stage is ErasureStage.PLANNED:
+            raise InvalidInputError("the record is not erased here", hint="first: medshare record erase")
+        if any(self._auditing.erasure(each.ref) for each in versions):
+            raise InvalidInputError("the chain tells of this erasure already, and so do inboxes")
+        now = self._now()
+        by = now + entry.plan.acknowledge_within * DAY
+        said = ErasureNotice(
+            custodian=custodian.address,
+            patient=entry.plan.patient,
+            record_id=entry.plan.record_id,
+            versions=entry.plan.versions,
+            acknowledge_by=by if entry.certificate is None else entry.certificate.stated.acknowledge_by,
+            issued_at=now,
+        )
+        return state(said, self._domain, signer=custodian.signer, wallets=self._wallets)
+
+    def take_notice(self, statement: Statement[ErasureNotice]) -> ErasureNotice:
+        """Check a custodian's notice, and keep it: inboxes of this home tell it from now on.
+
+        Raises:
+            WrongDomainError, SignatureInvalidError: it is another deployment's, or not the custodian's word.
+            UnknownRecordError: he has registered no such record.
+            IntegrityError: the chain tells of another patient or of other versions, or one is not withdrawn.
+            LedgerError, StoreFullError: repeat.
+        """
+        check(statement, self._domain, wallets=self._wallets)
+        said = statement.stated
+        versions = self._auditing.lineage(self._entry(RecordRef(custodian=said.custodian, record_id=said.record_id)))
+        told = (said.patient, said.record_id, said.versions)
+        if told != (versions[0].patient, versions[0].record_id, tuple(each.record_id for each in versions)):
+            raise IntegrityError("the notice tells of another patient or of other versions than the chain")
+        if versions[0].status is not RecordStatus.RETRACTED:
+            raise IntegrityError("the notice is of a record that its custodian has not withdrawn")
+        self._journal.keep_notice(statement)
+        return said
+
+    def _entry(self, record: RecordRef) -> RecordEntry:
+        return self._ledger.records.record(record.custodian, record.record_id, block=self._ledger.chain.head())
 
     def _was_asked(self, reader: Address, entry: ErasureEntry) -> bool:
         """Whether his inbox has asked him; the chain does not tell which record a grant was about."""

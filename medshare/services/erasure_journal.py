@@ -26,6 +26,7 @@ from medshare.model.erasure import (
     MAX_VERSIONS,
     Acknowledgement,
     Certificate,
+    ErasureNotice,
     Ground,
     Statement,
     ToldReader,
@@ -44,6 +45,10 @@ CREATE TABLE IF NOT EXISTS erasures (
 CREATE TABLE IF NOT EXISTS acknowledgements (
     custodian TEXT NOT NULL, record BLOB NOT NULL, reader TEXT NOT NULL, statement BLOB NOT NULL,
     PRIMARY KEY (custodian, record, reader)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notices (
+    custodian TEXT NOT NULL, record BLOB NOT NULL, statement BLOB NOT NULL,
+    PRIMARY KEY (custodian, record)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answered (
     account TEXT NOT NULL, custodian TEXT NOT NULL, record BLOB NOT NULL,
@@ -143,7 +148,7 @@ class ErasureEntry:
 
 
 class ErasureJournal:
-    """The journal of one client: of custodians, and of what readers and patients here have answered.
+    """The journal of one client: of custodians, and of what readers and patients here were told and have answered.
 
     Every method raises ``ConfigurationError`` where its file is damaged, and ``StoreFullError`` on a full disk.
 
@@ -217,6 +222,22 @@ class ErasureJournal:
             ).fetchall()
         found = [Statement.from_json(Acknowledgement, row[0]) for row in rows]
         return {each.stated.reader: each for each in found}
+
+    def keep_notice(self, statement: Statement[ErasureNotice]) -> None:
+        """Keep a custodian's notice, in the place of an earlier one; the caller has checked it."""
+        said = statement.stated
+        with self._open() as database, database:
+            database.execute(
+                "INSERT OR REPLACE INTO notices VALUES (?, ?, ?)",
+                (said.custodian, said.record_id, statement.to_json()),
+            )
+
+    def notices(self) -> dict[tuple[Address, RecordId], ErasureNotice]:
+        """Return the notices that are kept, by custodian and newest version."""
+        with self._open() as database:
+            rows = database.execute("SELECT statement FROM notices").fetchall()
+        found = [Statement.from_json(ErasureNotice, row[0]).stated for row in rows]
+        return {(each.custodian, each.record_id): each for each in found}
 
     def answer(self, account: Address, custodian: Address, record_id: RecordId) -> None:
         """Note that an account of this home has done what an erasure asks of it."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from medshare.model.events import RecordRetracted
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address
-from medshare.model.record import RecordEntry
+from medshare.model.record import RecordEntry, RecordStatus
 from medshare.services.auditing import Auditing
 from medshare.services.erasure_book import ErasureBook
 from medshare.services.erasure_journal import ErasureJournal, ErasureStage
@@ -24,7 +23,7 @@ class ErasureNotices:
     Args:
         auditing: marks on chain, and who could have read.
         book: how erasures of this home stand.
-        journal: to what accounts of this home have answered.
+        journal: what accounts of this home were told by notices, and to what they have answered.
     """
 
     def __init__(self, *, auditing: Auditing, book: ErasureBook, journal: ErasureJournal) -> None:
@@ -48,19 +47,27 @@ class ErasureNotices:
         granters = {standing.grant.patient for standing in self._auditing.grants(grantee=account)}
         clinicians = {each.episode.patient for each in self._auditing.emergencies(clinician=account)}
         for patient in [*own, *sorted((granters | clinicians) - set(own))]:
-            for record, mark in self._newest_erased(patient):
+            for record, told_at in self._newest_erased(patient):
                 if (record.custodian, record.record_id) in answered or account == record.custodian:
                     continue
                 if patient in own:
-                    yield self._to_patient(account, record, mark)
+                    yield self._to_patient(account, record, told_at)
                 elif self._could_read(account, record):
-                    yield _to_reader(record, mark)
+                    yield _to_reader(record, told_at)
 
-    def _newest_erased(self, patient: Address) -> Iterator[tuple[RecordEntry, RecordRetracted]]:
-        erased = self._auditing.erasures(patient)
+    def _newest_erased(self, patient: Address) -> Iterator[tuple[RecordEntry, int]]:
+        """Yield the newest version of each record that was erased, and when that was told: by a mark, or a notice."""
+        erased, notices = self._auditing.erasures(patient), self._journal.notices()
         for entry in self._auditing.records(patient):
-            if entry.ref in erased and entry.record_id not in self._auditing.newest_versions(entry.custodian):
-                yield entry, erased[entry.ref]
+            earlier = entry.record_id in self._auditing.newest_versions(entry.custodian)
+            if earlier or entry.status is not RecordStatus.RETRACTED:
+                continue
+            marks = [erased[each.ref] for each in self._auditing.lineage(entry) if each.ref in erased]
+            notice = notices.get((entry.custodian, entry.record_id))
+            if marks:
+                yield entry, marks[0].place.block.time
+            elif notice is not None:
+                yield entry, notice.issued_at
 
     def _could_read(self, account: Address, record: RecordEntry) -> bool:
         first = min(entry.registered_at for entry in self._auditing.lineage(record))
@@ -100,12 +107,12 @@ class ErasureNotices:
                     answer="medshare record erasures --as {me}",
                 )
 
-    def _to_patient(self, account: Address, record: RecordEntry, mark: RecordRetracted) -> Notice:
+    def _to_patient(self, account: Address, record: RecordEntry, at: int) -> Notice:
         whom = "" if account == record.patient else f" --for {record.patient}"
         return Notice(
             urgency=Urgency.DUE,
             kind="RecordErased",
-            at=mark.place.block.time,
+            at=at,
             says=f"record {record.record_id.hex()} was erased: take its keys out of what was granted",
             who=record.custodian,
             patient=record.patient,
@@ -114,11 +121,11 @@ class ErasureNotices:
         )
 
 
-def _to_reader(record: RecordEntry, mark: RecordRetracted) -> Notice:
+def _to_reader(record: RecordEntry, at: int) -> Notice:
     return Notice(
         urgency=Urgency.DUE,
         kind="ErasureToAcknowledge",
-        at=mark.place.block.time,
+        at=at,
         says=f"record {record.record_id.hex()} was erased: erase what you have of it, and say so",
         who=record.custodian,
         patient=record.patient,

@@ -6,14 +6,15 @@ finds the one that is to go.
 
 For the patient, numbered as in the code:
 
-(1) the mark on chain says that the record is erased;
+(1) the mark on chain says that the record is erased, or a notice that its custodian has signed;
 (2) bundles of grants that have ended are given up whole;
-(3) of a grant in force a bundle without that header is stored and granted in the place of the one before: the same
-    terms, the same dates, the other records' headers as they were; then the one before is given up;
-(4) what his own store holds of the record is removed.
+(3) of a grant in force a bundle without that header, and without slips of the record, is stored and granted in the
+    place of the one before: the same terms, the same dates, the other records' headers as they were; then the one
+    before is given up;
+(4) what his own store holds of the record is removed, and the slips that he keeps of it.
 
-A reader removes what his own store holds of the record, and signs what he answers. Headers in bundles that are in force
-are the patient's to take out.
+A reader removes what his own store holds of the record and its slips, and signs what he answers. Headers in bundles
+that are in force are the patient's to take out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medshare.content import Cid, Link
-from medshare.errors import BlobNotFoundError, InvalidInputError, ReadOnlyStoreError, StoreUnavailableError
+from medshare.envelope import Recipient
+from medshare.errors import (
+    BlobNotFoundError,
+    EncryptionKeyNotSetError,
+    InvalidInputError,
+    ReadOnlyStoreError,
+    StoreUnavailableError,
+)
 from medshare.model.decision import Reason
 from medshare.model.eip712 import Domain
 from medshare.model.erasure import Acknowledgement, Statement
@@ -36,6 +44,7 @@ from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.removing import Removed, remove_from
+from medshare.services.slips import Slips
 from medshare.services.statements import state
 from medshare.services.storage_nodes import blocks_of
 
@@ -74,6 +83,8 @@ class _Found:
     files: Mapping[str, Link]
     headers: tuple[str, ...]
     """Names of those headers."""
+    slips: str | None
+    """The name of the slips among the files; None where there are none."""
 
     @property
     def newest(self) -> bool:
@@ -82,8 +93,8 @@ class _Found:
 
     @property
     def blocks(self) -> list[Cid]:
-        """The blocks of those headers."""
-        return [self.files[name].cid for name in self.headers]
+        """The blocks of those headers, and of the slips, which are sealed anew for each bundle."""
+        return [self.files[name].cid for name in (*self.headers, *([self.slips] if self.slips else []))]
 
 
 class Forgetting:
@@ -99,6 +110,7 @@ class Forgetting:
         own: the name of one's own store among them.
         domain: of the RecordRegistry, for signatures.
         wallets: a reader may be a contract wallet.
+        slips: what is kept of the quality of records; None where nobody keeps any.
     """
 
     def __init__(
@@ -113,6 +125,7 @@ class Forgetting:
         own: str,
         domain: Domain,
         wallets: ContractWallets,
+        slips: Slips | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -123,6 +136,7 @@ class Forgetting:
         self._own = own
         self._domain = domain
         self._wallets = wallets
+        self._slips = slips
 
     def forget(self, record: RecordRef, *, patient: Actor, on_behalf_of: Address | None = None) -> Forgotten:
         """Take every header of an erased record out of the bundles that a patient gave. Repeating it is no error.
@@ -162,7 +176,7 @@ class Forgetting:
                     if standing.granted_by != patient.address:
                         left.append(standing.grant.grant_id)
                         continue
-                    self._renew(found, patient)  # (3)
+                    self._renew(found, versions, patient)  # (3)
                     renewed.append(standing.grant.grant_id)
                 given_up.append(found.bundle)  # (2)
                 roots.append(Cid.of_directory(found.bundle))
@@ -220,11 +234,19 @@ class Forgetting:
     def _erased(self, record: RecordRef) -> tuple[RecordEntry, ...]:
         head = self._ledger.chain.head()
         entry = self._ledger.records.record(record.custodian, record.record_id, block=head)
-        if self._auditing.erasure(record) is None:
+        versions = self._auditing.lineage(entry)
+        marked = any(self._auditing.erasure(each.ref) for each in versions)
+        if not marked and versions[0].ref not in self._told():
             raise InvalidInputError(
-                "its custodian has not erased this record", hint="what it is, says: medshare record show"
+                "its custodian has not erased this record, or has not told it here",
+                hint="what it is, says: medshare record show; where he has given you a notice, keep it first: "
+                "medshare record take-erasure-notice",
             )
-        return self._auditing.lineage(entry)
+        return versions
+
+    def _told(self) -> set[RecordRef]:
+        """Return of which records a notice says that they were erased; one that is kept was checked."""
+        return {RecordRef(custodian=custodian, record_id=newest) for custodian, newest in self._journal.notices()}
 
     def _with_headers(self, standing: GrantStanding, versions: Sequence[RecordEntry], actor: Actor) -> Iterator[_Found]:
         """Yield the bundles of one grant that have headers of the record; what is gone already is passed over.
@@ -248,12 +270,17 @@ class Forgetting:
             names = [terms.header_name(entry.record_id) for entry in versions]
             headers = tuple(name for name in names if name in files)
             if headers:
-                yield _Found(standing=standing, bundle=bundle, files=files, headers=headers)
+                slips = terms.slips_name if terms.slips_name in files else None
+                yield _Found(standing=standing, bundle=bundle, files=files, headers=headers, slips=slips)
 
-    def _renew(self, found: _Found, patient: Actor) -> None:
+    def _renew(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> None:
         standing = found.standing
+        files = {name: link for name, link in found.files.items() if name not in (*found.headers, found.slips)}
+        slips = self._slips_without(found, versions, patient)
         with BlobWriter(self._store) as writer:
-            bundle = writer.directory({name: link for name, link in found.files.items() if name not in found.headers})
+            if found.slips is not None and slips is not None:
+                files[found.slips] = writer.file(slips)
+            bundle = writer.directory(files)
         self._store.pin(bundle)
         request = GrantRequest(
             grantee=standing.grant.grantee,
@@ -267,6 +294,17 @@ class Forgetting:
             self._ledger.consents.grant(patient.signer, request)
         else:
             self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
+
+    def _slips_without(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> list[bytes] | None:
+        """Return the slips of the other records, for the grantee; None where there are none, or no key for them."""
+        if self._slips is None or found.slips is None:
+            return None
+        head, erased = self._ledger.chain.head(), [entry.record_id for entry in versions]
+        try:
+            reader = Recipient(self._ledger.directory.encryption_key(found.standing.grant.grantee, block=head).key)
+        except (EncryptionKeyNotSetError, InvalidInputError):
+            return None
+        return self._slips.sealed_without(found.bundle, found.slips, erased, patient.identity, reader)
 
     def _clear_own(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Removed]:
         """Remove from the reader's own store the record, and its headers in bundles that he was given."""
@@ -288,6 +326,8 @@ class Forgetting:
     def _remove_own(
         self, versions: Sequence[RecordEntry], also_roots: Sequence[Cid], also_blocks: Sequence[Cid]
     ) -> list[Removed]:
+        if self._slips is not None:
+            self._slips.forget([entry.record_id for entry in versions])
         own = self._places[self._own]
         try:
             own.remove(())

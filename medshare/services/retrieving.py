@@ -66,6 +66,7 @@ from medshare.services.record_files import (
     own_header,
     read_small,
 )
+from medshare.services.slips import Slips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,13 +271,17 @@ class Retrieving:
         store: where records and bundles are; not trusted.
         clock: the time on the wall.
         auditing: which grants there are.
+        slips: takes over those that are in bundles; None where nobody keeps any.
     """
 
-    def __init__(self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing) -> None:
+    def __init__(
+        self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, slips: Slips | None = None
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._auditing = auditing
+        self._slips = slips
 
     def open(self, record: RecordRef, *, reader: Actor, purpose: PurposeOfUse) -> OpenRecord:
         """Open a record for ``purpose``, after every check.
@@ -505,6 +510,8 @@ class Retrieving:
                 continue
             if not ended:
                 held.released.append((terms, standing.bundle, standing.granted_by))
+                if self._slips is not None:
+                    self._slips.take_over(standing, terms, reader.identity)
         return held
 
     def _decide_by_chain(self, asked: _Asked) -> Decision:

@@ -27,6 +27,7 @@ from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, GrantId
+from medshare.model.record import RecordStatus
 from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt
 from medshare.ports import Actor, BlobStore, Clock, Ledger
@@ -230,8 +231,9 @@ def may_have_covered(standing: GrantStanding, excerpt: Excerpt, subject: Subject
     grant = standing.grant
     as_granted = replace(grant, purposes=standing.purposes, not_before=0, expires_at=MAX_TIME)
     consent = Consent(grant=as_granted, terms=excerpt, stamp=grant.stamp)
+    as_it_was = replace(subject, status=RecordStatus.ACTIVE)  # it may have been withdrawn since
     decisions = [
-        decide([consent], subject=subject, purpose=purpose, reader=grant.grantee, now=grant.not_before)
+        decide([consent], subject=as_it_was, purpose=purpose, reader=grant.grantee, now=grant.not_before)
         for purpose in permitted_purposes([consent])
     ]
     return any(decision.permitted or decision.undecided for decision in decisions)

@@ -1,4 +1,4 @@
-"""Statements that are signed and given to others, and that no contract takes: certificates and answers of erasures."""
+"""Statements that are signed and given to others, and that no contract takes: what is said of erasures."""
 
 from __future__ import annotations
 

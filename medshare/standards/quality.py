@@ -26,6 +26,12 @@ from medshare.standards.hl7v2 import library as hl7v2_library
 from medshare.standards.tables import table_digest
 
 VERSION = 1
+METHODS: Mapping[int, bytes] = {
+    1: bytes.fromhex("3786415feca112866473d9f9fea0a7666ea3025e1853028186a69fabad3ce521"),
+}
+"""The methods that medshare has published: the number by which assessors attest each, and its digest. None changes."""
+MAX_SCORED = 256 << 20
+"""Bytes of a record for which a score is computed."""
 _TAG = "medshare/quality/1"
 HUNDRED = 100
 # A record that is written within so many days of what it tells is worth so much.

@@ -206,6 +206,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "receipt batch": (["--as", "hospital"], {"root", "receipts"}),
     "receipt anchor": (["--as", "hospital"], set()),
     "quality show": (["{scan}"], set()),
+    "quality slips": ([], set()),
     "consortium show": (
         [],
         {
@@ -291,7 +292,7 @@ IN_OTHER_WORDS = {
 }  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
-    *("quality attest", "quality withdraw"),
+    *("quality attest", "quality attest-batch", "quality take-slip", "quality withdraw"),
     *("receipt sign", "receipt keep", "receipt prove", "receipt check"),
     *("emergency open", "emergency release", "emergency end", "emergency review", "emergency show"),
     *("signed show", "signed discard", "relay send", "relay watch"),
@@ -300,6 +301,7 @@ IN_A_STORY = {
     *("request decline", "request confirm", "request dispute", "request release", "request cancel"),
     *("request return-unearned", "reward withdraw", "reward account"),
     *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
+    *("record erasure-notice", "record take-erasure-notice"),
     *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
 }  # they need what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure
 A_NETWORK = {

@@ -248,6 +248,23 @@ def test_receipt__after_a_revocation__no_longer_verifies_and_another_says_so(cli
     assert "given anew" in answer.error["message"] or "consent_record.events" in answer.error["message"]
 
 
+def test_receipt__of_an_expired_consent__verifies_and_says_that_it_has_ended(
+    cli: CommandLine, tmp_path: Path, days_later
+) -> None:
+    """It says what was given, and until when: that time has passed makes nothing of it untrue."""
+    grant = give(cli, "--everything")
+    before, made = make(cli, grant, tmp_path, "before.c4gh")
+    days_later(400)
+    verified = cli.json("consent", "receipt", "--verify", before, "--as", "doctor")
+    assert (verified["state"], verified["consent_state"], verified["digest"]) == (
+        "expired",
+        made["consent_state"],
+        made["digest"],
+    )
+    after, _ = make(cli, grant, tmp_path, "after.c4gh")
+    assert cli.json("consent", "receipt", "--verify", after, "--as", "doctor")["state"] == "expired"
+
+
 def test_receipt__in_clear_altered_or_of_another_chain__is_found_out(
     cli: CommandLine, home: Home, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ given a home in which a hospital's two records are granted to a doctor
 ├─ erase: gone from the disk, refused to everybody with the reason; the other record is read as before
 ├─ inbox: patient and doctor are told until they have answered; the custodian what is unfinished or overdue
 ├─ forget and acknowledge: no key of it is left on the disk; the custodian lists who has answered
+├─ erasure-notice: what was withdrawn before, the chain does not tell; a signed notice does
 ├─ verify-erasure: the certificate holds; changed, it does not
 └─ what cannot be: before its time, without a policy, an answer that is not the reader's, a file that is there
 """
@@ -239,6 +240,32 @@ def test_answers__changed_from_a_stranger_or_of_nothing__are_refused(erasing: Co
     assert (answer.code, answer.error["error"]) == (5, "SignatureInvalidError")
     assert cli("record", "verify-erasure", answered).code == 2
     assert cli("record", "forget", record, "--as", "doctor").code == 2  # another's
+
+
+def test_notice__withdrawn_before__tells_patient_and_reader(erasing: CommandLine, tmp_path: Path) -> None:
+    cli, record, file = erasing, erasing.home.scan, tmp_path / "notice.json"
+    cli.json("record", "retract", record, "--as", "hospital", "--reason", "wrong patient")
+    signing = ["record", "erasure-notice", record, "--as", "hospital", "--to", file]
+    answer = cli("--json", *signing)
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+    answer = cli(*erase(cli, tmp_path))
+    assert answer.code == 0
+    assert f"medshare record erasure-notice {record} --as hospital" in answer.err
+    assert (kinds(cli, "doctor"), kinds(cli, "patient")) == (set(), set())
+    said = cli.json(*signing)
+    assert (said["record"], said["versions"], said["patient"]) == (record, [record], cli.home.addresses["patient"])
+    assert cli(*signing).code == 2  # the file is there
+    answer = cli("--json", "record", "take-erasure-notice", changed(file, acknowledge_by=1))
+    assert (answer.code, answer.error["error"]) == (5, "SignatureInvalidError")
+    assert cli("record", "take-erasure-notice", tmp_path / "why").code == 2
+    taken = cli.json("record", "take-erasure-notice", file)
+    assert taken == {key: value for key, value in said.items() if key != "file"}
+    assert (kinds(cli, "doctor"), kinds(cli, "patient")) == ({"ErasureToAcknowledge"}, {"RecordErased"})
+    cli.json("record", "acknowledge-erasure", record, "--as", "doctor", "--to", tmp_path / "answer.json")
+    assert cli.json("record", "forget", record, "--as", "patient")["finished"]
+    assert (kinds(cli, "doctor"), kinds(cli, "patient")) == (set(), set())
+    taken = cli.json("record", "take-acknowledgement", tmp_path / "answer.json", "--as", "hospital")
+    assert (taken["missing"], taken["erased_at"]) == ([], None)
 
 
 def test_verify__block_came_back__does_not_hold(erasing: CommandLine, tmp_path: Path) -> None:

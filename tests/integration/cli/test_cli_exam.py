@@ -107,7 +107,7 @@ def test_exam__attested__exists_where_an_assessor_says_so(granted: CommandLine) 
     assert asked(granted, *attested).code == 4
     granted.accredit("clinic", AccreditationKind.ASSESSOR)
     observation = granted.home.observation
-    granted.json("quality", "attest", observation, "--as", "clinic", "--score", 60, "--method", 1)
+    granted.json("quality", "attest", observation, "--as", "clinic", "--score", 60, "--method", 100)
     assert asked(granted, *attested).json["record"] == observation
 
 

@@ -3,15 +3,27 @@
 given a home with two records of a patient by a hospital, and a clinic that is accredited as assessor
 ├─ what it attests is shown, with whether it counts; withdrawn, or no longer accredited, it does not
 ├─ lists and histories hold what is good enough, and nothing that nobody has attested
+├─ the score of what the clinic may read is computed; of what it may not, nothing is attested
+│  └─ whoever may read it computes it anew, and is told whether it agrees
+├─ many in a batch: one root, however often the command is given; a slip for each record
+│  ├─ who has kept the slip counts it; in another home nobody knows of it, until it has come with the record's key
+│  └─ withdrawn by its root, or erased with the record
 └─ who may not, and what is not there or cannot be, is refused with its exit code
 """
 
 from __future__ import annotations
 
-import pytest
-from homes import CommandLine, Home
+import json
+from pathlib import Path
+from typing import Any
 
+import pytest
+from homes import OBSERVATION, PASSPHRASE, CommandLine, Home
+
+from medshare import connect
 from medshare.model.accreditation import AccreditationKind
+from medshare.model.ids import record_id
+from medshare.standards.quality import VERSION, score
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +36,7 @@ def granted(granted_home: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> C
 
 
 def attest(cli: CommandLine, record: str, score: int) -> None:
-    said = cli.json("quality", "attest", record, "--as", "clinic", "--score", score, "--method", 1)
+    said = cli.json("quality", "attest", record, "--as", "clinic", "--score", score, "--method", 100)
     assert (said["record"], said["score"]) == (record, score)
 
 
@@ -36,7 +48,7 @@ def test_quality__attested__is_shown_until_withdrawn_or_no_longer_accredited(gra
     assert (row["assessor"], row["score"], row["method"], row["counts"]) == (
         granted.home.addresses["clinic"],
         80,
-        1,
+        "100",
         True,
     )
     granted.accredit("clinic", AccreditationKind.ASSESSOR, 0)
@@ -62,8 +74,8 @@ def test_records__searched_by_quality__are_those_attested_as_good(granted: Comma
 @pytest.mark.parametrize(
     ("words", "error", "code"),
     [
-        (["attest", "{scan}", "--as", "doctor", "--score", "1", "--method", "1"], "AttestingNotAccreditedError", 3),
-        (["attest", "11" * 32, "--as", "clinic", "--score", "1", "--method", "1"], "UnknownRecordError", 4),
+        (["attest", "{scan}", "--as", "doctor", "--score", "1", "--method", "100"], "AttestingNotAccreditedError", 3),
+        (["attest", "11" * 32, "--as", "clinic", "--score", "1", "--method", "100"], "UnknownRecordError", 4),
         (["withdraw", "{scan}", "--as", "clinic"], "UnknownAttestationError", 4),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -75,8 +87,234 @@ def test_quality__that_may_not_be__is_refused(granted: CommandLine, words: list[
 
 @pytest.mark.parametrize(
     "words",
-    [["--score", "101", "--method", "1"], ["--score", "-1", "--method", "1"], ["--score", "1", "--method", "0"]],
+    [
+        ["--score", "101", "--method", "100"],
+        ["--score", "-1", "--method", "100"],
+        ["--score", "1", "--method", "99"],
+        ["--score", "1", "--method", "65536"],
+        ["--score", "1"],
+        ["--method", "100"],
+        ["--score", "1", "--method", "100", "--file", "record"],
+    ],
 )
 def test_quality__numbers_that_cannot_be__are_usage(granted: CommandLine, words: list[str]) -> None:
     answer = granted("--json", "quality", "attest", granted.home.scan, "--as", "clinic", *words)
     assert (answer.code, answer.out) == (2, b"")
+
+
+# ------------------------------------------------------------------------------------------------ computed scores
+
+COMPUTED = score(OBSERVATION, "application/fhir+json").score
+MEDSHARE = f"medshare {VERSION}"
+
+
+def let_read(cli: CommandLine, *records: str, reader: str = "clinic") -> None:
+    words = ("--as", "patient", "--to", reader, "--purpose", "HQUALIMP", "--until", "30d")
+    cli.json("access", "grant", *records, *words)
+
+
+def test_attest__a_record_that_may_be_read__is_scored_by_the_command(granted: CommandLine) -> None:
+    observation = granted.home.observation
+    let_read(granted, observation)
+    said = granted.json("quality", "attest", observation, "--as", "clinic")
+    assert (said["score"], said["method"]) == (COMPUTED, MEDSHARE)
+    (row,) = granted.json("quality", "show", observation)
+    assert (row["score"], row["method"], row["counts"], row["batch"]) == (COMPUTED, MEDSHARE, True, None)
+    recompute = ("quality", "show", observation, "--recompute", "--as", "doctor", "--purpose", "TREAT")
+    shown = granted.json(*recompute)
+    assert (shown["recomputed"], shown["method"], shown["agrees"]) == (COMPUTED, MEDSHARE, True)
+    assert shown["attested"] == [row]
+
+
+def test_attest__without_a_right_to_read__attests_nothing(granted: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "record").write_bytes(OBSERVATION)
+    observation = granted.home.observation
+    for more in ((), ("--file", tmp_path / "record"), ("--purpose", "TREAT")):
+        answer = granted("--json", "quality", "attest", observation, "--as", "clinic", *more)
+        assert (answer.code, answer.error["error"]) == (3, "AccessDeniedError")
+    assert granted.json("quality", "show", observation) == []
+
+
+def test_attest__with_the_bytes_at_hand__compares_them(granted: CommandLine, tmp_path: Path) -> None:
+    file, observation = tmp_path / "record", granted.home.observation
+    let_read(granted, observation)
+    for other in (OBSERVATION + b" ", OBSERVATION[:-1], b""):
+        file.write_bytes(other)
+        answer = granted("--json", "quality", "attest", observation, "--as", "clinic", "--file", file)
+        assert (answer.code, answer.error["message"]) == (2, "the file is not this record")
+    assert granted("quality", "attest", observation, "--as", "clinic", "--file", tmp_path / "none").code == 2
+    file.write_bytes(OBSERVATION)
+    said = granted.json("quality", "attest", observation, "--as", "clinic", "--file", file)
+    assert (said["score"], said["method"]) == (COMPUTED, MEDSHARE)
+
+
+def test_attest__of_what_has_no_score__attests_nothing(granted: CommandLine) -> None:
+    let_read(granted, granted.home.scan)
+    answer = granted("--json", "quality", "attest", granted.home.scan, "--as", "clinic")
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+
+
+def test_recompute__another_score_was_attested__says_so_and_is_1(granted: CommandLine) -> None:
+    observation = granted.home.observation
+    recompute = ("quality", "show", observation, "--recompute", "--as", "doctor", "--purpose", "TREAT")
+    assert granted.json(*recompute) == {
+        "recomputed": COMPUTED,
+        "method": MEDSHARE,
+        "agrees": None,
+        "attested": [],
+    }
+    attest(granted, observation, 1)
+    assert granted.json(*recompute)["agrees"] is None  # another method
+    with connect(granted.home.path) as session:
+        clinic = session.keyring.open("clinic", lambda _: PASSPHRASE)
+        session.assessing.attest(record_id(observation), score=100, method=VERSION, assessor=clinic)
+    answer = granted("--json", *recompute)
+    assert (answer.code, answer.json["agrees"]) == (1, False)
+    assert "agrees" in granted(*recompute).text
+    assert granted("quality", "show", observation, "--recompute").code == 2
+    assert granted("quality", "show", observation, "--as", "doctor").code == 2
+    denied = granted("--json", *recompute[:-3], "stranger", "--purpose", "TREAT")
+    assert (denied.code, denied.error["error"]) == (3, "AccessDeniedError")
+
+
+# -------------------------------------------------------------------------------------------------------- batches
+
+
+def batched(cli: CommandLine, folder: Path, *sources: object) -> Any:
+    return cli.json("quality", "attest-batch", *sources, "--as", "clinic", "--to", folder)
+
+
+def listed(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def without_slips(cli: CommandLine, path: Path) -> Home:
+    """Return another home of the same people, in which no slip is kept."""
+    home = cli.home.copied_to(path)
+    (home.path / "state" / home.settings.network / "slips.sqlite").unlink()
+    return home
+
+
+def test_batch__of_what_may_be_read__is_attested_once_with_a_slip_for_each(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    observation, slips = granted.home.observation, tmp_path / "slips"
+    let_read(granted, observation)
+    said = batched(granted, slips, observation)
+    assert (said["records"], said["method"], said["already_attested"]) == (1, MEDSHARE, False)
+    again = batched(granted, slips, observation)
+    assert (again["root"], again["already_attested"], again["block"]) == (said["root"], True, None)
+    (file,) = slips.iterdir()
+    assert file.name == f"{observation}.json"
+    (row,) = granted.json("quality", "show", observation)
+    assert (row["score"], row["method"], row["counts"], row["batch"]) == (COMPUTED, MEDSHARE, True, said["root"])
+    file.write_text("mine")
+    answer = granted("--json", "quality", "attest-batch", observation, "--as", "clinic", "--to", slips)
+    assert (answer.code, file.read_text()) == (2, "mine")
+
+
+def test_batch__one_of_them_cannot_be_scored__attests_none(granted: CommandLine, tmp_path: Path) -> None:
+    let_read(granted, granted.home.observation)
+    words = (granted.home.observation, granted.home.scan, "--as", "clinic", "--to", tmp_path / "slips")
+    answer = granted("--json", "quality", "attest-batch", *words)
+    assert (answer.code, answer.out) == (3, b"")
+    assert granted.home.scan in answer.error["warning"]
+    assert granted.json("quality", "show", granted.home.observation) == []
+    assert list((tmp_path / "slips").iterdir()) == []
+
+
+def test_batch__of_an_assessor_s_own_scores__is_shown_to_whom_has_the_slip(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    observation, scan = granted.home.observation, granted.home.scan
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100", f"{scan}, 80, 100")
+    said = batched(granted, tmp_path / "slips", file)
+    assert (said["records"], said["method"]) == (2, "100")
+    elsewhere = without_slips(granted, tmp_path / "elsewhere")
+    listing = ("record", "list", "--patient", "patient", "--min-score")
+    assert granted("--json", *listing, 80, home=elsewhere).json == []
+    taken = granted.json("quality", "take-slip", tmp_path / "slips" / f"{scan}.json", home=elsewhere)
+    assert [(row["records"], row["new"]) for row in taken] == [([scan], 1)]
+    (slip,) = granted.json("quality", "slips", home=elsewhere)
+    assert (slip["record"], slip["score"], slip["method"], slip["batch"]) == (scan, 80, "100", said["root"])
+    for home, found in ((elsewhere, [scan]), (granted.home, [scan])):
+        assert [row["record"] for row in granted.json(*listing, 80, home=home)] == found
+    assert len(granted.json(*listing, 40)) == 2
+    history = ("record", "history", "--as", "doctor", "--patient", "patient", "--min-score", 50)
+    assert [row["record"] for row in granted.json(*history, home=elsewhere)["records"]] == [scan]
+    granted.json("quality", "withdraw", said["root"], "--as", "clinic")
+    (gone,) = granted.json("quality", "show", scan)
+    assert (gone["counts"], gone["withdrawn_at"] is not None) == (False, True)
+    assert granted("--json", *listing, 0).json == []
+
+
+def test_slip__of_a_record__comes_to_its_reader_with_the_key(granted: CommandLine, tmp_path: Path) -> None:
+    observation = granted.home.observation
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},70,100")
+    batched(granted, tmp_path / "slips", file)
+    let_read(granted, observation, reader="neighbour")
+    reader = without_slips(granted, tmp_path / "reader")
+    assert granted.json("quality", "slips", home=reader) == []
+    exam = ("exam", "check", "--code", "93832-4", "--patient", "patient", "--as", "neighbour", "--within", "36500d")
+    attested = (*exam, "--purpose", "HQUALIMP", "--min-attested", 70)
+    assert granted.json(*attested, home=reader)["record"] == observation
+    (slip,) = granted.json("quality", "slips", home=reader)
+    assert (slip["record"], slip["score"]) == (observation, 70)
+
+
+def test_slip__that_is_false__is_refused_with_its_exit_code(granted: CommandLine, tmp_path: Path) -> None:
+    observation = granted.home.observation
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100")
+    batched(granted, tmp_path / "slips", file)
+    true = json.loads((tmp_path / "slips" / f"{observation}.json").read_text())
+    for changed, code, error in (
+        ({"score": 100}, 5, "IntegrityError"),
+        ({"assessor": granted.home.addresses["doctor"]}, 4, "UnknownAttestationError"),
+        ({"score": 101}, 2, "InvalidInputError"),
+    ):
+        false = {**true, "slips": [{**true["slips"][0], **changed}]}
+        (tmp_path / "false.json").write_text(json.dumps(false))
+        answer = granted("--json", "quality", "take-slip", tmp_path / "false.json")
+        assert (answer.code, answer.error["error"]) == (code, error)
+    assert granted("quality", "take-slip", tmp_path / "none.json").code == 2
+
+
+def test_slip__of_an_erased_record__goes(granted: CommandLine, tmp_path: Path) -> None:
+    observation, scan = granted.home.observation, granted.home.scan
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100", f"{scan},80,100")
+    batched(granted, tmp_path / "slips", file)
+    policy = b'version = 1\njurisdiction = "Examplia"\ndefault = 0\nacknowledge_within = 30\n'
+    (granted.home.path / "retention.toml").write_bytes(policy)
+    (tmp_path / "why").write_text("consent withdrawn")
+    why = ("--reason-file", tmp_path / "why", "--yes")
+    granted.json("record", "erase", scan, "--as", "hospital", *why)
+    assert [row["record"] for row in granted.json("quality", "slips")] == [observation]
+    answer = granted("--json", "quality", "take-slip", tmp_path / "slips" / f"{scan}.json")
+    assert (answer.code, answer.error["error"]) == (4, "RecordErasedError")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["record"],
+        ["id,score,method", "{scan},1,100"],
+        ["record,score", "{scan},1"],
+        ["record,score,method", "{scan},1"],
+        ["record,score,method", "{scan},101,100"],
+        ["record,score,method", "{scan},1,99"],
+        ["record,score,method", "{scan},x,100"],
+        ["record,score,method", "{scan},1,100", "{observation},1,101"],
+        ["record", "{scan}", "{scan}"],
+        ["record", "no record"],
+        ["record", '"{scan}'],
+    ],
+    ids=str,
+)
+def test_batch__of_a_file_that_cannot_be__is_refused(granted: CommandLine, tmp_path: Path, lines: list[str]) -> None:
+    file = listed(tmp_path / "list.csv", *lines)
+    file.write_text(file.read_text().format(scan=granted.home.scan, observation=granted.home.observation))
+    answer = granted("--json", "quality", "attest-batch", file, "--as", "clinic", "--to", tmp_path / "slips")
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+    missing = tmp_path / "missing.csv"
+    assert granted("quality", "attest-batch", missing, "--as", "clinic", "--to", tmp_path / "slips").code == 2

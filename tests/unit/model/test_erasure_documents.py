@@ -1,4 +1,4 @@
-"""Certificates and acknowledgements as documents: read as they were written, and nothing else.
+"""Certificates, notices and acknowledgements as documents: read as they were written, and nothing else.
 
 given a statement
 ├─ written and read → the same, with the same digest; its structs are no message that a contract takes
@@ -23,6 +23,7 @@ from medshare.model.erasure import (
     Certificate,
     ErasedPlace,
     ErasedVersion,
+    ErasureNotice,
     Ground,
     Statement,
     ToldReader,
@@ -58,22 +59,36 @@ ACKNOWLEDGEMENT = Acknowledgement(
     reader=DOCTOR, custodian=HOSPITAL, record_id=RECORD, signed_at=9, kept_because="a trial's data"
 )
 
+NOTICE = ErasureNotice(
+    custodian=HOSPITAL,
+    patient=PATIENT,
+    record_id=RECORD,
+    versions=(RECORD, EARLIER),
+    acknowledge_by=7,
+    issued_at=8,
+)
+
 
 def signed(stated: Any) -> Statement[Any]:
     return Statement(stated=stated, domain=DOMAIN, signature=b"\7" * 65)
 
 
-STATEMENTS = (signed(CERTIFICATE), signed(ACKNOWLEDGEMENT), signed(replace(ACKNOWLEDGEMENT, kept_because=None)))
+STATEMENTS = (
+    signed(CERTIFICATE),
+    signed(ACKNOWLEDGEMENT),
+    signed(NOTICE),
+    signed(replace(ACKNOWLEDGEMENT, kept_because=None)),
+)
 
 
-@pytest.mark.parametrize("statement", STATEMENTS, ids=["certificate", "kept", "erased"])
+@pytest.mark.parametrize("statement", STATEMENTS, ids=["certificate", "kept", "notice", "erased"])
 def test_statement__written_and_read__is_the_same(statement: Statement[Any]) -> None:
     read = Statement.from_json(type(statement.stated), statement.to_json())
     assert read == statement
     assert read.digest == statement.digest
 
 
-@pytest.mark.parametrize("statement", STATEMENTS[:2], ids=["certificate", "acknowledgement"])
+@pytest.mark.parametrize("statement", STATEMENTS[:3], ids=["certificate", "acknowledgement", "notice"])
 def test_statement__its_struct__is_shown_field_by_field_and_taken_by_no_contract(statement: Statement[Any]) -> None:
     data = to_typed_data(statement.stated.struct, DOMAIN)
     assert data["primaryType"] not in SIGNABLES
@@ -100,6 +115,15 @@ def test_statement__its_struct__is_shown_field_by_field_and_taken_by_no_contract
 )
 def test_certificate__one_field_changed__has_another_digest(change: dict[str, Any]) -> None:
     assert signed(replace(CERTIFICATE, **change)).digest != signed(CERTIFICATE).digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"patient": DOCTOR}, {"versions": (RECORD,)}, {"acknowledge_by": 8}, {"issued_at": 9}],
+    ids=lambda change: next(iter(change)),
+)
+def test_notice__one_field_changed__has_another_digest(change: dict[str, Any]) -> None:
+    assert signed(replace(NOTICE, **change)).digest != signed(NOTICE).digest
 
 
 def document(statement: Statement[Any], change: dict[str, Any], stated: dict[str, Any]) -> bytes:

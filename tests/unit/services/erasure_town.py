@@ -26,6 +26,7 @@ from medshare.services.holds import LegalHolds
 from medshare.services.past_readers import PastReaders
 from medshare.services.publishing import Published
 from medshare.services.replicating import HERE
+from medshare.services.slips import Slips
 from medshare.services.storage_nodes import StorageNode, bring
 from medshare.testing import FakeClock, MemoryStore, in_memory_ledger
 
@@ -61,7 +62,7 @@ class ErasureTown:
         self.places: dict[str, BlobStore] = {HERE: world.store, **self.stores}
         self.signed = {"domain": world.chain.domains["RecordRegistry"], "wallets": NoWallets()}
         self.erasing = self.erasing_with()
-        common = {
+        self.common = {
             "ledger": world.ledger,
             "clock": world.clock,
             "auditing": world.auditing,
@@ -69,16 +70,24 @@ class ErasureTown:
             "places": self.places,
             **self.signed,
         }
-        self.book = ErasureBook(**common)
-        self.forgetting = Forgetting(**common, store=world.store, own=HERE)
+        self.book = ErasureBook(**self.common)
+        self.forgetting = self.forgetting_with()
         self.notices = ErasureNotices(auditing=world.auditing, book=self.book, journal=self.journal)
 
     @property
     def world(self) -> World:
         return self.town.world
 
+    def forgetting_with(self, **other: object) -> Forgetting:
+        return Forgetting(**{**self.common, "store": self.world.store, "own": HERE, **other})
+
     def erasing_with(
-        self, *, ledger: Ledger | None = None, faults: Faults | None = None, failing: Sequence[str] = EVERY_VERB
+        self,
+        *,
+        ledger: Ledger | None = None,
+        faults: Faults | None = None,
+        failing: Sequence[str] = EVERY_VERB,
+        slips: Slips | None = None,
     ) -> Erasing:
         """Return what erases, on another ledger or with stores and journals that fail at one of their calls."""
         world = self.world
@@ -111,6 +120,7 @@ class ErasureTown:
             publications=publications,
             journal=journal,
             places=places,
+            slips=slips,
             **self.signed,
         )
 

@@ -4,24 +4,37 @@ given a published record and accredited assessors
 ├─ an attestation counts while it was not withdrawn and its assessor is accredited
 ├─ at least a score: somebody who counts has attested it, and nobody less
 ├─ a record that nobody registered is not attested; a stranger attests nothing
-└─ a batch: each record with its score has a proof, and what cannot be a batch is refused
+├─ a batch: each record with its score has a proof, and what cannot be a batch is refused
+├─ repeated, a batch is attested once; withdrawn, it is attested anew under another root
+└─ a slip that is kept counts as an attestation does; one that the chain does not bear out does not
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from town import Town, new_town
 from world import DAY
 
-from medshare.errors import AttestingNotAccreditedError, InvalidInputError, UnknownRecordError
+from medshare.errors import (
+    AttestingNotAccreditedError,
+    InvalidInputError,
+    UnknownAttestationError,
+    UnknownRecordError,
+)
 from medshare.model.accreditation import AccreditationKind
-from medshare.model.attestation import MAX_BATCH, Assessed, AssessedBatch
-from medshare.model.ids import RecordId
-from medshare.ports import Actor
+from medshare.model.attestation import MAX_BATCH, Assessed, AssessedBatch, Attestation
+from medshare.model.events import BlockRef
+from medshare.model.ids import Address, RecordId
+from medshare.model.slip import slips_to_json
+from medshare.ports import Actor, AttestationLedger
 from medshare.services.assessing import Assessing
+from medshare.services.slip_journal import SlipJournal
+from medshare.services.slips import Slips
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
@@ -36,7 +49,21 @@ def town(tmp_path: Path) -> Town:
 
 @pytest.fixture
 def assessing(town: Town) -> Assessing:
-    return Assessing(ledger=town.world.ledger, auditing=town.world.auditing)
+    world = town.world
+    slips = Slips(
+        ledger=world.ledger, store=world.store, auditing=world.auditing, journal=SlipJournal(world.folder / "slips")
+    )
+    return Assessing(ledger=world.ledger, auditing=world.auditing, slips=slips)
+
+
+def elsewhere(town: Town, document: bytes | None = None) -> Assessing:
+    """Return what another home knows, which has taken the slips of ``document``."""
+    world = town.world
+    folder = world.folder / f"home-{secrets.token_hex(4)}"
+    slips = Slips(ledger=world.ledger, store=world.store, auditing=world.auditing, journal=SlipJournal(folder))
+    if document is not None:
+        slips.take(document)
+    return Assessing(ledger=world.ledger, auditing=world.auditing, slips=slips)
 
 
 def assessor(town: Town, days: int = 365) -> Actor:
@@ -77,6 +104,17 @@ def test_at_least__several_assessors__the_lowest_that_counts_decides(town: Town,
     assert assessing.at_least(95, [record, other]) == {record}
 
 
+def test_lowest__by_any_method_or_by_one__is_of_those_that_count(town: Town, assessing: Assessing) -> None:
+    record = town.world.publish().record_id
+    strict, kind = assessor(town), assessor(town)
+    assert assessing.lowest(record) is None
+    assessing.attest(record, score=60, method=100, assessor=strict)
+    assessing.attest(record, score=95, method=101, assessor=kind)
+    assert (assessing.lowest(record), assessing.lowest(record, 101), assessing.lowest(record, 102)) == (60, 95, None)
+    assessing.withdraw(record, assessor=strict)
+    assert (assessing.lowest(record), assessing.lowest(record, 100)) == (95, None)
+
+
 def test_attest__what_nobody_registered__is_refused(town: Town, assessing: Assessing) -> None:
     with pytest.raises(UnknownRecordError):
         assessing.attest(RecordId(b"\x01" * 32), score=70, method=1, assessor=assessor(town))
@@ -91,33 +129,118 @@ def test_attest__no_score__is_refused(town: Town, assessing: Assessing, score: i
 def test_attest__by_a_stranger__is_refused(town: Town, assessing: Assessing) -> None:
     with pytest.raises(AttestingNotAccreditedError):
         assessing.attest(town.world.publish().record_id, score=70, method=1, assessor=town.world.stranger)
-    batch = AssessedBatch.of([assessed(1)])
     with pytest.raises(AttestingNotAccreditedError):
-        assessing.attest_batch(batch, 1, method=1, assessor=town.world.stranger)
+        assessing.attest_batch({town.world.publish().record_id: 70}, method=1, assessor=town.world.stranger)
 
 
 def assessed(number: int, score: int = 50) -> Assessed:
     return Assessed(record_id=RecordId(bytes([number]) * 32), score=score, salt=secrets.token_bytes(32))
 
 
+def several(town: Town, *scores: int) -> dict[RecordId, int]:
+    return {town.world.publish(b"record %d" % number).record_id: score for number, score in enumerate(scores)}
+
+
 def test_batch__of_several__proves_each_and_withdraws_as_one(town: Town, assessing: Assessing) -> None:
-    several, me = [assessed(number, 10 * number) for number in range(1, 8)], assessor(town)
-    batch = AssessedBatch.of(several)
-    assessing.attest_batch(batch, len(several), method=1, assessor=me)
+    scores, me = several(town, 10, 20, 30, 40, 50, 60, 70), assessor(town)
+    batch = assessing.attest_batch(scores, method=100, assessor=me)
     model = town.world.chain.model
-    for one in several:
-        assert model.is_attested(me.address, batch.root, one, batch.proof(one))
-        assert not model.is_attested(town.mother.address, batch.root, one, batch.proof(one))
+    assert {slip.record_id: slip.assessed.score for slip in batch.slips} == scores
+    for one in batch.slips:
+        assert one.holds
+        assert model.is_attested(me.address, batch.root, one.assessed, one.proof)
+        assert not model.is_attested(town.mother.address, batch.root, one.assessed, one.proof)
     assessing.withdraw(batch.root, assessor=me)
-    assert not model.is_attested(me.address, batch.root, several[0], batch.proof(several[0]))
-    assert assessing.of(RecordId(batch.root)) == []
+    first = batch.slips[0]
+    assert not model.is_attested(me.address, batch.root, first.assessed, first.proof)
+    (gone,) = assessing.of(first.record_id)
+    assert (gone.batch, gone.counts) == (batch.root, False)
+
+
+def test_batch__repeated__has_the_same_root_and_is_attested_once(town: Town, assessing: Assessing) -> None:
+    scores, me = several(town, 10, 20), assessor(town)
+    first = assessing.attest_batch(scores, method=100, assessor=me)
+    again = elsewhere(town).attest_batch(dict(reversed(scores.items())), method=100, assessor=me)
+    assert first.receipt is not None
+    assert (again.root, again.receipt, again.slips) == (first.root, None, first.slips)
+    assert assessing.attest_batch(scores, method=101, assessor=me).root != first.root
+
+
+def test_batch__that_was_withdrawn__is_attested_anew_under_another_root(town: Town, assessing: Assessing) -> None:
+    scores, me = several(town, 10), assessor(town)
+    first = assessing.attest_batch(scores, method=100, assessor=me)
+    assessing.withdraw(first.root, assessor=me)
+    second = assessing.attest_batch(scores, method=100, assessor=me)
+    assert second.root != first.root
+    assert assessing.attest_batch(scores, method=100, assessor=me).root == second.root
+    assert assessing.lowest(first.slips[0].record_id) == 10
+
+
+def test_batch__sent_by_another_process_meanwhile__is_not_an_error(town: Town) -> None:
+    scores, me = several(town, 10), assessor(town)
+    first = elsewhere(town).attest_batch(scores, method=100, assessor=me)
+    ledger = replace(town.world.ledger, attestations=Late(town.world.ledger.attestations, blind=2))
+    late = Assessing(ledger=ledger, auditing=town.world.auditing)
+    again = late.attest_batch(scores, method=100, assessor=me)
+    assert (again.root, again.receipt) == (first.root, None)
+
+
+class Late:
+    """Does not see at first what was attested already."""
+
+    def __init__(self, attestations: AttestationLedger, blind: int) -> None:
+        self._attestations = attestations
+        self._blind = blind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._attestations, name)
+
+    def attestation(self, assessor: Address, subject: bytes, *, block: BlockRef) -> Attestation:
+        self._blind -= 1
+        if self._blind >= 0:
+            raise UnknownAttestationError(assessor, subject)
+        return self._attestations.attestation(assessor, subject, block=block)
+
+
+def test_slip__kept__counts_as_an_attestation_does(town: Town, assessing: Assessing) -> None:
+    scores, me, other = several(town, 40, 90), assessor(town), assessor(town)
+    low, high = scores
+    batch = assessing.attest_batch(scores, method=100, assessor=me)
+    slip = next(each for each in batch.slips if each.record_id == low)
+    home = elsewhere(town, slips_to_json([slip]))
+    assert (home.lowest(low), home.lowest(low, 100), home.lowest(low, 101), home.lowest(high)) == (40, 40, None, None)
+    assert elsewhere(town).lowest(low) is None
+    home.attest(low, score=95, method=100, assessor=other)
+    assert [one.attestation.score for one in home.of(low)] == [40, 95]
+    assert (home.lowest(low), home.at_least(40, [low, high]), home.at_least(41, [low, high])) == (40, {low}, set())
+    assessing.withdraw(batch.root, assessor=me)
+    assert home.lowest(low) == 95
+
+
+def test_slip__of_an_assessor_no_longer_accredited__does_not_count(town: Town, assessing: Assessing) -> None:
+    (record,) = scores = several(town, 40)
+    assessing.attest_batch(scores, method=100, assessor=assessor(town, days=1))
+    town.pass_by(2 * DAY)
+    (one,) = assessing.of(record)
+    assert (one.accredited, one.counts, assessing.lowest(record)) == (False, False, None)
+
+
+def test_batch__of_what_nobody_registered_or_without_records__is_refused(town: Town, assessing: Assessing) -> None:
+    me = assessor(town)
+    with pytest.raises(UnknownRecordError):
+        assessing.attest_batch({RecordId(b"\x01" * 32): 70}, method=100, assessor=me)
+    with pytest.raises(InvalidInputError):
+        assessing.attest_batch({}, method=100, assessor=me)
+    for score in (-1, 101):
+        with pytest.raises(InvalidInputError):
+            assessing.attest_batch(several(town, score), method=100, assessor=me)
 
 
 def test_batch__that_cannot_be__is_refused() -> None:
     one = assessed(1)
-    for several in ([], [one, assessed(1)], [one] * (MAX_BATCH + 1)):
+    for cannot_be in ([], [one, assessed(1)], [one] * (MAX_BATCH + 1)):
         with pytest.raises(InvalidInputError):
-            AssessedBatch.of(several)
+            AssessedBatch.of(cannot_be)
     with pytest.raises(InvalidInputError):
         AssessedBatch.of([one]).proof(assessed(1))
     for score in (-1, 101):

@@ -1,0 +1,160 @@
+"""Scoring: an assessor reads records, computes medshare's own score of each, and attests it; anybody computes it anew.
+
+    scored = scoring.score(record, reader=me, purpose=PurposeOfUse.HQUALIMP)
+    scoring.attest(record, assessor=me, purpose=PurposeOfUse.HQUALIMP)
+    scoring.attest_batch(records, assessor=me, purpose=PurposeOfUse.HQUALIMP)
+
+Who attests has seen what he attests: he opens the record by a live grant, as any reader. Where he has its bytes
+already, they are compared with the manifest, which only who may read the record can open; nothing more is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medshare.errors import (
+    InvalidInputError,
+    LedgerUnavailableError,
+    MedshareError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+from medshare.files import open_plaintext
+from medshare.model.ids import RecordId
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import RecordRef, plaintext_digest
+from medshare.ports import Actor, Receipt
+from medshare.services.assessing import Assessing, AttestedBatch
+from medshare.services.progress import Progress, silent
+from medshare.services.retrieving import OpenRecord, Retrieving
+from medshare.standards.quality import MAX_SCORED, VERSION, Quality, score
+
+_ENDS_ALL = (LedgerUnavailableError, StoreFullError, StoreUnavailableError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """A score that was computed and attested."""
+
+    quality: Quality
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unscored:
+    """A record of which there is no score, and why."""
+
+    record: RecordRef
+    error: MedshareError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredBatch:
+    """What came of scoring many records."""
+
+    attested: AttestedBatch | None
+    """None where something has no score: then nothing was attested."""
+    unscored: tuple[Unscored, ...]
+
+
+class Scoring:
+    """Computes medshare's own score of records, and has it attested.
+
+    Args:
+        retrieving: opens what a reader may read.
+        assessing: attests.
+    """
+
+    def __init__(self, *, retrieving: Retrieving, assessing: Assessing) -> None:
+        self._retrieving = retrieving
+        self._assessing = assessing
+
+    def score(
+        self,
+        record: RecordRef,
+        *,
+        reader: Actor,
+        purpose: PurposeOfUse,
+        file: Path | None = None,
+        progress: Progress = silent,
+    ) -> Quality:
+        """Return medshare's own score of a record that ``reader`` may read.
+
+        Args:
+            record: which record, by whose word.
+            reader: who reads it.
+            purpose: what for.
+            file: the record's bytes, where he has them already; compared with the manifest.
+            progress: told how far it is.
+
+        Raises:
+            AccessDeniedError: he may not read it, also where he has the bytes.
+            InvalidInputError: the file is another, the record is too large, or there is no score of such records.
+            ConfigurationError: the library that reads them is not installed.
+            MedshareError: the record does not open, as ``Retrieving.open``.
+        """
+        opened = self._retrieving.open(record, reader=reader, purpose=purpose)
+        if opened.manifest.size > MAX_SCORED:
+            raise InvalidInputError(f"the record has {opened.manifest.size} bytes, {MAX_SCORED} at most are scored")
+        document = b"".join(opened.stream(progress)) if file is None else _same(opened, file)
+        return score(document, opened.manifest.media_type)
+
+    def attest(
+        self,
+        record: RecordRef,
+        *,
+        assessor: Actor,
+        purpose: PurposeOfUse,
+        file: Path | None = None,
+        progress: Progress = silent,
+    ) -> Attested:
+        """Compute the score of a record and attest it, under the number of medshare's newest method.
+
+        Args, Raises: as ``score`` and ``Assessing.attest``.
+        """
+        quality = self.score(record, reader=assessor, purpose=purpose, file=file, progress=progress)
+        receipt = self._assessing.attest(record.record_id, score=quality.score, method=VERSION, assessor=assessor)
+        return Attested(quality=quality, receipt=receipt)
+
+    def attest_batch(
+        self, records: Sequence[RecordRef], *, assessor: Actor, purpose: PurposeOfUse, progress: Progress = silent
+    ) -> ScoredBatch:
+        """Compute the scores of many records and attest them under one root, all or none; again, it is the same root.
+
+        Args:
+            records: which, by whose word.
+            assessor: who reads and attests.
+            purpose: what for.
+            progress: told how many have been read.
+
+        Raises:
+            StoreUnavailableError, StoreFullError, LedgerError: what would stop each; repeat.
+            AttestingNotAccreditedError, InvalidInputError: as ``Assessing.attest_batch``.
+        """
+        scores: dict[RecordId, int] = {}
+        unscored = []
+        for done, record in enumerate(records):
+            progress("reading", done, len(records))
+            try:
+                scores[record.record_id] = self.score(record, reader=assessor, purpose=purpose).score
+            except _ENDS_ALL:
+                raise
+            except MedshareError as error:
+                unscored.append(Unscored(record=record, error=error))
+        attested = None
+        if not unscored:
+            attested = self._assessing.attest_batch(scores, method=VERSION, assessor=assessor)
+        return ScoredBatch(attested=attested, unscored=tuple(unscored))
+
+
+def _same(opened: OpenRecord, file: Path) -> bytes:
+    """Return the bytes of a file, if they are those of the record."""
+    with open_plaintext(file) as stream:
+        document = stream.read(opened.manifest.size + 1)
+    found = plaintext_digest(opened.manifest.salt, hashlib.sha256(document).digest())
+    if found != opened.manifest.digest:
+        raise InvalidInputError("the file is not this record", hint="fetch it: medshare record fetch")
+    return document
