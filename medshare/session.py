@@ -27,8 +27,10 @@ from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
+from medshare.model.ids import Address
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.receipting import ControllerProfiles, Receipting
 from medshare.recognising import Recognising
 from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
@@ -99,6 +101,8 @@ class Session:
     ingesting: Ingesting
     rotating: Rotating
     consenting: Consenting
+    receipting: Receipting
+    controllers: ControllerProfiles
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
@@ -181,14 +185,25 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
+        safe = Safe(home / "safe")
+        controllers = ControllerProfiles(home / "controllers")
+        receipting = Receipting(
+            ledger=ledger,
+            store=store,
+            auditing=auditing,
+            safe=safe,
+            profiles=controllers,
+            chain_id=chain.deployment.chain_id,
+            registry=Address(chain.deployment.contract("ConsentRegistry").address),
+        )
         consenting = Consenting(
             ledger=ledger,
             store=store,
             auditing=auditing,
             retrieving=retrieving,
             journal=BundleJournal(state / "bundles.sqlite"),
+            receipts=receipting,
         )
-        safe = Safe(home / "safe")
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
@@ -234,6 +249,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ingesting=Ingesting(publishing=publishing),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
+            receipting=receipting,
+            controllers=controllers,
             representing=Representing(ledger=ledger, auditing=auditing, consenting=consenting),
             guarding=Guarding(
                 ledger=ledger,

@@ -17,7 +17,7 @@ The steps of a grant, numbered as in the code:
     record's size;
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
-(6) put all of it and the terms, encrypted for grantee and patient, into a bundle, store and pin it;
+(6) put all of it, the terms and the receipt, encrypted for grantee and patient, into a bundle, store and pin it;
 (7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
@@ -67,6 +67,7 @@ from medshare.model.provision import MAX_RECORDS, Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
+from medshare.model.study import Study
 from medshare.model.subject import Subject
 from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
@@ -74,6 +75,7 @@ from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.bundles import sealed_terms
+from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptMaker, made_receipt, sealed_receipt
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
@@ -110,6 +112,8 @@ class Prepared:
     again."""
     untold: tuple[Address, ...]
     """Custodians who were to be told, and have published no key that can be used, or are too many for one bundle."""
+    receipted: bool
+    """Whether a receipt is in the bundle; one that lacks can be made later."""
 
     @property
     def grant_id(self) -> GrantId:
@@ -155,6 +159,7 @@ class Consenting:
         auditing: which keys custodians have published, and which bundles grants have had.
         retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
         journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
+        receipts: makes the receipt of each consent; None where none is wanted.
     """
 
     def __init__(
@@ -165,12 +170,14 @@ class Consenting:
         auditing: Auditing,
         retrieving: Retrieving | None = None,
         journal: BundleJournal | None = None,
+        receipts: ReceiptMaker | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
         self._retrieving = retrieving
         self._journal = journal
+        self._receipts = receipts
 
     def grant(
         self,
@@ -237,12 +244,13 @@ class Consenting:
         not_before: int = 0,
         on_behalf_of: Address | None = None,
         accepted: AcceptedRequest | None = None,
+        study: Study | None = None,
         progress: Progress = silent,
     ) -> Prepared:
         """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
 
         So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``. With
-        ``accepted`` the grant is bound to a request for access.
+        ``accepted`` the grant is bound to a request for access, and ``study`` is the one that its receipt names.
 
         Args, Raises: as ``grant``.
         """
@@ -260,7 +268,8 @@ class Consenting:
         reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
         start = max(not_before, block.time)
         others = desk.consents(grantee, start, instead_of=terms.grant_id())
-        consents = [desk.foreseen(terms, start, expires_at), *others]
+        foreseen = desk.foreseen(terms, start, expires_at)
+        consents = [foreseen, *others]
         candidates = [
             entry
             for entry in desk.records()
@@ -288,6 +297,10 @@ class Consenting:
                 files[name] = writer.file(pieces)
             readers = [reader, *self._keys_of_patient(subject, patient, block)]
             files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
+            consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
+            receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
+            if receipt is not None:
+                files[RECEIPT_FILE] = writer.file(sealed_receipt(receipt, patient.identity, readers))
             bundle = writer.directory(files)
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))
@@ -308,6 +321,7 @@ class Consenting:
             passed_over=tuple(desk.passed_over),
             told=tuple(told),
             untold=(*unreachable, *(each for each in custodians if each not in told)),
+            receipted=receipt is not None,
         )
 
     def send(self, prepared: Prepared, *, patient: Actor) -> Granted:
