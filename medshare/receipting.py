@@ -25,6 +25,7 @@ from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, open_terms
 from medshare.services.consent_receipts import Consented, open_receipt
+from medshare.services.held_keys import as_read
 from medshare.services.published_keys import published_keys
 from medshare.services.safe import Safe
 from medshare.services.studies import open_study
@@ -166,7 +167,7 @@ class Receipting:
         """
         standing = self._standing(grant_id)
         first = self._first(standing, party)
-        terms = open_terms(self._store, standing, party.identity) if first is None else first.terms
+        terms = self._terms(standing, party) if first is None else first.terms
         stated = None if first is None else first.study
         study = self._study(terms, party) or self._as_on_chain(terms, stated)
         if controller is None and first is not None and not first.pii_controller.not_stated:
@@ -275,7 +276,7 @@ class Receipting:
         kept = None
         try:
             kept = self._safe.find(name, party.identity)
-            document = open_receipt(self._store, standing.bundle, party.identity)
+            document = open_receipt(self._store, self._as_read(standing, party).bundle, party.identity)
         except BAD_BUNDLE:
             return None if kept is None else self._read(kept, standing)
         receipt = self._read(document, standing)
@@ -283,6 +284,13 @@ class Receipting:
         if own != kept:
             self._safe.keep(name, own, party.identity)
         return receipt
+
+    def _terms(self, standing: GrantStanding, party: Actor) -> Terms:
+        return open_terms(self._store, self._as_read(standing, party), party.identity)
+
+    def _as_read(self, standing: GrantStanding, party: Actor) -> GrantStanding:
+        escrow = self._ledger.requests.address
+        return as_read(self._store, self._auditing, standing, party=party.address, escrow=escrow)
 
     def _read(self, document: bytes, standing: GrantStanding) -> Receipt:
         try:

@@ -204,6 +204,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=BundleJournal(state / "bundles.sqlite"),
             receipts=receipting,
         )
+        receipts = Receipts(
+            ledger=ledger,
+            journal=ReceiptJournal(state),
+            consents=domains_of(chain.deployment)["ConsentRegistry"],
+            wallets=ChainWallets(chain.client),
+            clock=clock,
+        )
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
@@ -259,13 +266,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
-            receipts=Receipts(
-                ledger=ledger,
-                journal=ReceiptJournal(state),
-                consents=domains_of(chain.deployment)["ConsentRegistry"],
-                wallets=ChainWallets(chain.client),
-                clock=clock,
-            ),
+            receipts=receipts,
             assessing=assessing,
             governing=governing,
             requesting=requesting,
@@ -279,7 +280,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 signing=signing,
             ),
             delivering=Delivering(
-                ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                book=book,
+                standing=standing,
+                receipts=receipts,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

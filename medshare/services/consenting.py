@@ -18,6 +18,7 @@ The steps of a grant, numbered as in the code:
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
 (6) put all of it, the terms and the receipt, encrypted for grantee and patient, into a bundle, store and pin it;
+    where the study has it so, what of it is for the grantee is closed in for the custodian who delivers it;
 (7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
@@ -78,6 +79,7 @@ from medshare.services.bundles import sealed_terms
 from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptMaker, made_receipt, sealed_receipt
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
+from medshare.services.held_keys import HELD_FILE, sealed_held
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
 
@@ -279,6 +281,7 @@ class Consenting:
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
         told = allotted(bundled, patient.identity, custodians)
         files = {}
+        for_reader: dict[str, list[bytes]] = {}
         released = []
         with BlobWriter(self._store) as writer:
             for done, entry in enumerate(candidates):  # (4)
@@ -286,21 +289,26 @@ class Consenting:
                 own = desk.try_open(entry)
                 if own is not None and _releases(consents, own.subject, start):
                     header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
-                    files[terms.header_name(entry.record_id)] = writer.file([header])
+                    for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
-            if len(files) > MAX_RECORDS:
+            if len(for_reader) > MAX_RECORDS:
                 raise InvalidInputError(
-                    f"these provisions permit {len(files)} records, one grant holds the keys of {MAX_RECORDS}",
+                    f"these provisions permit {len(for_reader)} records, one grant holds the keys of {MAX_RECORDS}",
                     hint="make several grants, by category or by date",
                 )
             for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
                 files[name] = writer.file(pieces)
-            readers = [reader, *self._keys_of_patient(subject, patient, block)]
-            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
             consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
             receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
-            if receipt is not None:
-                files[RECEIPT_FILE] = writer.file(sealed_receipt(receipt, patient.identity, readers))
+            owners = self._keys_of_patient(subject, patient, block)
+            for_reader |= _for_parties(terms, receipt, patient, [reader, *owners])  # (6)
+            if accepted is not None and study is not None and study.on_receipt:
+                custodian = Recipient(self._ledger.directory.encryption_key(accepted.custodian, block=block).key)
+                for_reader = {
+                    HELD_FILE: sealed_held(for_reader, patient.identity, custodian),
+                    **_for_parties(terms, receipt, patient, owners),
+                }
+            files |= {name: writer.file(pieces) for name, pieces in for_reader.items()}
             bundle = writer.directory(files)
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))
@@ -538,6 +546,16 @@ def _check_request(patient: Address, grantee: Address, not_before: int, expires_
         raise GranteeIsPatientError(patient)
     if max(not_before, block.time) >= expires_at or not 0 <= not_before <= MAX_TIME or expires_at > MAX_TIME:
         raise PeriodEmptyError(max(not_before, block.time), expires_at)
+
+
+def _for_parties(
+    terms: Terms, receipt: bytes | None, writer: Actor, readers: Sequence[Recipient]
+) -> dict[str, list[bytes]]:
+    """Return the files of a bundle that its parties open: the terms, and the receipt where there is one."""
+    files = {TERMS_FILE: sealed_terms(terms, writer.identity, readers)}
+    if receipt is not None:
+        files[RECEIPT_FILE] = sealed_receipt(receipt, writer.identity, readers)
+    return files
 
 
 def _open_as_reader(
