@@ -27,8 +27,10 @@ from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
+from medshare.model.ids import Address
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.receipting import ControllerProfiles, Receipting
 from medshare.recognising import Recognising
 from medshare.scoring import Scoring
 from medshare.services.accepting import Accepting
@@ -102,6 +104,8 @@ class Session:
     ingesting: Ingesting
     rotating: Rotating
     consenting: Consenting
+    receipting: Receipting
+    controllers: ControllerProfiles
     representing: Representing
     guarding: Guarding
     emergencies: Emergencies
@@ -187,6 +191,17 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=SlipJournal(state))
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing, slips=slips)
+        safe = Safe(home / "safe")
+        controllers = ControllerProfiles(home / "controllers")
+        receipting = Receipting(
+            ledger=ledger,
+            store=store,
+            auditing=auditing,
+            safe=safe,
+            profiles=controllers,
+            chain_id=chain.deployment.chain_id,
+            registry=Address(chain.deployment.contract("ConsentRegistry").address),
+        )
         consenting = Consenting(
             ledger=ledger,
             store=store,
@@ -194,8 +209,15 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             retrieving=retrieving,
             journal=BundleJournal(state / "bundles.sqlite"),
             slips=slips,
+            receipts=receipting,
         )
-        safe = Safe(home / "safe")
+        receipts = Receipts(
+            ledger=ledger,
+            journal=ReceiptJournal(state),
+            consents=domains_of(chain.deployment)["ConsentRegistry"],
+            wallets=ChainWallets(chain.client),
+            clock=clock,
+        )
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
@@ -241,6 +263,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ingesting=Ingesting(publishing=publishing),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
+            receipting=receipting,
+            controllers=controllers,
             representing=Representing(ledger=ledger, auditing=auditing, consenting=consenting),
             guarding=Guarding(
                 ledger=ledger,
@@ -249,13 +273,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 wallets=ChainWallets(chain.client),
             ),
             emergencies=emergencies,
-            receipts=Receipts(
-                ledger=ledger,
-                journal=ReceiptJournal(state),
-                consents=domains_of(chain.deployment)["ConsentRegistry"],
-                wallets=ChainWallets(chain.client),
-                clock=clock,
-            ),
+            receipts=receipts,
             assessing=assessing,
             scoring=Scoring(retrieving=retrieving, assessing=assessing),
             slips=slips,
@@ -271,7 +289,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 signing=signing,
             ),
             delivering=Delivering(
-                ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                book=book,
+                standing=standing,
+                receipts=receipts,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

@@ -27,6 +27,8 @@ from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.offering import Offering
 from medshare.services.publishing import Description, Published
+from medshare.services.receipt_journal import ReceiptJournal
+from medshare.services.receipts import Receipts
 from medshare.services.request_book import Part, RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
@@ -89,7 +91,14 @@ class StudyTown:
             consenting=consenting,
             signing=self.signing,
         )
-        self.delivering = Delivering(**common, standing=world.standing)
+        self.receipts = Receipts(
+            ledger=ledger,
+            journal=ReceiptJournal(world.folder),
+            consents=world.chain.domains["ConsentRegistry"],
+            wallets=NoWallets(),
+            clock=world.clock,
+        )
+        self.delivering = Delivering(**common, standing=world.standing, receipts=self.receipts)
         self.rewarding = Rewarding(ledger=ledger, auditing=world.auditing, book=self.book)
         emergencies = Emergencies(
             ledger=ledger, store=store, clock=world.clock, auditing=world.auditing, safe=self.safe

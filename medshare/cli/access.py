@@ -117,6 +117,8 @@ def grant(
 
 def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Prepared) -> Granted | None:
     """Grant on chain what was prepared, in the way that was said; None where it was handed out, signed."""
+    if not prepared.receipted:
+        app.say("no receipt could be made with it; see: medshare consent receipt --as NAME")
     if way.sign_to is None:
         return session.consenting.send(prepared, patient=actor)
     try:

@@ -127,6 +127,7 @@ def preview(
 def show(app: App, grant_id: GrantId, party: str) -> None:
     """Show the terms of a grant, as one of its two parties."""
     from medshare.services.bundles import open_terms
+    from medshare.services.held_keys import as_read
 
     actor = app.actor(party)
     with app.session() as session:
@@ -134,7 +135,9 @@ def show(app: App, grant_id: GrantId, party: str) -> None:
         standing = next((each for each in standings if each.grant.grant_id == grant_id), None)
         if standing is None:
             raise UnknownGrantError(grant_id)
-        terms = open_terms(session.store, standing, actor.identity)
+        escrow = session.ledger.requests.address
+        mine = as_read(session.store, session.auditing, standing, party=actor.address, escrow=escrow)
+        terms = open_terms(session.store, mine, actor.identity)
     app.show(
         {
             "grant": f"{grant_id:#x}",

@@ -1,4 +1,4 @@
-"""``medshare consent export``, ``import``, ``receipt``: FHIR Consents, and receipts of ISO/IEC TS 27560."""
+"""``medshare consent export``, ``import``, ``receipt``, ``controller``: FHIR Consents, receipts (ISO/IEC TS 27560)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ import click
 from medshare.cli.console import App, Command, moment
 from medshare.cli.record import find
 from medshare.cli.values import GrantIdValue, RecordIdValue
-from medshare.errors import IntegrityError, InvalidInputError, UnknownGrantError
+from medshare.errors import InvalidInputError, UnknownGrantError
 from medshare.files import write_whole
 from medshare.model.documents import MAX_DOCUMENT_SIZE
 from medshare.model.ids import Address, GrantId
 from medshare.model.record import RecordRef
-from medshare.model.terms import Terms
 from medshare.ports import Actor
 from medshare.standards.fhir_consent import BreakGlass, Known, Profile, Version, profile_of, r4, r5, read_consent
-from medshare.standards.given import GivenConsent
-from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, ConsentState, PiiController, Receipt
+from medshare.standards.receipt_27560 import MAX_RECEIPT_SIZE, PiiController, Receipt
 
 if TYPE_CHECKING:
+    from medshare.receipting import KeptConsent
     from medshare.services.auditing import GrantStanding
     from medshare.session import Session
 
@@ -69,8 +68,11 @@ def export(
     actor = app.actor(party)
     applies = None if organization is None else app.keyring.resolve(organization)
     with app.session() as session:
+        from medshare.services.bundles import open_terms
+
         standing = _standing(session, grant_id)
-        given = _given(session, standing, actor, organization=applies)
+        terms = open_terms(session.store, standing, actor.identity)
+        given = session.receipting.given(standing, terms, organization=applies)
     if version == Version.R5:
         resource, conforms = r5.to_fhir(given), None
     else:
@@ -162,11 +164,11 @@ def import_(
 @click.argument("grant_id", type=GrantIdValue(), required=False)
 @click.option("--as", "party", metavar="NAME", help="Identity of the patient or the reader, or of who is to open it.")
 @click.option(
-    "--controller", type=_FILE, help="JSON file with the PII controller's profile; docs/consent-standards.md."
+    "--controller", type=_FILE, help="JSON file with the PII controller's profile, in place of what the receipt says."
 )
 @click.option("--for", "others", multiple=True, metavar="WHO", help="Who else can open it, such as the controller.")
 @click.option("--to", "target", type=_NEW_FILE, metavar="FILE", help="New file, Crypt4GH.")
-@click.option("--verify", "file", type=_FILE, help="Compare this receipt with the chain, in place of making one.")
+@click.option("--verify", "file", type=_FILE, help="Compare this receipt with the chain.")
 @click.pass_obj
 def receipt(
     app: App,
@@ -177,73 +179,132 @@ def receipt(
     target: Path | None,
     file: Path | None,
 ) -> None:
-    """Make the receipt of a consent (ISO/IEC TS 27560), encrypted for patient and reader; or verify one.
+    """Show the receipt of a consent (ISO/IEC TS 27560), or those of all consents of a party; write or verify one.
 
-    It holds the terms with their salt: whoever can open it can compare it with the grant on chain, for ever. A receipt
-    that was true, and is no longer, does not verify: exit code 5.
+    Each consent has one: it is made with the consent, and says how the consent stands now. It holds the terms with
+    their salt: whoever can open it can compare it with the grant on chain, for ever. A receipt in a file that was true,
+    and is no longer, does not verify: exit code 5.
     """
     if file is not None:
         if grant_id is not None or controller is not None or target is not None or others:
             raise click.UsageError("--verify goes with --as alone")
         _verify(app, file, party)
         return
-    if grant_id is None or party is None or controller is None or target is None:
-        raise click.UsageError("say GRANT_ID, --as, --controller and --to; or --verify FILE")
+    if party is None or (grant_id is None and (controller is not None or target is not None)):
+        raise click.UsageError("say --as, and GRANT_ID for one consent; or --verify FILE")
+    if others and target is None:
+        raise click.UsageError("--for goes with --to")
     actor = app.actor(party)
-    profile = PiiController.from_json(_read(controller, MAX_DOCUMENT_SIZE))
-    named = [app.keyring.resolve(each) for each in others]
+    if grant_id is None:
+        with app.session() as session:
+            found = session.receipting.all(actor)
+        app.show_all([_kept_row(each) for each in found], nothing="no consents")
+        return
+    profile = None if controller is None else PiiController.from_json(_read(controller, MAX_DOCUMENT_SIZE))
     with app.session() as session:
-        from medshare.envelope import Recipient
-        from medshare.services.bundles import sealed_document
-
-        given = _given(session, _standing(session, grant_id), actor)
-        made = Receipt.of(given, profile)
-        readers = tuple(dict.fromkeys([given.terms.patient, given.terms.grantee, *named]))
-        head = session.ledger.chain.head()
-        keys = [Recipient(session.ledger.directory.encryption_key(each, block=head).key) for each in readers]
-    pieces = sealed_document(made.to_json(), actor.identity, [*keys, actor.identity.recipient])
-    write_whole(target, b"".join(pieces), replace=False)
+        made = session.receipting.of(grant_id, party=actor, controller=profile)
+        if target is None:
+            app.show(_receipt(made, _standing(session, grant_id)), title="receipt")
+            return
+        readers = _write(app, session, made, actor, others, target)
     app.show({**_row(made), "readers": list(readers), "file": str(target)}, title="made; encrypted for its readers")
 
 
-COMMANDS = (export, import_, receipt)
+@click.command("controller", cls=Command)
+@click.argument("file", type=_FILE)
+@click.option(
+    "--of", "account", required=True, metavar="WHO", help="Whose profile it is: the reader's name or address."
+)
+@click.pass_obj
+def controller(app: App, file: Path, account: str) -> None:
+    """Keep what a PII controller says of itself in a FILE, for the receipts of consents that are given it from now on.
+
+    Without one a receipt says that it is not stated. docs/consent-standards.md has the fields.
+    """
+    who, document = app.keyring.resolve(account), _read(file, MAX_DOCUMENT_SIZE)
+    with app.session() as session:
+        kept = session.controllers.keep(who, document)
+    app.show({"of": who, **kept.party}, title="kept")
+
+
+COMMANDS = (export, import_, receipt, controller)
+
+
+def _write(
+    app: App, session: Session, made: Receipt, actor: Actor, others: Iterable[str], target: Path
+) -> tuple[Address, ...]:
+    """Write a receipt, encrypted for its parties, who writes it, and others; return for whom."""
+    from medshare.envelope import Recipient
+    from medshare.services.bundles import sealed_document
+
+    named = [app.keyring.resolve(each) for each in others]
+    readers = tuple(dict.fromkeys([made.terms.patient, made.terms.grantee, *named]))
+    head = session.ledger.chain.head()
+    keys = [Recipient(session.ledger.directory.encryption_key(each, block=head).key) for each in readers]
+    pieces = sealed_document(made.to_json(), actor.identity, [*keys, actor.identity.recipient])
+    write_whole(target, b"".join(pieces), replace=False)
+    return readers
 
 
 def _verify(app: App, file: Path, party: str | None) -> None:
     document = _read(file, MAX_RECEIPT_SIZE + _SEALED_MORE)
+    actor = None if party is None else app.actor(party)
     if document.startswith(_SEALED):
-        if party is None:
+        if actor is None:
             raise click.UsageError("this receipt is encrypted: say who opens it, with --as NAME")
         from medshare.services.bundles import open_sealed
 
-        document, _ = open_sealed(document, app.actor(party).identity)
+        document, _ = open_sealed(document, actor.identity)
     found = Receipt.from_json(document)
     with app.session() as session:
-        if (found.chain_id, found.registry) != _place(session):
-            raise InvalidInputError(
-                "the receipt is of a grant on another chain, or in another contract", hint="name it with --network"
-            )
-        now = _standing(session, found.grant_id)
-        if found.state is ConsentState.GIVEN and now.revoked_at is not None:
-            raise IntegrityError(f"the receipt says given, and the consent was withdrawn at {moment(now.revoked_at)}")
-        if now.granted_at > found.created_at:
-            raise IntegrityError(f"the consent was given anew at {moment(now.granted_at)}, after the receipt was made")
-        if now.terms != found.terms.digest():
-            raise IntegrityError("the terms in the receipt are not those on chain")
-        found.check_against(_of(session, now, found.terms))
+        verified = session.receipting.verify(found, party=actor)
+        shown = _receipt(found, verified.standing)
+    if found.study is not None:
+        shown["study_compared"] = verified.study_compared
     app.show(
-        {
-            **_row(found),
-            "state": "live" if now.live else now.reason.value,
-            "patient": found.terms.patient,
-            "reader": found.terms.grantee,
-            "provisions": [each.in_words() for each in found.terms.provisions],
-            "not_before": moment(now.grant.not_before),
-            "expires_at": moment(now.grant.expires_at),
-            "controller": found.pii_controller.party["party_name"],
-        },
-        title="the receipt agrees with the chain; what its controller says of itself is the controller's word",
+        shown, title="the receipt agrees with the chain; what its controller says of itself is the controller's word"
     )
+
+
+def _receipt(found: Receipt, now: GrantStanding) -> dict[str, object]:
+    """Return a receipt for a person, with how its consent stands."""
+    said = found.pii_controller
+    shown: dict[str, object] = {
+        **_row(found),
+        "state": "live" if now.live else now.reason.value,
+        "patient": found.terms.patient,
+        "reader": found.terms.grantee,
+        "provisions": [each.in_words() for each in found.terms.provisions],
+        "not_before": moment(now.grant.not_before),
+        "expires_at": moment(now.grant.expires_at),
+        "controller": said.party["party_name"],
+        "not_stated": list(said.not_stated),
+    }
+    if found.study is not None and found.terms.request is not None:
+        study = found.study
+        shown |= {
+            "request": found.terms.request.request_id,
+            "study": study.title,
+            "institution": study.institution,
+            "data_use": [each.in_words() for each in study.uses],
+            "document": study.document.hex(),
+        }
+    return shown
+
+
+def _kept_row(kept: KeptConsent) -> dict[str, object]:
+    grant, made = kept.standing.grant, kept.receipt
+    return {
+        "grant": f"{grant.grant_id:#x}",
+        "patient": grant.patient,
+        "reader": grant.grantee,
+        "state": "live" if kept.standing.live else kept.standing.reason.value,
+        "receipt": None if made is None else made.fields["receipt_id"],
+        "created": None if made is None else made.fields["created"],
+        "consent_state": None if made is None else made.state.value,
+        "controller": None if made is None else made.pii_controller.party["party_name"],
+        "lacks": None if kept.error is None else str(kept.error),
+    }
 
 
 def _row(made: Receipt) -> dict[str, object]:
@@ -262,37 +323,6 @@ def _standing(session: Session, grant_id: GrantId) -> GrantStanding:
     if standing is None:
         raise UnknownGrantError(grant_id)
     return standing
-
-
-def _given(
-    session: Session, standing: GrantStanding, actor: Actor, organization: Address | None = None
-) -> GivenConsent:
-    """Return a consent whose terms one of its parties opens."""
-    from medshare.services.bundles import open_terms
-
-    return _of(session, standing, open_terms(session.store, standing, actor.identity), organization)
-
-
-def _of(session: Session, standing: GrantStanding, terms: Terms, organization: Address | None = None) -> GivenConsent:
-    chain_id, registry = _place(session)
-    return GivenConsent(
-        terms=terms,
-        grant=standing.grant,
-        given_at=standing.granted_at,
-        given_by=standing.granted_by,
-        revoked_at=standing.revoked_at,
-        as_of=session.ledger.chain.head().time,
-        chain_id=chain_id,
-        registry=registry,
-        bundle=standing.bundle,
-        organization=organization,
-    )
-
-
-def _place(session: Session) -> tuple[int, Address]:
-    """Return the chain's id, and the contract that holds grants."""
-    deployment = session.chain.deployment
-    return deployment.chain_id, Address(deployment.contract("ConsentRegistry").address)
 
 
 def _record(session: Session, app: App, text: str) -> RecordRef:

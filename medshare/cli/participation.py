@@ -221,18 +221,22 @@ def _tell_accepted(app: App, accepted: Accepted) -> None:
 @click.option("--patient", required=True, metavar="WHO", help="Whose acceptance.")
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.option("--check", "only_check", is_flag=True, help="Only look whether it can be delivered; state nothing.")
+@click.option(
+    "--on-receipt", is_flag=True, help="Only where the requester has signed a read receipt: medshare receipt keep."
+)
 @click.pass_obj
-def deliver(app: App, number: RequestId, patient: str, custodian: str, only_check: bool) -> None:
+def deliver(app: App, number: RequestId, patient: str, custodian: str, only_check: bool, on_receipt: bool) -> None:
     """State that what a patient granted can be fetched: the grant is live, bundle and records are in the store.
 
-    From then on the reward is earned, whatever the patient does.
+    From then on the reward is earned, whatever the patient does. Where the study says that records are released on read
+    receipts, the keys are in your hands until the requester has signed one.
     """
     actor, whose = app.actor(custodian), app.keyring.resolve(patient)
     with app.session() as session:
         if only_check:
-            found = session.delivering.check(number, whose, custodian=actor)
+            found = session.delivering.check(number, whose, custodian=actor, on_receipt=on_receipt)
         else:
-            found = session.delivering.deliver(number, whose, custodian=actor).delivered
+            found = session.delivering.deliver(number, whose, custodian=actor, on_receipt=on_receipt).delivered
     app.show(
         {
             "request": number,

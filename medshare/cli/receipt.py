@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from medshare.cli.console import App, Group, moment
 from medshare.cli.emergency import EpisodeIdValue
+from medshare.cli.request import RequestIdValue
 from medshare.cli.values import parse_span
 from medshare.errors import InvalidInputError
 from medshare.files import write_whole
-from medshare.model.ids import EpisodeId, digest32
+from medshare.model.ids import Address, EpisodeId, RequestId, digest32
 from medshare.model.read_receipt import ReceiptProof, receipt_from_json, receipt_of
+from medshare.model.request import ReservationStatus
 from medshare.model.typed_data import SignedMessage
+from medshare.ports import Actor
 from medshare.services.receipt_journal import KeptReceipt
+
+if TYPE_CHECKING:
+    from medshare.session import Session
 
 _MAX_FILE = 1 << 16
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -26,21 +33,44 @@ def receipt() -> None:
 
 
 @receipt.command("sign")
-@click.argument("episode", type=EpisodeIdValue())
-@click.option("--as", "reader", required=True, metavar="NAME", help="The clinician's identity.")
-@click.option("--custodian", required=True, metavar="WHO", help="Who shall release keys on it: a name or an address.")
+@click.argument("episode", type=EpisodeIdValue(), required=False)
+@click.option("--request", "number", type=RequestIdValue(), help="Your request, where it is no emergency.")
+@click.option("--patient", metavar="WHO", help="With --request: whose acceptance.")
+@click.option("--as", "reader", required=True, metavar="NAME", help="The identity of the clinician, or the requester.")
+@click.option("--custodian", metavar="WHO", help="Who shall release keys on it; default: who is to deliver.")
 @click.option("--for", "validity", default="24h", show_default=True, metavar="SPAN", help="How long he may.")
 @click.option("--to", "path", required=True, type=_FILE, help="New file, for the custodian.")
 @click.pass_obj
-def sign(app: App, episode: EpisodeId, reader: str, custodian: str, validity: str, path: Path) -> None:
-    """Sign, as the clinician of an EPISODE, that you are about to read what a custodian holds of its patient."""
-    account, seconds = app.keyring.resolve(custodian), parse_span(validity)
+def sign(
+    app: App,
+    episode: EpisodeId | None,
+    number: RequestId | None,
+    patient: str | None,
+    reader: str,
+    custodian: str | None,
+    validity: str,
+    path: Path,
+) -> None:
+    """Sign that you are about to read: as the clinician of an EPISODE, or as who made a request.
+
+    In an emergency it is for what a custodian holds of the patient, of a request for what he delivers of what the
+    patient granted.
+    """
+    if (episode is None) == (number is None) or (number is None) != (patient is None):
+        raise click.UsageError("say EPISODE, or --request and --patient")
+    account = None if custodian is None else app.keyring.resolve(custodian)
+    whose, seconds = None if patient is None else app.keyring.resolve(patient), parse_span(validity)
     actor = app.actor(reader)
     with app.session() as session:
-        signed = session.receipts.sign(episode, reader=actor, custodian=account, validity=seconds)
+        if number is not None and whose is not None:
+            signed = _signed_for_request(session, number, whose, actor, account, seconds)
+        elif episode is not None and account is not None:
+            signed = session.receipts.sign(episode, reader=actor, custodian=account, validity=seconds)
+        else:
+            raise click.UsageError("say for which --custodian")
     write_whole(path, signed.to_json(), replace=False)
     app.show({**_row(signed), "file": str(path)}, title="signed")
-    app.say(f"for the custodian: medshare receipt keep {path} --as {custodian}")
+    app.say(f"for the custodian: medshare receipt keep {path} --as {custodian or receipt_of(signed).custodian}")
 
 
 @receipt.command("keep")
@@ -125,6 +155,20 @@ def check(app: App, file: Path, root: str | None) -> None:
     with app.session() as session:
         session.receipts.check(proof)
     app.show({**_row(proof.signed), "root": proof.root.hex()}, title="signed, and in the batch")
+
+
+def _signed_for_request(
+    session: Session, number: RequestId, patient: Address, reader: Actor, custodian: Address | None, validity: int
+) -> SignedMessage:
+    part = session.requesting.request(number).part(patient)
+    if part is None or part.status is not ReservationStatus.RESERVED:
+        raise InvalidInputError("nothing of this patient waits to be delivered for this request")
+    return session.receipts.sign_for_grant(
+        part.grant_id(session.ledger.requests.address),
+        reader=reader,
+        custodian=custodian or part.reservation.custodian,
+        validity=validity,
+    )
 
 
 def _row(signed: SignedMessage) -> dict[str, object]:

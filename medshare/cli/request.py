@@ -179,6 +179,7 @@ def study_row(study: Study) -> dict[str, object]:
         "intended_use": _use_in_words(study),
         "reward_in_words": study.reward_in_words,
         "ethics_reference": study.ethics_reference,
+        "on_receipt": study.on_receipt,
     }
 
 

@@ -59,6 +59,8 @@ class Study:
     reward: int = 0
     """For each patient, custodian and consortium together, in the token's smallest unit."""
     reward_in_words: str | None = None
+    on_receipt: bool = False
+    """Whether custodians release what was granted only when the requester has signed a read receipt for it."""
 
     def __post_init__(self) -> None:
         for name, limit in (
@@ -165,6 +167,7 @@ class Study:
             token=read.address("token") if read.present("token") else NATIVE,
             reward=read.integer("reward", 0, MAX_REWARD),
             reward_in_words=read.optional_text("reward_in_words"),
+            on_receipt=read.flag("on_receipt"),
         )
         read.end()
         return study
@@ -187,6 +190,7 @@ class Study:
             "token": self.token,
             "reward": self.reward,
             "reward_in_words": self.reward_in_words,
+            "on_receipt": self.on_receipt,
         }
         return encode_document(fields)
 

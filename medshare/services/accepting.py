@@ -244,6 +244,7 @@ class Accepting:
                 accepted=AcceptedRequest(
                     contract=self._ledger.requests.address, request_id=request_id, custodian=deliverer
                 ),
+                study=offer.study,
                 progress=progress,
             )  # (4)
             signed = self._signed(offer, offer.study, prepared, patient, asking)

@@ -17,6 +17,7 @@ from medshare.model.delegation import Delegation, Verbs
 from medshare.model.emergency import Episode
 from medshare.model.erasure import erasure_mark
 from medshare.model.events import (
+    AccessDelivered,
     AccessGranted,
     AccessRevoked,
     AllAccessRevoked,
@@ -41,10 +42,21 @@ from medshare.model.events import (
     RequestOpened,
     RewardReserved,
 )
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    EpisodeId,
+    GrantId,
+    RecordId,
+    RequestId,
+    TermsDigest,
+    derive_grant_id,
+    patient_of,
+)
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
+from medshare.model.request import request_terms_digest
 from medshare.services.acts import acts
 from medshare.services.index import LedgerIndex
 
@@ -179,6 +191,30 @@ class Auditing:
         self._index.sync()
         events = self._index.events(patient=patient, grant_id=grant_id)
         return list(dict.fromkeys(event.bundle for event in events if isinstance(event, AccessGranted)))
+
+    def delivered(self, grant: Grant, escrow: Address) -> BundleId | None:
+        """Return the bundle that a custodian delivered for a grant that accepts a request, the newest; else None.
+
+        Args:
+            grant: the grant.
+            escrow: the AccessRequests of the deployment.
+        """
+        self._index.sync()
+        accepted: set[RequestId] = set()
+        found = None
+        for event in self._index.events(patient=grant.patient):
+            match event:
+                case RewardReserved(request_id=request_id, custodian=custodian, content=content):
+                    terms = request_terms_digest(escrow, request_id, custodian, content)
+                    # Of a request that was accepted anew, what was accepted last counts.
+                    accepted.discard(request_id)
+                    if derive_grant_id(grant.patient, grant.grantee, terms) == grant.grant_id:
+                        accepted.add(request_id)
+                case AccessDelivered(request_id=request_id, bundle=bundle) if request_id in accepted:
+                    found = bundle
+                case _:
+                    pass
+        return found
 
     def trail(self, patient: Address) -> list[LedgerEvent]:
         """Return everything the chain tells about a patient, in order.

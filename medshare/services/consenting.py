@@ -17,8 +17,9 @@ The steps of a grant, numbered as in the code:
     record's size;
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
-(6) put all of it, the slips that are kept of these records, and the terms, encrypted for grantee and patient, into a
-    bundle, store and pin it;
+(6) put all of it, the slips that are kept of these records, the terms and the receipt, encrypted for grantee and
+    patient, into a bundle, store and pin it; where the study has it so, what of it is for the grantee is closed in for
+    the custodian who delivers it;
 (7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
@@ -68,6 +69,7 @@ from medshare.model.provision import MAX_RECORDS, Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
+from medshare.model.study import Study
 from medshare.model.subject import Subject
 from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
@@ -75,8 +77,10 @@ from medshare.services.auditing import Auditing
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.bundles import sealed_terms
+from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptMaker, made_receipt, sealed_receipt
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
+from medshare.services.held_keys import HELD_FILE, sealed_held
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
 from medshare.services.slips import Slips
@@ -112,6 +116,8 @@ class Prepared:
     again."""
     untold: tuple[Address, ...]
     """Custodians who were to be told, and have published no key that can be used, or are too many for one bundle."""
+    receipted: bool
+    """Whether a receipt is in the bundle; one that lacks can be made later."""
 
     @property
     def grant_id(self) -> GrantId:
@@ -158,6 +164,7 @@ class Consenting:
         retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
         journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
         slips: what is kept of the quality of records; None where nobody keeps any.
+        receipts: makes the receipt of each consent; None where none is wanted.
     """
 
     def __init__(
@@ -169,6 +176,7 @@ class Consenting:
         retrieving: Retrieving | None = None,
         journal: BundleJournal | None = None,
         slips: Slips | None = None,
+        receipts: ReceiptMaker | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -176,6 +184,7 @@ class Consenting:
         self._retrieving = retrieving
         self._journal = journal
         self._slips = slips
+        self._receipts = receipts
 
     def grant(
         self,
@@ -242,12 +251,13 @@ class Consenting:
         not_before: int = 0,
         on_behalf_of: Address | None = None,
         accepted: AcceptedRequest | None = None,
+        study: Study | None = None,
         progress: Progress = silent,
     ) -> Prepared:
         """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
 
         So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``. With
-        ``accepted`` the grant is bound to a request for access.
+        ``accepted`` the grant is bound to a request for access, and ``study`` is the one that its receipt names.
 
         Args, Raises: as ``grant``.
         """
@@ -265,7 +275,8 @@ class Consenting:
         reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
         start = max(not_before, block.time)
         others = desk.consents(grantee, start, instead_of=terms.grant_id())
-        consents = [desk.foreseen(terms, start, expires_at), *others]
+        foreseen = desk.foreseen(terms, start, expires_at)
+        consents = [foreseen, *others]
         candidates = [
             entry
             for entry in desk.records()
@@ -275,6 +286,7 @@ class Consenting:
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
         told = allotted(bundled, patient.identity, custodians)
         files = {}
+        for_reader: dict[str, list[bytes]] = {}
         released = []
         with BlobWriter(self._store) as writer:
             for done, entry in enumerate(candidates):  # (4)
@@ -282,20 +294,29 @@ class Consenting:
                 own = desk.try_open(entry)
                 if own is not None and _releases(consents, own.subject, start):
                     header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
-                    files[terms.header_name(entry.record_id)] = writer.file([header])
+                    for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
-            if len(files) > MAX_RECORDS:
+            if len(for_reader) > MAX_RECORDS:
                 raise InvalidInputError(
-                    f"these provisions permit {len(files)} records, one grant holds the keys of {MAX_RECORDS}",
+                    f"these provisions permit {len(for_reader)} records, one grant holds the keys of {MAX_RECORDS}",
                     hint="make several grants, by category or by date",
                 )
             for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
                 files[name] = writer.file(pieces)
-            readers = [reader, *self._keys_of_patient(subject, patient, block)]
-            slips = self._slips_of(released, patient, readers)
+            consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
+            receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
+            owners = self._keys_of_patient(subject, patient, block)
+            slips = self._slips_of(released, patient, [reader, *owners])
             if slips is not None:
-                files[terms.slips_name] = writer.file(slips)
-            files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
+                for_reader[terms.slips_name] = slips
+            for_reader |= _for_parties(terms, receipt, patient, [reader, *owners])  # (6)
+            if accepted is not None and study is not None and study.on_receipt:
+                custodian = Recipient(self._ledger.directory.encryption_key(accepted.custodian, block=block).key)
+                for_reader = {
+                    HELD_FILE: sealed_held(for_reader, patient.identity, custodian),
+                    **_for_parties(terms, receipt, patient, owners),
+                }
+            files |= {name: writer.file(pieces) for name, pieces in for_reader.items()}
             bundle = writer.directory(files)
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))
@@ -316,6 +337,7 @@ class Consenting:
             passed_over=tuple(desk.passed_over),
             told=tuple(told),
             untold=(*unreachable, *(each for each in custodians if each not in told)),
+            receipted=receipt is not None,
         )
 
     def _slips_of(
@@ -539,6 +561,16 @@ def _check_request(patient: Address, grantee: Address, not_before: int, expires_
         raise GranteeIsPatientError(patient)
     if max(not_before, block.time) >= expires_at or not 0 <= not_before <= MAX_TIME or expires_at > MAX_TIME:
         raise PeriodEmptyError(max(not_before, block.time), expires_at)
+
+
+def _for_parties(
+    terms: Terms, receipt: bytes | None, writer: Actor, readers: Sequence[Recipient]
+) -> dict[str, list[bytes]]:
+    """Return the files of a bundle that its parties open: the terms, and the receipt where there is one."""
+    files = {TERMS_FILE: sealed_terms(terms, writer.identity, readers)}
+    if receipt is not None:
+        files[RECEIPT_FILE] = sealed_receipt(receipt, writer.identity, readers)
+    return files
 
 
 def _open_as_reader(

@@ -7,7 +7,9 @@ The steps, numbered as in the code:
 
 (1) fix the block; check that the delivery is this custodian's, and still can be;
 (2) derive the grant from what the patient accepted, and ask the contract whether it is live, as our own rules do;
-(3) fetch and keep the bundle that the patient granted: what the store has not, nobody can be given;
+(3) fetch and keep the bundle that the patient granted: what the store has not, nobody can be given. Where the study
+    or the custodian wants it so, the requester has signed a read receipt before; what the patient closed in for the
+    custodian until then is made a bundle of its own, and delivered in the place of the granted one;
 (4) open the excerpt of the terms that is for this custodian, and decide which of his records they permit; each must be
     in the store, whole;
 (5) state it on chain: from now on the reward is earned, whatever the patient does.
@@ -37,8 +39,11 @@ from medshare.model.request import ReservationStatus
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.bundles import bundle_files
 from medshare.services.desk import permitted_purposes
+from medshare.services.held_keys import is_held, write_held
 from medshare.services.progress import silent
+from medshare.services.receipts import Receipts
 from medshare.services.request_book import Part, RequestBook
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
@@ -53,7 +58,7 @@ class Deliverable:
 
     part: Part
     bundle: BundleId
-    """The bundle that the patient granted."""
+    """The bundle that the patient granted, or the one that was closed in within it."""
     records: tuple[RecordRef, ...]
     """The custodian's records that what was accepted permits."""
 
@@ -76,6 +81,7 @@ class Delivering:
         auditing: which grants and records there are.
         book: how requests stand.
         standing: opens the excerpts that are for a custodian.
+        receipts: what readers have signed.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Delivering:
         auditing: Auditing,
         book: RequestBook,
         standing: StandingConsents,
+        receipts: Receipts,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -94,6 +101,7 @@ class Delivering:
         self._auditing = auditing
         self._book = book
         self._standing = standing
+        self._receipts = receipts
 
     def waiting(self, custodian: Address) -> list[Part]:
         """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
@@ -106,10 +114,19 @@ class Delivering:
             if part.status is ReservationStatus.RESERVED and part.reservation.custodian == custodian
         ]
 
-    def check(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Deliverable:
+    def check(
+        self, request_id: RequestId, patient: Address, *, custodian: Actor, on_receipt: bool = False
+    ) -> Deliverable:
         """Return what can be delivered; nothing is stated. The bundle is kept from now on.
 
+        Args:
+            request_id: which request.
+            patient: whose acceptance.
+            custodian: who delivers.
+            on_receipt: only where the requester has signed a read receipt, also where the study does not say so.
+
         Raises:
+            ReceiptMissingError: he has signed none that is good, and one is asked for.
             UnknownRequestError, ReservationNotError, RequestNotAllowedError, RequestDeadlinePassedError,
                 RequestNotAccreditedError: as the contract would.
             GrantNotLiveError: the patient has revoked, or the grant has ended.
@@ -126,22 +143,26 @@ class Delivering:
         if not self._ledger.accreditation.is_accredited(custodian.address, kind, block=block):
             raise RequestNotAccreditedError(custodian.address)
         standing = self._live_grant(part, block)  # (2)
-        self._store.pin(Cid.of_directory(standing.bundle))  # (3)
+        bundle = self._bundle(standing, custodian, on_receipt=on_receipt)  # (3)
         records = self._permitted(standing, custodian, block)  # (4)
         if not records:
             raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
         for record in records:
             self._store.pin(Cid.of_directory(record.record_id))
-        return Deliverable(part=part, bundle=standing.bundle, records=tuple(records))
+        return Deliverable(part=part, bundle=bundle, records=tuple(records))
 
-    def deliver(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Delivered:
+    def deliver(
+        self, request_id: RequestId, patient: Address, *, custodian: Actor, on_receipt: bool = False
+    ) -> Delivered:
         """State that what was granted can be fetched, after every check.
+
+        Args, as ``check``.
 
         Raises:
             MedshareError: as ``check``; then nothing is stated.
             LedgerError: the chain failed or refused; repeat.
         """
-        found = self.check(request_id, patient, custodian=custodian)
+        found = self.check(request_id, patient, custodian=custodian, on_receipt=on_receipt)
         content = found.part.reserved.content
         receipt = self._ledger.requests.deliver(custodian.signer, request_id, patient, content, found.bundle)  # (5)
         _log.debug("request %d delivered in block %d", request_id, receipt.block.number)
@@ -173,6 +194,19 @@ class Delivering:
         if standing is None or not standing.live or not is_live:
             raise GrantNotLiveError(request.request_id, part.patient)
         return standing
+
+    def _bundle(self, standing: GrantStanding, custodian: Actor, *, on_receipt: bool) -> BundleId:
+        """Return what the requester is to fetch, and keep it; raises as ``check``."""
+        self._store.pin(Cid.of_directory(standing.bundle))
+        files = bundle_files(self._store, standing.bundle)
+        if on_receipt or is_held(files):
+            self._receipts.require_for_grant(standing.grant, custodian=custodian.address)
+        if not is_held(files):
+            return standing.bundle
+        writer_keys = self._standing.writers(standing)
+        bundle = write_held(self._store, files, custodian=custodian, writer_keys=writer_keys)
+        self._store.pin(bundle)
+        return BundleId(bundle.digest)
 
     def _permitted(self, standing: GrantStanding, custodian: Actor, block: BlockRef) -> list[RecordRef]:
         """Return which records of this custodian the grant permits, by the excerpt that the patient made for him."""

@@ -5,8 +5,9 @@
     emergencies.release(episode_id, custodian=hospital_actor, on=receipts)
     batch = receipts.close_batch(hospital)
 
-A receipt can be asked for where keys are released on demand, which is in emergencies. What a grant gives its reader is
-in his hands from then on: docs/adr/0023-receipts-where-keys-are-released.md.
+A receipt can be asked for where keys are released on demand: in emergencies, and where a custodian delivers what was
+granted for a request. What any other grant gives its reader is in his hands from then on:
+docs/adr/0023-receipts-where-keys-are-released.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from medshare.errors import IntegrityError, InvalidInputError, ReceiptMissingError, SigningRefusedError
 from medshare.hashing import DIGEST_SIZE
 from medshare.model.eip712 import Domain
-from medshare.model.ids import Address, EpisodeId, clinician_of
+from medshare.model.grant import Grant
+from medshare.model.ids import Address, EpisodeId, GrantId, clinician_of
 from medshare.model.merkle import nodes_of, proof_of
 from medshare.model.purpose import Purpose
 from medshare.model.read_receipt import (
@@ -36,6 +38,8 @@ from medshare.services.signing import sign, verify
 
 VALIDITY = 24 * 3600
 """Seconds in which a custodian may release on a receipt."""
+CLOCK_AHEAD = 300
+"""Seconds by which a reader's clock may be ahead of the custodian's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +91,45 @@ class Receipts:
         episode = self._ledger.emergencies.episode(episode_id, block=block)
         if clinician_of(episode_id) != reader.address:
             raise InvalidInputError("the episode is another clinician's")
+        return self._signed(reader, custodian, episode.patient, episode_id, Purpose.BTG, validity)
+
+    def sign_for_grant(
+        self, grant_id: GrantId, *, reader: Actor, custodian: Address, validity: int = VALIDITY
+    ) -> SignedMessage:
+        """Return the receipt of a requester for what a custodian shall deliver of a grant.
+
+        Args:
+            grant_id: the grant with which the patient accepted the request.
+            reader: the requester.
+            custodian: who shall deliver.
+            validity: seconds in which he may.
+
+        Raises:
+            UnknownGrantError: there is none.
+            InvalidInputError: it is another reader's, or not live.
+            SigningRefusedError, SigningError, LedgerError: as ``sign``.
+        """
+        block = self._ledger.chain.head()
+        grant = self._ledger.consents.get_grant(grant_id, block=block)
+        if grant.grantee != reader.address:
+            raise InvalidInputError("the grant is another reader's")
+        if not grant.purposes or not self._ledger.consents.is_live(grant_id, grant.purposes, block=block):
+            raise InvalidInputError("the grant is not live: there is nothing to read by it")
+        return self._signed(reader, custodian, grant.patient, grant_id, grant.purposes, validity)
+
+    def _signed(
+        self, reader: Actor, custodian: Address, patient: Address, right: int, purposes: Purpose, validity: int
+    ) -> SignedMessage:
         if not isinstance(reader.signer, TypedDataSigner):
             raise SigningRefusedError(f"{reader.address} signs transactions only")
         now = self._now()
         receipt = SignableReadReceipt(
             reader=reader.address,
             custodian=custodian,
-            patient=episode.patient,
+            patient=patient,
             record=WHATEVER_IT_COVERS,
-            right=episode_id,
-            purposes=Purpose.BTG,
+            right=right,
+            purposes=purposes,
             signed_at=now,
             salt=secrets.token_bytes(DIGEST_SIZE),
             deadline=now + validity,
@@ -107,14 +140,20 @@ class Receipts:
         """Check a receipt and keep it, as the custodian for whom it was signed; return whether it is new.
 
         Raises:
-            InvalidInputError: it is no receipt, or for another custodian.
+            InvalidInputError: it is no receipt, for another custodian, or signed at a time that is still to come.
             WrongDomainError: it is for another chain or deployment.
             DeadlinePassedError, DeadlineTooFarError: it is too old, or good for absurdly long.
             SignatureInvalidError: it is not the reader's signature.
             LedgerUnavailableError, ConfigurationError, StoreFullError: chain or journal failed.
         """
-        if receipt_of(signed).custodian != custodian:
+        receipt = receipt_of(signed)
+        if receipt.custodian != custodian:
             raise InvalidInputError("this receipt is for another custodian")
+        if receipt.signed_at > self._now() + CLOCK_AHEAD:
+            raise InvalidInputError(
+                "this receipt says that it was signed at a time that is still to come",
+                hint="the reader's clock is ahead: have him set it, and sign anew",
+            )
         verify(signed, self._domain, now=self._now(), wallets=self._wallets)
         return self._journal.keep(signed)
 
@@ -128,11 +167,25 @@ class Receipts:
         """
         block = self._ledger.chain.head()
         patient = self._ledger.emergencies.episode(episode_id, block=block).patient
-        reader, now = clinician_of(episode_id), self._now()
-        for kept in self._journal.all(custodian, right=episode_id):
+        return self._good(custodian, clinician_of(episode_id), patient, episode_id, Purpose.BTG)
+
+    def require_for_grant(self, grant: Grant, *, custodian: Address) -> SignedMessage:
+        """Return a receipt on which a custodian may deliver what was granted now.
+
+        Raises:
+            ReceiptMissingError: the reader has signed none for it that is still good.
+            ConfigurationError, LedgerError: journal or chain failed.
+        """
+        return self._good(custodian, grant.grantee, grant.patient, grant.grant_id, grant.purposes)
+
+    def _good(
+        self, custodian: Address, reader: Address, patient: Address, right: int, purposes: Purpose
+    ) -> SignedMessage:
+        now = self._now()
+        for kept in self._journal.all(custodian, right=right):
             receipt = receipt_of(kept.signed)
-            of_this = (receipt.reader, receipt.patient) == (reader, patient)
-            if of_this and receipt.purposes == Purpose.BTG and now < receipt.deadline:
+            said = (receipt.reader, receipt.patient, receipt.purposes)
+            if said == (reader, patient, purposes) and now < receipt.deadline:
                 return kept.signed
         raise ReceiptMissingError(reader)
 

@@ -43,6 +43,8 @@ def request_lines(
     ]
     if study.reward_in_words is not None:
         lines.append(Line("reward, in the requester's words", study.reward_in_words))
+    if study.on_receipt:
+        lines.append(Line("released", "when the requester has signed that he is about to read; not before"))
     if study.ethics_reference is not None:
         lines.append(Line("ethics approval, by the requester's word", study.ethics_reference))
     return tuple(lines)

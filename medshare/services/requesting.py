@@ -41,6 +41,7 @@ from medshare.errors import (
     RequestNotAllowedError,
     RequestTermsInvalidError,
     ReservationNotError,
+    StoreUnavailableError,
     TokenNotAllowedError,
     TransactionFailedError,
 )
@@ -53,7 +54,8 @@ from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
 from medshare.model.study import Study
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing
-from medshare.services.bundles import open_terms
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.held_keys import as_read, is_held
 from medshare.services.kept_texts import KeptTexts, SaltedText
 from medshare.services.published_keys import published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
@@ -309,6 +311,24 @@ class Requesting:
             writers=published_keys(self._auditing, request.requester),
         )
 
+    def awaits_receipt(self, part: Part) -> bool:
+        """Whether what a patient granted waits for a read receipt; false where its bundle cannot be read.
+
+        Raises:
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        if part.status is not ReservationStatus.RESERVED:
+            return False
+        standing = self._auditing.grant(part.grant_id(self._ledger.requests.address))
+        if standing is None or not standing.live:
+            return False
+        try:
+            return is_held(bundle_files(self._store, standing.bundle))
+        except StoreUnavailableError:
+            raise
+        except BAD_BUNDLE:
+            return False
+
     def accredited_by(self, requester: Address) -> Address | None:
         """Return the member that vouches for a requester now; None where none does."""
         block = self._ledger.chain.head()
@@ -377,6 +397,8 @@ class Requesting:
         standing = self._auditing.grant(grant_id)
         if standing is None or not standing.live:
             raise GrantNotLiveError(request_id, patient)
+        escrow = self._ledger.requests.address
+        standing = as_read(self._store, self._auditing, standing, party=requester.address, escrow=escrow)
         if part.bundle != standing.bundle:
             raise IntegrityError("the custodian has delivered another bundle than the patient granted")
         terms = open_terms(self._store, standing, requester.identity)

@@ -56,6 +56,7 @@ from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.emergency_keys import released_header, standing_episode
+from medshare.services.held_keys import as_read
 from medshare.services.progress import Progress, silent
 from medshare.services.record_files import (
     MAX_HEADER_SIZE,
@@ -382,13 +383,14 @@ class Retrieving:
             if not standing.live or self._now(block) >= standing.grant.expires_at:
                 continue
             try:
-                terms = open_terms(self._store, standing, reader.identity)
+                mine = self._as_read(standing, reader)
+                terms = open_terms(self._store, mine, reader.identity)
             except StoreUnavailableError:
                 raise
             except BAD_BUNDLE:
                 unreadable.append(standing.grant.grant_id)
                 continue
-            by_patient.setdefault(standing.grant.patient, []).append((standing, terms))
+            by_patient.setdefault(standing.grant.patient, []).append((mine, terms))
         for patient, held in by_patient.items():
             records += self._readable_of(patient, held, reader, purpose, block)
         return Readable(records=tuple(records), unreadable=tuple(unreadable))
@@ -500,7 +502,8 @@ class Retrieving:
             try:
                 if not standing.by_right:
                     raise IntegrityError(f"grant {grant.grant_id:#x} was given by {standing.granted_by}, who might not")
-                terms = open_terms(self._store, standing, reader.identity)
+                mine = self._as_read(standing, reader)
+                terms = open_terms(self._store, mine, reader.identity)
                 held.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
             except BAD_BUNDLE as error:
                 if ended:
@@ -509,10 +512,14 @@ class Retrieving:
                     held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
-                held.released.append((terms, standing.bundle, standing.granted_by))
+                held.released.append((terms, mine.bundle, standing.granted_by))
                 if self._slips is not None:
-                    self._slips.take_over(standing, terms, reader.identity)
+                    self._slips.take_over(mine, terms, reader.identity)
         return held
+
+    def _as_read(self, standing: GrantStanding, reader: Actor) -> GrantStanding:
+        escrow = self._ledger.requests.address
+        return as_read(self._store, self._auditing, standing, party=reader.address, escrow=escrow)
 
     def _decide_by_chain(self, asked: _Asked) -> Decision:
         """Return the decision before anything of the record is opened (3); raises ``AccessDeniedError``."""

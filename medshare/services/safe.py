@@ -10,7 +10,7 @@ from medshare.errors import ConfigurationError
 from medshare.files import private_folder, write_whole
 
 _SUFFIX = ".c4gh"
-_MAX_SIZE = 1 << 20
+_MAX_SIZE = 16 << 20
 
 
 class Safe:

@@ -35,6 +35,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
+from medshare.services.held_keys import is_held
 from medshare.services.published_keys import published_keys
 
 MAX_READERS = MAX_PACKETS - 2
@@ -48,6 +49,7 @@ class Obstacle(StrEnum):
 
     BUNDLE_UNREADABLE = "bundle-unreadable"
     UNTOLD = "untold"
+    NOT_DELIVERED = "not-delivered"
     NOT_ON_CHAIN = "not-on-chain"
     NO_KEY = "no-key"
     HEADER_FULL = "header-full"
@@ -61,6 +63,7 @@ _SENTENCES = {
     Obstacle.BUNDLE_UNREADABLE: "its bundle is missing or wrong, and may deny something: the patient can grant it anew",
     Obstacle.UNTOLD: "it does not speak to this custodian, or to an earlier key of his, and may deny something: "
     "any grant of the patient to this reader, given again, tells him all of them",
+    Obstacle.NOT_DELIVERED: "its keys are released on a read receipt, and were not yet",
     Obstacle.NOT_ON_CHAIN: "the contract does not say that it is live",
     Obstacle.NO_KEY: "its reader has published no key that can be used",
     Obstacle.HEADER_FULL: f"a header has room for {MAX_READERS} readers",
@@ -140,7 +143,7 @@ class StandingConsents:
         """Return what a grant, live or ended, says to ``custodian``, as far as its own bundle is there still."""
         try:
             files = bundle_files(self._store, standing.bundle)
-            keys = self._writers(standing)
+            keys = self.writers(standing)
             return open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
         except BAD_BUNDLE:
             return None
@@ -176,22 +179,28 @@ class StandingConsents:
     ) -> tuple[list[Consent], list[Withheld]]:
         """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
         files: dict[str, Link] = {}
-        missing = set()
+        missing, undelivered = set(), set()
         for standing in standings:
             try:
-                files |= bundle_files(self._store, standing.bundle)
+                own = bundle_files(self._store, standing.bundle)
             except BAD_BUNDLE:
                 missing.add(standing.grant.grant_id)
+                continue
+            files |= own
+            if is_held(own) and self._auditing.delivered(standing.grant, self._ledger.requests.address) is None:
+                undelivered.add(standing.grant.grant_id)
         consents: list[Consent] = []
         unknown: list[Withheld] = []
         for standing in standings:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
             try:
-                keys = self._writers(standing)
+                keys = self.writers(standing)
                 excerpt = open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
             except BAD_BUNDLE:
                 excerpt, obstacle = None, Obstacle.BUNDLE_UNREADABLE
+            if grant.grant_id in undelivered:
+                excerpt, obstacle = None, Obstacle.NOT_DELIVERED
             if excerpt is None:
                 unknown.append(Withheld(grant_id=grant.grant_id, reader=grant.grantee, obstacle=obstacle))
             else:
@@ -217,7 +226,7 @@ class StandingConsents:
         except (EncryptionKeyNotSetError, InvalidInputError):
             return None
 
-    def _writers(self, standing: GrantStanding) -> list[Recipient]:
+    def writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""
         granter = [standing.granted_by] if standing.by_right else []
         return [key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in self.keys_of(actor)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from medshare.errors import InvalidInputError
 from medshare.model.grant import Grant
 from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.stated_use import StatedStudy
 from medshare.model.terms import Terms
 
 
@@ -27,10 +28,12 @@ class GivenConsent:
     chain_id: int
     registry: Address
     """The contract that holds the grant."""
-    bundle: BundleId
-    """Where its sealed text is."""
+    bundle: BundleId | None
+    """Where its sealed text is; None as long as it is in no bundle."""
     organization: Address | None = None
     """Who applies it, where a profile wants that said."""
+    study: StatedStudy | None = None
+    """What it accepts, where it accepts a request."""
 
     def __post_init__(self) -> None:
         if self.terms.grant_id() != self.grant.grant_id:

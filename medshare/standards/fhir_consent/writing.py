@@ -29,7 +29,9 @@ def begun(given: GivenConsent) -> dict[str, Any]:
 
 
 def source(given: GivenConsent) -> dict[str, Any]:
-    """Return where the full text lies, encrypted, as a Reference."""
+    """Return where the full text lies, encrypted, as a Reference; raises ``NotExpressibleError``."""
+    if given.bundle is None:
+        raise NotExpressibleError("bundle", "the consent is not given yet, and its text lies nowhere")
     uri = f"ipfs://{Cid.of_directory(given.bundle)}"
     return {"type": "DocumentReference", "identifier": references.uri_identifier(uri)}
 

@@ -12,6 +12,9 @@ from medshare.model.documents import decode_document
 from medshare.standards.receipt_27560.fields import BASIS, OPTIONAL_PARTY, OPTIONAL_PROCESSING, PARTY
 
 MAX_PROFILE_SIZE = 64 << 10
+NOT_STATED = "not stated"
+"""In a mandatory field of which a controller has told nothing."""
+_UNDETERMINED = "und"
 _MAX_TEXT = 1_000
 _MAX_TEXTS = 50
 _LISTS = frozenset({"storage_locations", "processing_locations", "privacy_rights", "codes_of_conduct"})
@@ -39,6 +42,12 @@ class PiiController:
         """By which the record refers to it."""
         return self.party["party_id"]
 
+    @property
+    def not_stated(self) -> tuple[str, ...]:
+        """The mandatory fields of which it has told nothing."""
+        said = {**self.party, **self.processing}
+        return tuple(name for name in (*PARTY, *_PROCESSING) if said[name] in (NOT_STATED, (NOT_STATED,)))
+
     @classmethod
     def from_json(cls, document: bytes) -> Self:
         """Return the controller that ``document`` describes.
@@ -47,7 +56,23 @@ class PiiController:
             InvalidInputError: not well-formed, a mandatory field is missing (all of them are named), or one is not
                 what it must be.
         """
-        return cls.read(decode_document(document, MAX_PROFILE_SIZE))
+        controller = cls.read(decode_document(document, MAX_PROFILE_SIZE))
+        if controller.not_stated:
+            raise InvalidInputError(f"the PII controller's profile does not state: {', '.join(controller.not_stated)}")
+        return controller
+
+    @classmethod
+    def silent(cls, party_id: str, *, name: str = NOT_STATED, contact: str = NOT_STATED) -> Self:
+        """Return a controller of whom no profile is known: what nobody has told is said to be not stated.
+
+        Args:
+            party_id: a URI that names it.
+            name: what it is called.
+            contact: where questions are answered.
+        """
+        said = {each: [NOT_STATED] if each in _LISTS else NOT_STATED for each in (*PARTY, *_PROCESSING)}
+        known = {"party_id": party_id, "party_name": name, "party_contact": contact, "language": _UNDETERMINED}
+        return cls.read({**said, **known, "withdrawal_method": "medshare access revoke"})
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Self:
@@ -67,7 +92,7 @@ class PiiController:
             "lawful_basis": BASIS,
             **{name: _said(name, value) for name, value in fields.items() if value is not None},
         }
-        if not _URL.fullmatch(str(said["privacy_notice"])):
+        if said["privacy_notice"] != NOT_STATED and not _URL.fullmatch(str(said["privacy_notice"])):
             raise InvalidInputError("the PII controller's privacy_notice must be a URL, http or https")
         if not _LANGUAGE.fullmatch(str(said["language"])):
             raise InvalidInputError("the PII controller's language must be a language tag, such as en or zh-Hans")

@@ -16,6 +16,7 @@ from medshare.hashing import tagged_sha256
 from medshare.model.documents import MAX_DOCUMENT_SIZE, decode_document, encode_document
 from medshare.model.ids import Address, GrantId, address, grant_id
 from medshare.model.provision import Effect, Provision
+from medshare.model.stated_use import StatedStudy
 from medshare.model.terms import Terms
 from medshare.standards.given import GivenConsent
 from medshare.standards.receipt_27560.fields import (
@@ -33,6 +34,7 @@ from medshare.standards.receipt_27560.fields import (
     RECORD_SCHEMA,
 )
 from medshare.standards.receipt_27560.pii_controller import PiiController
+from medshare.standards.receipt_27560.study import purposes_of, read_study, study_fields
 
 MAX_RECEIPT_SIZE = 2 * MAX_DOCUMENT_SIZE
 _ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason#"
@@ -64,7 +66,7 @@ class Receipt:
     def of(cls, given: GivenConsent, controller: PiiController) -> Self:
         """Return the receipt of a consent, the same each time for the same state of the grant."""
         events = _events(given)
-        record = {
+        record: dict[str, Any] = {
             "@type": "dpv:ConsentRecord",
             "schema_version": RECORD_SCHEMA,
             "record_id": _uuid(given.terms, "record", b""),
@@ -75,6 +77,8 @@ class Receipt:
             "parties": [dict(controller.party)],
             "events": events,
         }
+        if given.study is not None:
+            record["study"] = study_fields(given.study)
         fields = {
             "@context": CONTEXT,
             "@type": "dpv:ConsentReceipt",
@@ -137,6 +141,11 @@ class Receipt:
         if said not in list(ConsentState):
             raise InvalidInputError("the receipt states no state of a consent that medshare knows")
         return ConsentState(said)
+
+    @property
+    def study(self) -> StatedStudy | None:
+        """The study that it states, where the consent accepts a request; raises ``InvalidInputError``."""
+        return read_study(self.fields["consent_record"].get("study"))
 
     @property
     def pii_controller(self) -> PiiController:
@@ -204,7 +213,7 @@ def _events(given: GivenConsent) -> list[dict[str, str]]:
 def _processing(provision: Provision, given: GivenConsent, controller: PiiController) -> dict[str, Any]:
     said: dict[str, Any] = {
         **{name: list(value) if isinstance(value, tuple) else value for name, value in controller.processing.items()},
-        "purposes": [_ACT_REASON + each for each in provision.purposes],
+        "purposes": [*(_ACT_REASON + each for each in provision.purposes), *purposes_of(given.study)],
         "pii_information": _pii(provision),
         "pii_controllers": [controller.party_id],
         "recipient_third_parties": [given.did(given.terms.grantee)],

@@ -5,6 +5,8 @@ given a home with two records of a patient, and a consent to a doctor
 ├─ import gives the same provisions back, which can be given again; what provisions cannot say is refused by element
 ├─ a Consent of others needs to be told whom it means and that its policy was read; one that permits nothing is refused
 ├─ receipt encrypts for patient, reader and whom else was named; the chain agrees with it while nothing has changed
+├─ each consent has a receipt without being asked: both parties find it, also when its bundle is gone
+├─ what no PII controller has told is said to be not stated, until his profile is kept
 └─ nothing is overwritten, and what is wrong with a file is said with an exit code of 2
 """
 
@@ -305,7 +307,8 @@ def test_receipt__in_clear_altered_or_of_another_chain__is_found_out(
     [
         [],
         ["{grant}"],
-        ["{grant}", "--as", "patient", "--controller", "{controller}"],
+        ["{grant}", "--as", "patient", "--for", "clinic"],
+        ["--as", "patient", "--controller", "{controller}"],
         ["{grant}", "--verify", "{controller}"],
         ["--verify", "{controller}", "--for", "clinic"],
     ],

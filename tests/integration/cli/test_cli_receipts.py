@@ -4,6 +4,7 @@ given a home with two records of a patient, and a clinician who has broken the g
 ├─ a custodian who asks for a receipt releases nothing without one; served once it is kept
 ├─ kept receipts are listed, batched, and one is proven to somebody else
 ├─ an edited receipt or proof, and one for another custodian, is refused with its exit code
+├─ of a request whose study says so, the requester reads when he has signed, and not before; inboxes say it
 └─ what is no receipt is input that cannot be
 """
 
@@ -13,8 +14,11 @@ import json
 from pathlib import Path
 
 import pytest
-from homes import CommandLine
+from homes import OBSERVATION, CommandLine
+from studies import write_study
+from test_cli_requests import kinds, opened, town
 
+__all__ = ["town"]
 pytestmark = pytest.mark.integration
 
 
@@ -109,3 +113,49 @@ def test_receipt__input_that_cannot_be__is_2(cli: CommandLine, episode: str, tmp
     assert (answer.code, answer.out) == (2, b"")
     assert (tmp_path / "file").read_text() == "{}"
     assert not (tmp_path / "missing").exists()
+
+
+def test_request__released_on_a_receipt__is_read_when_it_is_signed_and_not_before(
+    town: CommandLine, tmp_path: Path
+) -> None:
+    number = opened(town, write_study(tmp_path, on_receipt=True))
+    told = town("request", "accept", number, "--as", "patient", "--yes")
+    assert "signed that he is about to read" in told.err
+    assert "ReceiptDue" in kinds(town, "researcher")
+    wanted = ["record", "fetch", town.home.observation, "--as", "researcher", "--purpose", "BIORCH"]
+    assert town(*wanted).code == 3
+    delivery = ["request", "deliver", number, "--patient", "patient", "--as", "hospital"]
+    answer = town("--json", *delivery)
+    assert (answer.code, answer.error["error"]) == (3, "ReceiptMissingError")
+    path = tmp_path / "receipt.json"
+    of_request = ["receipt", "sign", "--request", number, "--patient", "patient", "--as", "researcher"]
+    said = town.json(*of_request, "--to", path)
+    assert said["custodian"] == town.home.addresses["hospital"]
+    town.json("receipt", "keep", path, "--as", "hospital")
+    town.json(*delivery)
+    assert "ReceiptDue" not in kinds(town, "researcher")
+    assert town(*wanted).out == OBSERVATION
+    (grant,) = town.json("access", "list", "--patient", "patient")
+    for who in ("patient", "researcher"):
+        assert town.json("consent", "receipt", grant["grant"], "--as", who)["study"] == "Sleep and blood sugar"
+        assert town.json("consent", "show", grant["grant"], "--as", who)["provisions"]
+    assert town.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")["records"] == 1
+    assert town("--json", *of_request, "--to", tmp_path / "late.json").code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--as", "doctor"],
+        ["{episode}", "--as", "doctor"],
+        ["{episode}", "--request", "1", "--patient", "patient", "--as", "doctor"],
+        ["--request", "1", "--as", "doctor"],
+        ["{episode}", "--patient", "patient", "--as", "doctor", "--custodian", "hospital"],
+    ],
+    ids=" ".join,
+)
+def test_sign__half_said__is_a_question_of_usage(
+    cli: CommandLine, episode: str, tmp_path: Path, words: list[str]
+) -> None:
+    said = [word.format(episode=episode) for word in words]
+    assert cli("receipt", "sign", *said, "--to", tmp_path / "receipt.json").code == 2

@@ -5,7 +5,9 @@ given a consent and its controller's profile
 ├─ and be the same bytes each time, and others after the grant is given anew, or revoked
 ├─ and agree with the consent it was made of, whatever the terms
 ├─ when any of its fields is changed, it should disagree and name the field
-└─ when its terms are others than those of its grant, it should be no receipt
+├─ when its terms are others than those of its grant, it should be no receipt
+├─ when it accepts a request, it should state the study, and its purposes in DUO, too
+└─ when nothing is known of its controller, each mandatory field should be there and say so
 given a profile or a receipt that lacks what is mandatory
 └─ it should be refused with the names of all that is missing
 """
@@ -22,17 +24,21 @@ from consent_table import BEGIN, CLINIC, DOCTOR, END, HOSPITAL, OTHER, PATIENT, 
 from consents import CHAIN, REGISTRY, as_given, given_consent, one_grant
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_duo import intended_uses
 
 from medshare.errors import IntegrityError, InvalidInputError
 from medshare.hashing import tagged_sha256
 from medshare.model.consent import Duty
 from medshare.model.documents import encode_document
+from medshare.model.duo import DuoCode
+from medshare.model.ids import DocumentId
 from medshare.model.purpose import PurposeOfUse as P
 from medshare.model.record import Category
+from medshare.model.stated_use import StatedStudy, StatedUse, stated_uses
 from medshare.standards.receipt_27560 import ConsentState, PiiController, Receipt
 from medshare.standards.receipt_27560.fields import CONTEXT, EVENT, PARTY, PROCESSING
 from medshare.standards.receipt_27560.fields import RECORD as RECORD_FIELDS
-from medshare.standards.receipt_27560.pii_controller import MAX_PROFILE_SIZE
+from medshare.standards.receipt_27560.pii_controller import MAX_PROFILE_SIZE, NOT_STATED
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +61,16 @@ CONSENT = given_consent(
     permit(P.HRESCH, records=(RECORD, OTHER), obligations=(must(Duty.NORDSCLCD), must(Duty.ERASE_BY, END))),
     as_of=BEGIN + 1,
 )
+
+
+STUDY = StatedStudy(
+    title="Sleep and blood sugar",
+    institution="University Hospital",
+    contact="study@example.org",
+    document=DocumentId(b"\xd0" * 32),
+    uses=(StatedUse(code=DuoCode.DS, values=("MONDO:0005015",)), StatedUse(code=DuoCode.GS, values=("FI",))),
+)
+ACCEPTING = replace(CONSENT, study=STUDY)
 
 
 def fields(receipt: Receipt) -> dict:
@@ -103,7 +119,7 @@ def test_receipt__as_json_ld__maps_every_name_it_uses() -> None:
             for each in value:
                 walk(each)
 
-    made = fields(Receipt.of(CONSENT, CONTROLLER))
+    made = fields(Receipt.of(ACCEPTING, CONTROLLER))
     walk({name: value for name, value in made.items() if name not in ("@context", "terms")})
     assert {name for name in used if name not in CONTEXT and not name.startswith("@")} == set()
     assert made["@context"] == CONTEXT
@@ -292,3 +308,99 @@ def test_optional_fields__of_the_profile__are_in_each_processing() -> None:
     receipt.check_against(CONSENT)
     only_erased = given_consent(permit(obligations=(must(Duty.ERASE_BY, END),), since=date(2026, 1, 1)))
     Receipt.of(only_erased, CONTROLLER).check_against(only_erased)
+
+
+# ------------------------------------------------------------------------------------------- studies
+
+
+def test_receipt__of_an_accepted_request__states_the_study_and_its_purposes_in_duo() -> None:
+    made = Receipt.of(ACCEPTING, CONTROLLER)
+    record = fields(made)["consent_record"]
+    for processing in record["processing"]:
+        assert "http://purl.obolibrary.org/obo/DUO_0000007" in processing["purposes"]
+        assert "http://purl.obolibrary.org/obo/DUO_0000022" not in processing["purposes"]
+    assert record["study"]["data_use"] == [
+        {"code": "DUO:0000007", "values": ["MONDO:0005015"]},
+        {"code": "DUO:0000022", "values": ["FI"]},
+    ]
+    assert record["study"]["document"].startswith("ipfs://bafy")
+    assert made.study == STUDY
+    assert Receipt.of(CONSENT, CONTROLLER).study is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(use=intended_uses(), title=st.text(min_size=1, max_size=200), document=st.binary(min_size=32, max_size=32))
+def test_receipt__of_any_study__is_read_as_it_was_made(use, title: str, document: bytes) -> None:
+    study = replace(STUDY, title=title, document=DocumentId(document), uses=stated_uses(use))
+    consent = replace(CONSENT, study=study)
+    receipt = Receipt.from_json(Receipt.of(consent, CONTROLLER).to_json())
+    assert receipt.study == study
+    receipt.check_against(consent)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"title": "Another"}, "study.title"),
+        ({"document": DocumentId(b"\xd1" * 32)}, "study.document"),
+        ({"uses": (StatedUse(code=DuoCode.GRU),)}, "processing[0].purposes[1]"),
+        ({"uses": (*STUDY.uses, StatedUse(code=DuoCode.IRB))}, "study.data_use"),
+    ],
+    ids=str,
+)
+def test_receipt__of_another_study__disagrees_and_names_the_field(change: dict, named: str) -> None:
+    other = replace(CONSENT, study=replace(STUDY, **change))
+    with pytest.raises(IntegrityError, match="says something else") as caught:
+        Receipt.of(other, CONTROLLER).check_against(ACCEPTING)
+    assert str(caught.value).endswith(named)
+
+
+def test_receipt__that_leaves_the_study_out__disagrees() -> None:
+    with pytest.raises(IntegrityError, match="says something else"):
+        Receipt.of(CONSENT, CONTROLLER).check_against(ACCEPTING)
+    with pytest.raises(IntegrityError, match="says something else"):
+        Receipt.of(ACCEPTING, CONTROLLER).check_against(CONSENT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": 7},
+        {"document": "ipfs://bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"},
+        {"document": "https://example.org"},
+        {"data_use": [{"code": "DUO:9999999", "values": []}]},
+        {"data_use": ["GRU"]},
+        {"note": "more"},
+    ],
+    ids=str,
+)
+def test_study__malformed_in_a_receipt__is_refused(change: dict) -> None:
+    altered = fields(Receipt.of(ACCEPTING, CONTROLLER))
+    altered["consent_record"]["study"] |= change
+    with pytest.raises(InvalidInputError):
+        str(Receipt.from_json(encode_document(altered)).study)
+    altered["consent_record"]["study"] = "a study"
+    with pytest.raises(InvalidInputError, match="no object"):
+        str(Receipt.from_json(encode_document(altered)).study)
+
+
+# ------------------------------------------------------------------------------------- nothing is known
+
+
+def test_receipt__of_a_controller_of_whom_nothing_is_known__has_each_field_and_says_so() -> None:
+    silent = PiiController.silent("did:pkh:eip155:1:0x00", contact="study@example.org")
+    made = Receipt.of(CONSENT, silent)
+    assert made.pii_controller == silent
+    assert silent.party["party_contact"] == "study@example.org"
+    assert silent.not_stated == (
+        *("party_name", "party_address", "party_type", "privacy_notice"),
+        *("storage_locations", "retention_period", "jurisdiction"),
+    )
+    made.check_against(CONSENT)
+    assert CONTROLLER.not_stated == ()
+
+
+def test_profile__of_a_file_that_states_nothing__is_refused() -> None:
+    document = json.dumps({**PROFILE, "privacy_notice": NOT_STATED, "storage_locations": [NOT_STATED]}).encode()
+    with pytest.raises(InvalidInputError, match="does not state: privacy_notice, storage_locations"):
+        PiiController.from_json(document)

@@ -1,0 +1,321 @@
+"""Deliveries on read receipts: what is for the reader is closed in for the custodian until the reader has signed.
+
+given a study that says so, and a patient who has accepted it
+├─ the requester can open nothing, the patient her terms, the custodian neither terms nor keys
+├─ the custodian cannot deliver before a receipt is kept; afterwards the requester reads, and confirms
+├─ it can be interrupted anywhere: the bundle that is delivered is the same each time
+├─ a receipt for something else, or no good any more, releases nothing
+├─ what is closed in and not the patient's, or malformed, is refused
+├─ what the custodian publishes meanwhile has no packet for the requester
+├─ inboxes say what is due
+└─ a revoked grant is neither signed for nor delivered
+given a study that does not say so
+└─ a custodian can ask for a receipt all the same, before he states that it was delivered
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from study_town import StudyTown, signing_actor
+from world import DAY, new_world
+
+from medshare.content import Cid
+from medshare.errors import (
+    DeadlinePassedError,
+    EnvelopeError,
+    GrantNotLiveError,
+    IntegrityError,
+    InvalidInputError,
+    NotARecipientError,
+    ReceiptMissingError,
+    SignatureInvalidError,
+    UnknownGrantError,
+    WrongDomainError,
+)
+from medshare.model.documents import encode_document
+from medshare.model.eip712 import Domain
+from medshare.model.ids import GrantId, RequestId
+from medshare.model.purpose import PurposeOfUse
+from medshare.model.read_receipt import receipt_of
+from medshare.model.record import RecordRef
+from medshare.model.request import ReservationStatus
+from medshare.model.terms import TERMS_FILE
+from medshare.ports import Actor
+from medshare.services.blob_writer import BlobWriter
+from medshare.services.bundles import bundle_files, open_document, open_terms, sealed_document
+from medshare.services.held_keys import HELD_FILE, is_held, sealed_held, write_held
+from medshare.services.receipts import CLOCK_AHEAD
+from medshare.services.standing import Obstacle
+
+pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> StudyTown:
+    town = StudyTown(world=new_world(tmp_path), researcher=signing_actor())
+    town.study = replace(town.study, on_receipt=True)
+    return town
+
+
+@pytest.fixture
+def record(town: StudyTown) -> RecordRef:
+    published = town.publish()
+    return RecordRef(custodian=town.world.hospital.address, record_id=published.record_id)
+
+
+@pytest.fixture
+def request_id(town: StudyTown, record: RecordRef) -> RequestId:
+    opened = town.open()
+    town.accept(opened.request_id)
+    return opened.request_id
+
+
+def grant_of(town: StudyTown, request_id: RequestId) -> GrantId:
+    return town.part(request_id).grant_id(town.world.ledger.requests.address)
+
+
+def deliver(town: StudyTown, request_id: RequestId, **more):
+    return town.delivering.deliver(request_id, town.mary.address, custodian=town.world.hospital, **more)
+
+
+def signed(town: StudyTown, request_id: RequestId, **more):
+    wanted = {"reader": town.researcher, "custodian": town.world.hospital.address}
+    return town.receipts.sign_for_grant(grant_of(town, request_id), **{**wanted, **more})
+
+
+def keep(town: StudyTown, one) -> None:
+    town.receipts.keep(one, custodian=town.world.hospital.address)
+
+
+def read(town: StudyTown, record: RecordRef, reader: Actor | None = None) -> bytes:
+    opened = town.world.retrieving.open(record, reader=reader or town.researcher, purpose=PurposeOfUse.BIORCH)
+    return b"".join(opened.stream())
+
+
+def test_accepted__before_a_receipt__requester_opens_nothing_and_the_patient_her_terms(
+    town: StudyTown, request_id: RequestId, record: RecordRef
+) -> None:
+    standing = town.world.auditing.grant(grant_of(town, request_id))
+    files = bundle_files(town.world.store, standing.bundle)
+    assert is_held(files)
+    for link in files.values():
+        with pytest.raises(EnvelopeError):
+            open_document(town.world.store, link, town.researcher.identity)
+    with pytest.raises(NotARecipientError, match="read receipt") as caught:
+        read(town, record)
+    assert "medshare receipt sign" in caught.value.hint
+    readable = town.world.retrieving.readable(reader=town.researcher, purpose=PurposeOfUse.BIORCH)
+    assert (readable.records, len(readable.unreadable)) == ((), 1)
+    assert open_terms(town.world.store, standing, town.mary.identity).digest() == standing.terms
+    assert ("released", "when the requester has signed that he is about to read; not before") in town.shown
+
+
+def test_custodian__opens_what_is_closed_in__learns_neither_terms_nor_keys(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    store, hospital = town.world.store, town.world.hospital
+    standing = town.world.auditing.grant(grant_of(town, request_id))
+    files = bundle_files(store, standing.bundle)
+    keys = town.world.standing.writers(standing)
+    released = write_held(store, files, custodian=hospital, writer_keys=keys)
+    inner = bundle_files(store, released.digest)
+    assert TERMS_FILE in inner
+    assert len(inner) == 2
+    for link in (*inner.values(), files[TERMS_FILE]):
+        with pytest.raises(EnvelopeError):
+            open_document(store, link, hospital.identity)
+
+
+def test_deliver__without_a_receipt__states_nothing_and_with_one_everything(
+    town: StudyTown, request_id: RequestId, record: RecordRef
+) -> None:
+    with pytest.raises(ReceiptMissingError):
+        town.delivering.check(request_id, town.mary.address, custodian=town.world.hospital)
+    with pytest.raises(ReceiptMissingError):
+        deliver(town, request_id)
+    assert town.part(request_id).status is ReservationStatus.RESERVED
+    one = signed(town, request_id)
+    said = receipt_of(one)
+    assert (said.right, said.patient, said.purposes) == (
+        grant_of(town, request_id),
+        town.mary.address,
+        town.study.purposes,
+    )
+    keep(town, one)
+    done = deliver(town, request_id).delivered
+    granted = town.world.auditing.grant(grant_of(town, request_id)).bundle
+    assert done.bundle != granted
+    assert town.part(request_id).bundle == done.bundle
+    assert done.records == (record,)
+    assert {Cid.of_directory(done.bundle), Cid.of_directory(granted)} <= town.world.store.pins()
+    assert read(town, record).startswith(b"{")
+    assert town.world.retrieving.readable(reader=town.researcher, purpose=PurposeOfUse.BIORCH).records == (record,)
+    terms = bundle_files(town.world.store, done.bundle)[TERMS_FILE]
+    with pytest.raises(EnvelopeError):
+        open_document(town.world.store, terms, town.world.stranger.identity)
+    inspected = town.requesting.confirm(request_id, town.mary.address, requester=town.researcher)
+    assert inspected.records == (record,)
+    assert town.part(request_id).status is ReservationStatus.PAID
+
+
+def test_deliver__interrupted__goes_on_with_the_same_bundle(town: StudyTown, request_id: RequestId) -> None:
+    keep(town, signed(town, request_id))
+    found = town.delivering.check(request_id, town.mary.address, custodian=town.world.hospital)
+    again = town.delivering.check(request_id, town.mary.address, custodian=town.world.hospital)
+    assert deliver(town, request_id).delivered.bundle == found.bundle == again.bundle
+
+
+def test_deliver__on_a_receipt_for_something_else__is_refused(town: StudyTown, request_id: RequestId) -> None:
+    town.publish(town.paul)
+    town.accept(request_id, town.paul)
+    pauls = town.part(request_id, town.paul).grant_id(town.world.ledger.requests.address)
+    hospital = town.world.hospital.address
+    keep(town, town.receipts.sign_for_grant(pauls, reader=town.researcher, custodian=hospital))
+    other = town.receipts.sign_for_grant(
+        grant_of(town, request_id), reader=town.researcher, custodian=town.world.stranger.address
+    )
+    with pytest.raises(InvalidInputError, match="another custodian"):
+        keep(town, other)
+    town.receipts.keep(other, custodian=town.world.stranger.address)
+    with pytest.raises(ReceiptMissingError):
+        deliver(town, request_id)
+
+
+def test_deliver__on_a_receipt_that_is_good_no_more__is_refused(town: StudyTown, request_id: RequestId) -> None:
+    one = signed(town, request_id, validity=DAY)
+    keep(town, one)
+    town.pass_by(DAY)
+    with pytest.raises(ReceiptMissingError):
+        deliver(town, request_id)
+    with pytest.raises(DeadlinePassedError):
+        keep(town, one)
+
+
+def test_keep__forged_or_of_another_chain__is_refused(town: StudyTown, request_id: RequestId) -> None:
+    one = signed(town, request_id)
+    forged = replace(one, message=replace(one.message, reader=town.paul.address), signer=town.paul.address)
+    with pytest.raises(SignatureInvalidError):
+        keep(town, forged)
+    signature = bytes([one.signature[0] ^ 1]) + one.signature[1:]
+    with pytest.raises(SignatureInvalidError):
+        keep(town, replace(one, signature=signature))
+    elsewhere = Domain.of("ReadReceipts", one.domain.chain_id + 1, one.domain.verifying_contract)
+    with pytest.raises(WrongDomainError):
+        keep(town, replace(one, domain=elsewhere))
+    assert town.receipts.all(town.world.hospital.address) == []
+
+
+def test_keep__replayed__is_kept_once(town: StudyTown, request_id: RequestId) -> None:
+    one = signed(town, request_id)
+    hospital = town.world.hospital.address
+    assert [town.receipts.keep(one, custodian=hospital) for _ in range(3)] == [True, False, False]
+
+
+def test_keep__signed_by_a_clock_that_is_ahead__is_refused_beyond_some_minutes(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    now = town.world.chain.head().time
+    town.world.clock.time = now + CLOCK_AHEAD
+    near = signed(town, request_id)
+    town.world.clock.time += 1
+    far = signed(town, request_id)
+    town.world.clock.time = now
+    keep(town, near)
+    with pytest.raises(InvalidInputError, match="still to come") as caught:
+        keep(town, far)
+    assert "clock" in caught.value.hint
+
+
+def test_sign__not_one_s_own_or_not_live__is_refused(town: StudyTown, request_id: RequestId) -> None:
+    with pytest.raises(InvalidInputError, match="another reader"):
+        signed(town, request_id, reader=town.paul)
+    with pytest.raises(UnknownGrantError):
+        town.receipts.sign_for_grant(
+            GrantId(grant_of(town, request_id) ^ 1),
+            reader=town.researcher,
+            custodian=town.world.hospital.address,
+        )
+    town.world.consenting.revoke(grant_of(town, request_id), patient=town.mary)
+    with pytest.raises(InvalidInputError, match="not live"):
+        signed(town, request_id)
+
+
+def test_deliver__revoked_after_the_receipt__is_refused(town: StudyTown, request_id: RequestId) -> None:
+    keep(town, signed(town, request_id))
+    town.world.consenting.revoke(grant_of(town, request_id), patient=town.mary)
+    with pytest.raises(GrantNotLiveError):
+        deliver(town, request_id)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"no json",
+        encode_document({"version": 2, "files": []}),
+        encode_document({"version": 1, "files": [{"name": "x", "content": "zz"}]}),
+        encode_document({"version": 1, "files": [{"name": HELD_FILE, "content": ""}]}),
+        encode_document({"version": 1, "files": [{"name": "x", "content": "", "more": 1}]}),
+    ],
+    ids=["no json", "version", "hexadecimal", "twice", "field"],
+)
+def test_write_held__malformed__is_refused(town: StudyTown, document: bytes) -> None:
+    store, hospital, mary = town.world.store, town.world.hospital, town.mary
+    with BlobWriter(store) as writer:
+        link = writer.file(sealed_document(document, mary.identity, [hospital.identity.recipient]))
+    keys = [mary.identity.recipient]
+    with pytest.raises(IntegrityError):
+        write_held(store, {HELD_FILE: link}, custodian=hospital, writer_keys=keys)
+
+
+def test_write_held__sealed_by_another_or_for_another__is_refused(town: StudyTown) -> None:
+    store, hospital, mary, paul = town.world.store, town.world.hospital, town.mary, town.paul
+    pieces = sealed_held({"x.c4gh": [b"y"]}, paul.identity, hospital.identity.recipient)
+    with BlobWriter(store) as writer:
+        link = writer.file(pieces)
+    with pytest.raises(IntegrityError, match="sealed neither"):
+        write_held(store, {HELD_FILE: link}, custodian=hospital, writer_keys=[mary.identity.recipient])
+    with pytest.raises(NotARecipientError):
+        write_held(store, {HELD_FILE: link}, custodian=town.world.stranger, writer_keys=[paul.identity.recipient])
+
+
+def test_publish__before_the_delivery__makes_no_packet_for_the_requester(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    first = town.publish(text=b'{"resourceType":"Observation","valueInteger":1}')
+    assert [each.obstacle for each in first.withheld] == [Obstacle.NOT_DELIVERED]
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    later = town.publish(text=b'{"resourceType":"Observation","valueInteger":2}')
+    assert later.withheld == ()
+    ref = RecordRef(custodian=town.world.hospital.address, record_id=later.record_id)
+    assert read(town, ref)
+
+
+def test_inboxes__say_what_is_due__until_it_is_delivered(town: StudyTown, request_id: RequestId) -> None:
+    def kinds(actor: Actor) -> list[tuple[str, str]]:
+        return [(each.kind, each.says) for each in town.inbox.read(actor.address).notices if each.waits]
+
+    ((kind, says),) = kinds(town.researcher)
+    assert (kind, "read receipt" in says) == ("ReceiptDue", True)
+    ((kind, says),) = kinds(town.world.hospital)
+    assert (kind, "read receipt" in says) == ("DeliveryDue", True)
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    assert [kind for kind, _ in kinds(town.researcher)] == ["DeliveryToConfirm"]
+    assert kinds(town.world.hospital) == []
+
+
+def test_deliver__custodian_asks_for_a_receipt_of_his_own_accord__before_he_states_it(
+    town: StudyTown, record: RecordRef
+) -> None:
+    town.study = replace(town.study, on_receipt=False)
+    request_id = town.open().request_id
+    town.accept(request_id)
+    granted = town.world.auditing.grant(grant_of(town, request_id)).bundle
+    with pytest.raises(ReceiptMissingError):
+        deliver(town, request_id, on_receipt=True)
+    keep(town, signed(town, request_id))
+    assert deliver(town, request_id, on_receipt=True).delivered.bundle == granted
