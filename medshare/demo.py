@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -142,11 +142,7 @@ def large_record(size: int = LARGE_SIZE) -> bytes:
 
 def public_view(event: LedgerEvent) -> str:
     """Return what everybody can read of an event on chain, for ever."""
-    said = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "place"}
-    grant = said.pop("grant", None)
-    if grant is not None:
-        said |= {field.name: getattr(grant, field.name) for field in fields(grant)}
-    return f"{type(event).__name__}({', '.join(f'{name}={_public(value)}' for name, value in said.items())})"
+    return f"{type(event).__name__}({', '.join(f'{name}={_public(value)}' for name, value in _said(event))})"
 
 
 class _Demo:
@@ -348,6 +344,16 @@ def _accredit(session: Session, hospital: Address, say: Say) -> None:
 
 def _ref(published: Published) -> RecordRef:
     return RecordRef(custodian=published.entry.custodian, record_id=published.record_id)
+
+
+def _said(thing: object) -> Iterator[tuple[str, object]]:
+    """Yield what a thing says, and what the grant, request or delegation in it says."""
+    for field in fields(thing) if is_dataclass(thing) else ():
+        value = getattr(thing, field.name)
+        if is_dataclass(value):
+            yield from () if field.name == "place" else _said(value)
+        else:
+            yield field.name, value
 
 
 def _public(value: object) -> str:
