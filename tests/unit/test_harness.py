@@ -24,6 +24,9 @@ from types import SimpleNamespace
 
 import nodes
 import pytest
+from bare_contract import every_error
+from eth_utils.crypto import keccak
+from evm import decode_error
 from figures import FIGURES, tell_figures
 from where import Where
 
@@ -198,3 +201,7 @@ def test_figures__nobody_has_measured__nothing_is_told():
     reporter = Reporter(report("a"))
     tell_figures(reporter)
     assert reporter.told == []
+
+
+def test_every_error__of_a_token_that_refuses__is_known_to_who_was_told_by_our_contract() -> None:
+    assert decode_error(keccak(text="NotToday()")[:4], list(every_error())).args == ("NotToday",)
