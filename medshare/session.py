@@ -196,7 +196,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             slips=slips,
         )
         safe = Safe(home / "safe")
-        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
+        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, slips=slips)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
         request_journal = RequestJournal(state)
