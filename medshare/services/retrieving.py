@@ -479,9 +479,10 @@ class Retrieving:
                 continue
             held.episodes.append(standing_episode(self._ledger, emergency.episode.episode_id, block))
             held.keys_released.extend(reversed(emergency.released))
-            for release in emergency.released if self._slips is not None else ():
-                names = list(release_names(release, reader.identity, self._keys_of(release.custodian)))
-                self._slips.take_over(release.bundle, names, reader.identity)
+            if self._slips is not None:
+                for release in emergency.released:
+                    names = list(release_names(release, reader.identity, self._keys_of(release.custodian)))
+                    self._slips.take_over(release.bundle, names, reader.identity)
         return held
 
     def _grants(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
