@@ -185,7 +185,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
-        slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=SlipJournal(state))
+        slip_journal = SlipJournal(state)
+        slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=slip_journal)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing, slips=slips)
         consenting = Consenting(
             ledger=ledger,
@@ -257,7 +258,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 clock=clock,
             ),
             assessing=assessing,
-            scoring=Scoring(retrieving=retrieving, assessing=assessing),
+            scoring=Scoring(retrieving=retrieving, assessing=assessing, journal=slip_journal),
             slips=slips,
             governing=governing,
             requesting=requesting,

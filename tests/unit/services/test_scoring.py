@@ -4,14 +4,16 @@ given a record of a patient, and an accredited assessor
 ├─ granted for the purpose: medshare's own score is computed, and attested under the number of its method
 ├─ with the bytes at hand: they are compared with the manifest, and the payload is not fetched
 ├─ without a right, for another purpose, or with other bytes: nothing is attested
-└─ many: all or none, each that has no score is named; a store that fails stops it, and again it is the same root
+└─ many: all or none, each that has no score is named; a store that fails stops it, and what was read is not read again
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from service_doubles import Overriding
 from town import Town, new_town
 from world import TEXT
 
@@ -19,10 +21,12 @@ from medshare import scoring
 from medshare.errors import AccessDeniedError, InvalidInputError, StoreUnavailableError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.purpose import PurposeOfUse
+from medshare.model.record import RecordRef
 from medshare.ports import Actor
 from medshare.scoring import Scoring
 from medshare.services.assessing import Assessing
 from medshare.services.publishing import Published
+from medshare.services.retrieving import OpenRecord
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips
 from medshare.standards import fhir
@@ -60,7 +64,9 @@ def assessor(town: Town) -> Actor:
 
 @pytest.fixture
 def subject(town: Town, assessing: Assessing) -> Scoring:
-    return Scoring(retrieving=town.world.retrieving, assessing=assessing)
+    return Scoring(
+        retrieving=town.world.retrieving, assessing=assessing, journal=SlipJournal(town.world.folder / "slips")
+    )
 
 
 @pytest.fixture
@@ -169,3 +175,38 @@ def test_batch__store_does_not_answer__stops(
     monkeypatch.setattr(town.world.store, "get", down)
     with pytest.raises(StoreUnavailableError):
         subject.attest_batch([town.world.ref(record)], assessor=assessor, purpose=HQUALIMP)
+
+
+def test_batch__broken_off__goes_on_with_what_was_not_read(
+    town: Town, assessing: Assessing, assessor: Actor, record: Published
+) -> None:
+    world = town.world
+    others = [world.publish(b'{"resourceType":"Observation","id":"%d"}' % number) for number in (1, 2)]
+    let_read(town, assessor, record, *others)
+    refs = [world.ref(each) for each in (record, *others)]
+    read: list[RecordRef] = []
+
+    def scoring_that_fails_at(call: int) -> Scoring:
+        def opened(ref: RecordRef, **more: Any) -> OpenRecord:
+            read.append(ref)
+            if len(read) == call:
+                raise StoreUnavailableError("no answer")
+            return world.retrieving.open(ref, **more)
+
+        return Scoring(
+            retrieving=Overriding(world.retrieving, open=opened),
+            assessing=assessing,
+            journal=SlipJournal(world.folder / "slips"),
+        )
+
+    with pytest.raises(StoreUnavailableError):
+        scoring_that_fails_at(3).attest_batch(refs, assessor=assessor, purpose=HQUALIMP)
+    read.clear()
+    subject = scoring_that_fails_at(0)
+    done = subject.attest_batch(refs, assessor=assessor, purpose=HQUALIMP).attested
+    assert done is not None
+    assert (read, len(done.slips)) == ([refs[2]], 3)
+    read.clear()
+    again = subject.attest_batch(refs, assessor=assessor, purpose=HQUALIMP).attested
+    assert again is not None
+    assert (read, again.root) == (refs, done.root)
