@@ -30,7 +30,8 @@ from medshare.ports import Actor, Receipt
 from medshare.services.assessing import Assessing, AttestedBatch
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import OpenRecord, Retrieving
-from medshare.standards.quality import MAX_SCORED, VERSION, Quality, score
+from medshare.services.slip_journal import SlipJournal
+from medshare.standards.quality import MAX_SCORED, METHODS, VERSION, Quality, score
 
 _ENDS_ALL = (LedgerUnavailableError, StoreFullError, StoreUnavailableError)
 
@@ -66,11 +67,13 @@ class Scoring:
     Args:
         retrieving: opens what a reader may read.
         assessing: attests.
+        journal: where scores wait until their batch is attested.
     """
 
-    def __init__(self, *, retrieving: Retrieving, assessing: Assessing) -> None:
+    def __init__(self, *, retrieving: Retrieving, assessing: Assessing, journal: SlipJournal) -> None:
         self._retrieving = retrieving
         self._assessing = assessing
+        self._journal = journal
 
     def score(
         self,
@@ -122,7 +125,9 @@ class Scoring:
     def attest_batch(
         self, records: Sequence[RecordRef], *, assessor: Actor, purpose: PurposeOfUse, progress: Progress = silent
     ) -> ScoredBatch:
-        """Compute the scores of many records and attest them under one root, all or none; again, it is the same root.
+        """Compute the scores of many records and attest them under one root, all or none.
+
+        Repeated, it is the same root. What was read before it was broken off is not read again.
 
         Args:
             records: which, by whose word.
@@ -134,20 +139,29 @@ class Scoring:
             StoreUnavailableError, StoreFullError, LedgerError: what would stop each; repeat.
             AttestingNotAccreditedError, InvalidInputError: as ``Assessing.attest_batch``.
         """
+        method = METHODS[VERSION]
+        before = self._journal.noted_scores(assessor.address, method)
         scores: dict[RecordId, int] = {}
         unscored = []
         for done, record in enumerate(records):
             progress("reading", done, len(records))
+            record_id = record.record_id
+            if record_id in before:
+                scores[record_id] = before[record_id]
+                continue
             try:
-                scores[record.record_id] = self.score(record, reader=assessor, purpose=purpose).score
+                scores[record_id] = self.score(record, reader=assessor, purpose=purpose).score
             except _ENDS_ALL:
                 raise
             except MedshareError as error:
                 unscored.append(Unscored(record=record, error=error))
-        attested = None
-        if not unscored:
-            attested = self._assessing.attest_batch(scores, method=VERSION, assessor=assessor)
-        return ScoredBatch(attested=attested, unscored=tuple(unscored))
+            else:
+                self._journal.note_score(assessor.address, record_id, method, scores[record_id])
+        if unscored:
+            return ScoredBatch(attested=None, unscored=tuple(unscored))
+        attested = self._assessing.attest_batch(scores, method=VERSION, assessor=assessor)
+        self._journal.drop_scores(assessor.address, scores)
+        return ScoredBatch(attested=attested, unscored=())
 
 
 def _same(opened: OpenRecord, file: Path) -> bytes:

@@ -189,7 +189,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
-        slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=SlipJournal(state))
+        slip_journal = SlipJournal(state)
+        slips = Slips(ledger=ledger, store=store, auditing=auditing, journal=slip_journal)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing, slips=slips)
         safe = Safe(home / "safe")
         controllers = ControllerProfiles(home / "controllers")
@@ -218,7 +219,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             wallets=ChainWallets(chain.client),
             clock=clock,
         )
-        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
+        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, slips=slips)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
         request_journal = RequestJournal(state)
@@ -275,7 +276,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             emergencies=emergencies,
             receipts=receipts,
             assessing=assessing,
-            scoring=Scoring(retrieving=retrieving, assessing=assessing),
+            scoring=Scoring(retrieving=retrieving, assessing=assessing, journal=slip_journal),
             slips=slips,
             governing=governing,
             requesting=requesting,

@@ -84,5 +84,5 @@ def _once(records: list[RecordId]) -> tuple[RecordId, ...]:
 
 def _number(text: str, low: int, high: int, what: str) -> int:
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise InvalidInputError(f"a {what} is a number from {low} to {high}, not {text[:40]!r}")
+        raise InvalidInputError(f"a {what} is a number from {low} to {high}", hint=_HINT)
     return int(text)

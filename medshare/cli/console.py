@@ -96,9 +96,8 @@ class App:
                 )
             for ignored in session.slips.ignored:
                 self.warn(
-                    f"{ignored.count or 'all'} slips in the bundle of grant {ignored.grant_id:#x} are ignored: "
-                    f"{ignored.why}",
-                    hint="records are read as before; ask who granted, or the assessor, for true ones",
+                    f"{ignored.count or 'all'} slips in bundle {ignored.bundle.hex()} are ignored: {ignored.why}",
+                    hint="records are read as before; ask who gave you the keys, or the assessor, for true ones",
                 )
 
     def respelled(self, text: str) -> str:

@@ -51,6 +51,7 @@ from medshare.services.kept_texts import KeptTexts
 from medshare.services.progress import silent
 from medshare.services.receipts import Receipts
 from medshare.services.safe import Safe
+from medshare.services.slips import Slips
 from medshare.services.stored_version import StoredVersion
 
 _ENDS_ALL = (ConfigurationError, LedgerUnavailableError, StoreFullError, StoreUnavailableError)
@@ -105,14 +106,25 @@ class Emergencies:
         clock: the time on the wall.
         auditing: what the chain tells of episodes and records.
         safe: where texts are kept whose digests are on chain.
+        slips: what is kept of the quality of records; None where nobody keeps any.
     """
 
-    def __init__(self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, safe: Safe) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        safe: Safe,
+        slips: Slips | None = None,
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._auditing = auditing
         self._safe = safe
+        self._slips = slips
         self._texts = KeptTexts(safe)
 
     # ---------------------------------------------------------------------------------------- clinicians
@@ -218,8 +230,9 @@ class Emergencies:
     def _announce(
         self, episode_id: EpisodeId, keys: dict[RecordId, FileKey], custodian: Actor, clinician: Recipient
     ) -> Cid:
+        slips = self._slips_of(keys, custodian, clinician)
         bundle = write_release(
-            self._store, keys, episode_id=episode_id, custodian=custodian.identity, clinician=clinician
+            self._store, keys, episode_id=episode_id, custodian=custodian.identity, clinician=clinician, slips=slips
         )
         self._store.pin(bundle)  # (4)
         try:
@@ -232,6 +245,14 @@ class Emergencies:
         self._safe.keep(bundle.digest, encode_document(note), custodian.identity)
         _log.info("released %d keys for episode %x", len(keys), episode_id)
         return bundle
+
+    def _slips_of(self, keys: Collection[RecordId], custodian: Actor, clinician: Recipient) -> list[bytes] | None:
+        try:
+            return None if self._slips is None else self._slips.sealed(keys, custodian.identity, [clinician])
+        except ConfigurationError as error:
+            # A journal that is damaged holds up no emergency.
+            _log.warning("keys are released without slips: %s", error)
+            return None
 
     def waiting(self, custodian: Address) -> list[Emergency]:
         """Return the episodes in force for which a custodian holds records whose keys he has not released.

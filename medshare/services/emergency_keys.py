@@ -7,8 +7,10 @@ nor how many: decoys make up the number to a power of two.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from medshare.content import Cid, Link
 from medshare.envelope import FileKey, Identity, Recipient, wrap
@@ -20,6 +22,7 @@ from medshare.model.ids import EpisodeId, RecordId, clinician_of
 from medshare.ports import BlobStore, Ledger
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.slips import BundleNames
 
 _FEWEST = 4
 
@@ -50,8 +53,18 @@ def write_release(
     episode_id: EpisodeId,
     custodian: Identity,
     clinician: Recipient,
+    slips: Sequence[bytes] | None = None,
 ) -> Cid:
-    """Store a bundle that gives the keys of these records to the clinician; return its CID. Raises ``StoreError``."""
+    """Store a bundle that gives the keys of these records to the clinician; return its CID. Raises ``StoreError``.
+
+    Args:
+        store: where it goes.
+        keys: by record.
+        episode_id: for which emergency.
+        custodian: who writes.
+        clinician: for whom.
+        slips: what is said of the quality of these records, sealed, in pieces.
+    """
     files = {}
     with BlobWriter(store) as writer:
         for record_id, file_key in keys.items():
@@ -61,6 +74,8 @@ def write_release(
             nobody = Identity.generate().recipient
             header = wrap(FileKey.generate(), writer=custodian, recipients=[nobody])
             files[secrets.token_bytes(32).hex() + ".c4gh"] = writer.file([header])
+        if slips is not None:
+            files[_slips_name(custodian, clinician, episode_id)] = writer.file(slips)
         return writer.directory(files)
 
 
@@ -92,6 +107,23 @@ def released_header(
         if name in files:
             return files[name]
     return None
+
+
+def release_names(
+    release: KeysReleased, clinician: Identity, custodian_keys: Collection[bytes]
+) -> Iterator[BundleNames]:
+    """Yield how a custodian may have named what he released: under each of his keys."""
+    for key in custodian_keys:
+        with suppress(InvalidInputError):  # he published a key that cannot be used
+            custodian = Recipient(key)
+            yield BundleNames(
+                slips=_slips_name(clinician, custodian, release.episode_id),
+                header_of=partial(_name, clinician, custodian, release.episode_id),
+            )
+
+
+def _slips_name(own: Identity, peer: Recipient, episode_id: EpisodeId) -> str:
+    return own.shared_secret(peer, "medshare/release-slips/1", episode_id.to_bytes(32, "big")).hex() + ".c4gh"
 
 
 def _name(own: Identity, peer: Recipient, episode_id: EpisodeId, record_id: RecordId) -> str:

@@ -55,7 +55,7 @@ from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
-from medshare.services.emergency_keys import released_header, standing_episode
+from medshare.services.emergency_keys import release_names, released_header, standing_episode
 from medshare.services.held_keys import as_read
 from medshare.services.progress import Progress, silent
 from medshare.services.record_files import (
@@ -67,7 +67,7 @@ from medshare.services.record_files import (
     own_header,
     read_small,
 )
-from medshare.services.slips import Slips
+from medshare.services.slips import BundleNames, Slips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,17 +470,21 @@ class Retrieving:
 
     def _held(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
         if purpose is PurposeOfUse.BTG:
-            return self._emergencies(patient, reader.address, block)
+            return self._emergencies(patient, reader, block)
         return self._grants(patient, reader, purpose, block)
 
-    def _emergencies(self, patient: Address, reader: Address, block: BlockRef) -> _Held:
+    def _emergencies(self, patient: Address, reader: Actor, block: BlockRef) -> _Held:
         """Return the reader's episodes for the patient that may be in force at the block, and their keys (2)."""
         held = _Held()
-        for emergency in self._auditing.emergencies(patient=patient, clinician=reader):
+        for emergency in self._auditing.emergencies(patient=patient, clinician=reader.address):
             if emergency.episode.ends_at <= block.time or emergency.episode.opened_at > block.time:
                 continue
             held.episodes.append(standing_episode(self._ledger, emergency.episode.episode_id, block))
             held.keys_released.extend(reversed(emergency.released))
+            if self._slips is not None:
+                for release in emergency.released:
+                    names = list(release_names(release, reader.identity, self._keys_of(release.custodian)))
+                    self._slips.take_over(release.bundle, names, reader.identity)
         return held
 
     def _grants(self, patient: Address, reader: Actor, purpose: PurposeOfUse, block: BlockRef) -> _Held:
@@ -514,7 +518,8 @@ class Retrieving:
             if not ended:
                 held.released.append((terms, mine.bundle, standing.granted_by))
                 if self._slips is not None:
-                    self._slips.take_over(mine, terms, reader.identity)
+                    names = BundleNames(slips=terms.slips_name, header_of=terms.header_name)
+                    self._slips.take_over(mine.bundle, [names], reader.identity)
         return held
 
     def _as_read(self, standing: GrantStanding, reader: Actor) -> GrantStanding:

@@ -1,14 +1,17 @@
-"""The slips that are kept in a home: each of one record, and from which bundles they were taken over."""
+"""The slips that are kept in a home: each of one record, and from which bundles they were taken over.
+
+At an assessor's, also the scores that he has computed for a batch which is not attested yet.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from medshare.files import private_folder
-from medshare.model.ids import BundleId, RecordId
+from medshare.model.ids import Address, BundleId, RecordId
 from medshare.model.slip import Slip, slips_from_json, slips_to_json
 from medshare.services.database import opened
 
@@ -19,6 +22,10 @@ CREATE TABLE IF NOT EXISTS slips (
     PRIMARY KEY (record, assessor, root)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bundles (bundle BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS computed (
+    assessor TEXT NOT NULL, record BLOB NOT NULL, method BLOB NOT NULL, score INTEGER NOT NULL,
+    PRIMARY KEY (assessor, record, method)
+) WITHOUT ROWID;
 """
 
 
@@ -58,6 +65,7 @@ class SlipJournal:
         with self._open() as database, database:
             database.execute("PRAGMA secure_delete = ON")
             database.executemany("DELETE FROM slips WHERE record = ?", [(each,) for each in records])
+            database.executemany("DELETE FROM computed WHERE record = ?", [(each,) for each in records])
 
     # ------------------------------------------------------------------------------------------- bundles
 
@@ -70,6 +78,27 @@ class SlipJournal:
         """Note that the slips of a bundle were taken over, if there were any."""
         with self._open() as database, database:
             database.execute("INSERT OR IGNORE INTO bundles VALUES (?)", (bundle,))
+
+    # -------------------------------------------------------------------------------------------- scores
+
+    def note_score(self, assessor: Address, record_id: RecordId, method: bytes, score: int) -> None:
+        """Note the score of a record that an assessor has read, by a method's digest; durable when this returns."""
+        with self._open() as database, database:
+            database.execute(
+                "INSERT OR REPLACE INTO computed VALUES (?, ?, ?, ?)", (assessor, record_id, method, score)
+            )
+
+    def noted_scores(self, assessor: Address, method: bytes) -> dict[RecordId, int]:
+        """Return the scores that were noted and not dropped since."""
+        query = "SELECT record, score FROM computed WHERE assessor = ? AND method = ?"
+        with self._open() as database:
+            return {RecordId(record): score for record, score in database.execute(query, (assessor, method))}
+
+    def drop_scores(self, assessor: Address, records: Iterable[RecordId]) -> None:
+        """Forget scores that were noted: they are attested."""
+        with self._open() as database, database:
+            several = [(assessor, each) for each in records]
+            database.executemany("DELETE FROM computed WHERE assessor = ? AND record = ?", several)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -3,15 +3,15 @@
     slips.take(Path("slip.json").read_bytes())      # from an assessor, or from who has it from him
     slips.of(record_id)                             # what is kept of a record, and how each batch stands
 
-A slip travels with the key of its record: who makes a grant's bundle puts the slips that he keeps of its records into
-one sealed document, and the reader's client takes them over when it opens the bundle. Nothing hangs on them but what
-is said of quality: a false one is ignored and told, and keeps nobody from reading.
+A slip travels with the key of its record: who makes a bundle, for a grant or in an emergency, puts the slips that he
+keeps of its records into one sealed document, and the reader's client takes them over when it opens the bundle. Nothing
+hangs on them but what is said of quality: a false one is ignored and told, and keeps nobody from reading.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from medshare.envelope import Identity, Recipient
@@ -26,12 +26,11 @@ from medshare.errors import (
 )
 from medshare.model.attestation import Attestation
 from medshare.model.events import BlockRef
-from medshare.model.ids import BundleId, GrantId, RecordId
+from medshare.model.ids import BundleId, RecordId
 from medshare.model.record import RecordRef
 from medshare.model.slip import MAX_SLIPS, Slip, slips_from_json, slips_to_json
-from medshare.model.terms import Terms
 from medshare.ports import BlobStore, Ledger
-from medshare.services.auditing import Auditing, GrantStanding
+from medshare.services.auditing import Auditing
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_document, sealed_document
 from medshare.services.padding import padded_document
 from medshare.services.slip_journal import SlipJournal
@@ -49,10 +48,19 @@ class KeptSlip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IgnoredSlips:
-    """Slips in a grant's bundle that were not taken over."""
+class BundleNames:
+    """How things are named in a bundle: only its parties can tell."""
 
-    grant_id: GrantId
+    slips: str
+    header_of: Callable[[RecordId], str]
+    """The name of a record's header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoredSlips:
+    """Slips in a bundle that were not taken over."""
+
+    bundle: BundleId
     why: MedshareError
     """The first reason."""
     count: int
@@ -158,24 +166,30 @@ class Slips:
         left = [each for each in slips if each.record_id not in erased]
         return _sealed(left, writer, [reader]) if left else None
 
-    def take_over(self, standing: GrantStanding, terms: Terms, identity: Identity) -> None:
-        """Keep the slips in the bundle of a grant that its reader has opened, each verified; once for each bundle.
+    def take_over(self, bundle: BundleId, names: Sequence[BundleNames], identity: Identity) -> None:
+        """Keep the slips in a bundle that its reader opens, each verified; once for each bundle.
 
         What cannot be taken over is in ``ignored``, and no error.
+
+        Args:
+            bundle: which bundle.
+            names: how its parties may have named what is in it.
+            identity: the reader's.
         """
         try:
-            if self._journal.is_taken(standing.bundle):
+            if self._journal.is_taken(bundle):
                 return
-            self._take_over(standing, terms, identity)
-            self._journal.note_taken(standing.bundle)
+            for each in names:
+                self._take_over(bundle, each, identity)
+            self._journal.note_taken(bundle)
         except (StoreUnavailableError, LedgerError) as error:
-            _log.warning("slips of grant %x are taken over another time: %s", standing.grant.grant_id, error)
+            _log.warning("slips of bundle %s are taken over another time: %s", bundle.hex(), error)
         except MedshareError as error:
-            self._ignore(standing, error, 0)
+            self._ignore(bundle, error, 0)
 
-    def _take_over(self, standing: GrantStanding, terms: Terms, identity: Identity) -> None:
-        files = bundle_files(self._store, standing.bundle)
-        link = files.get(terms.slips_name)
+    def _take_over(self, bundle: BundleId, names: BundleNames, identity: Identity) -> None:
+        files = bundle_files(self._store, bundle)
+        link = files.get(names.slips)
         if link is None:
             return
         try:
@@ -183,12 +197,12 @@ class Slips:
         except StoreUnavailableError:
             raise
         except BAD_BUNDLE as error:
-            self._ignore(standing, error, 0)
+            self._ignore(bundle, error, 0)
             return
         block, good, wrong = self._ledger.chain.head(), [], []
         for slip in slips:
             try:
-                if terms.header_name(slip.record_id) not in files:
+                if names.header_of(slip.record_id) not in files:
                     raise IntegrityError("the slip is of a record whose key the bundle does not hold")
                 self._check(slip, block)
             except AttestationWithdrawnError:
@@ -199,11 +213,11 @@ class Slips:
                 good.append(slip)
         self._journal.keep(good)
         if wrong:
-            self._ignore(standing, wrong[0], len(wrong))
+            self._ignore(bundle, wrong[0], len(wrong))
 
-    def _ignore(self, standing: GrantStanding, why: MedshareError, count: int) -> None:
-        _log.warning("slips in the bundle of grant %x are ignored: %s", standing.grant.grant_id, why)
-        self._ignored.append(IgnoredSlips(grant_id=standing.grant.grant_id, why=why, count=count))
+    def _ignore(self, bundle: BundleId, why: MedshareError, count: int) -> None:
+        _log.warning("slips in bundle %s are ignored: %s", bundle.hex(), why)
+        self._ignored.append(IgnoredSlips(bundle=bundle, why=why, count=count))
 
     # -------------------------------------------------------------------------------------------- verifying
 

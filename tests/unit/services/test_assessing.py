@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service_doubles import CrashError, Faults
 from town import Town, new_town
 from world import DAY
 
@@ -183,6 +184,19 @@ def test_batch__sent_by_another_process_meanwhile__is_not_an_error(town: Town) -
     late = Assessing(ledger=ledger, auditing=town.world.auditing)
     again = late.attest_batch(scores, method=100, assessor=me)
     assert (again.root, again.receipt) == (first.root, None)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_batch__process_is_gone_when_it_is_sent__the_same_command_finishes(town: Town, after: bool) -> None:
+    scores, me, world = several(town, 10, 20), assessor(town), town.world
+    faults = Faults(at=1, after=after)
+    ledger = replace(world.ledger, attestations=faults.wrap(world.ledger.attestations, "attest_batch"))
+    with pytest.raises(CrashError):
+        Assessing(ledger=ledger, auditing=world.auditing).attest_batch(scores, method=100, assessor=me)
+    done = elsewhere(town).attest_batch(scores, method=100, assessor=me)
+    assert (done.receipt is None) == after
+    roots = [subject for owner, subject in world.chain.model.attestations if owner == me.address]
+    assert roots == [done.root]
 
 
 class Late:

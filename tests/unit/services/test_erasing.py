@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from erasure_town import REASON, ErasureTown, new_erasure_town
 from held_keys import commitment, held_keys
-from service_doubles import CrashError, Faults, with_records
+from service_doubles import CrashError, Faults, Overriding, with_records
 from town import HOUR
 from world import DAY, TEXT
 
@@ -36,6 +36,7 @@ from medshare.errors import (
     LedgerBusyError,
     LedgerUnavailableError,
     LegalHoldError,
+    ReadOnlyStoreError,
     RecordErasedError,
     RecordNotActiveError,
     RetentionError,
@@ -268,6 +269,21 @@ def test_erase__retracted_before_for_another_reason__is_erased_and_the_certifica
     assert not certificate.stated.versions[0].marked
     assert any("had been withdrawn before" in each for each in certificate.stated.remains)
     assert town.book.verify(certificate).holds
+
+
+def test_erase__custodian_has_only_a_gateway__is_marked_and_never_finished(
+    town: ErasureTown, record: Published
+) -> None:
+    def refused(*_: object) -> None:
+        raise ReadOnlyStoreError
+
+    town.places["here"] = Overriding(town.world.store, unpin=refused, remove=refused)
+    erased = town.erasing_with().erase(record.record_id, REASON, custodian=town.world.hospital)
+    assert erased.certificate is None
+    assert [(each.name, each.gone) for each in erased.unfinished] == [("here", False)]
+    assert town.world.auditing.erasure(town.world.ref(record)) is not None
+    town.places["here"] = town.world.store
+    assert town.erase(record).certificate is not None
 
 
 def test_erase__directory_is_gone__says_that_not_all_blocks_are_known(town: ErasureTown, record: Published) -> None:

@@ -6,6 +6,7 @@ given two records of a patient in a batch that an assessor has attested
 │  ├─ a false one, or one of a record that is not in the bundle, is ignored and told; the record is read all the same
 │  ├─ a store or chain that fails is asked again another time
 │  └─ withdrawn ones do not travel, and who has one learns that it does not count
+├─ so does what a custodian releases in an emergency
 └─ erasing and forgetting: slips of the record go, those of the others stay; in the bundle, too
 """
 
@@ -24,6 +25,7 @@ from medshare.content import Cid
 from medshare.envelope import Identity, Recipient
 from medshare.errors import (
     AttestationWithdrawnError,
+    ConfigurationError,
     IntegrityError,
     LedgerUnavailableError,
     RecordErasedError,
@@ -40,6 +42,7 @@ from medshare.ports import Actor
 from medshare.services.assessing import Assessing, AttestedBatch
 from medshare.services.bundles import bundle_files, sealed_document
 from medshare.services.consenting import Consenting, Granted
+from medshare.services.emergencies import Emergencies
 from medshare.services.forgetting import Forgetting
 from medshare.services.publishing import Published
 from medshare.services.retrieving import Retrieving
@@ -251,7 +254,7 @@ def test_bundle__with_false_slips__is_read_and_they_are_told_once(
     assert doctor.read(one) == b"one record"
     assert doctor.kept(one, other) == [40]
     (ignored,) = doctor.slips.ignored
-    assert (ignored.grant_id, ignored.count, type(ignored.why)) == (granted.grant_id, 2, IntegrityError)
+    assert (ignored.bundle, ignored.count, type(ignored.why)) == (granted.request.bundle, 2, IntegrityError)
     doctor.read(one)
     assert len(doctor.slips.ignored) == 1
 
@@ -304,6 +307,43 @@ class Down:
 
     def attestation(self, *_: object, **__: object) -> None:
         raise LedgerUnavailableError("no answer")
+
+
+def test_release__in_an_emergency__carries_the_custodian_s_slips(
+    erasures: ErasureTown, batch: AttestedBatch, one: Published, other: Published
+) -> None:
+    world, clinician = erasures.world, erasures.town.clinician
+    hospital, reader = Home(world, "hospital"), Home(world, "clinician")
+    hospital.slips.take(slips_to_json([of(batch, one)]))
+    emergencies = Emergencies(**hospital.parts, clock=world.clock, safe=erasures.town.safe, slips=hospital.slips)
+    emergencies.release(erasures.town.break_glass(), custodian=world.hospital)
+    opened = reader.retrieving.open(world.ref(one), reader=clinician, purpose=PurposeOfUse.BTG)
+    assert b"".join(opened.stream()) == b"one record"
+    assert (reader.kept(one, other), reader.slips.ignored) == ([40], ())
+
+
+def test_release__journal_of_slips_is_damaged__keys_are_released_all_the_same(
+    erasures: ErasureTown, one: Published
+) -> None:
+    world = erasures.world
+    hospital = Home(world, "hospital")
+    assert hospital.slips.all() == []
+    (world.folder / "hospital" / "slips.sqlite").write_bytes(b"no database of ours" * 100)
+    emergencies = Emergencies(**hospital.parts, clock=world.clock, safe=erasures.town.safe, slips=hospital.slips)
+    emergencies.release(erasures.town.break_glass(), custodian=world.hospital)
+    assert world.open(one, erasures.town.clinician, PurposeOfUse.BTG).manifest.size
+    with pytest.raises(ConfigurationError):
+        hospital.grant(one)
+
+
+def test_bundle__reader_s_journal_is_damaged__is_read_and_it_is_told(
+    patient: Home, doctor: Home, world: World, one: Published
+) -> None:
+    patient.grant(one)
+    assert doctor.slips.all() == []
+    (world.folder / "doctor" / "slips.sqlite").write_bytes(b"no database of ours" * 100)
+    assert doctor.read(one) == b"one record"
+    assert [type(each.why) for each in doctor.slips.ignored] == [ConfigurationError]
 
 
 # ------------------------------------------------------------------------------------------------------- erasing

@@ -4,12 +4,14 @@ given a record
 ├─ each part counts what docs/quality.md says, and a part of which there is nothing does not count
 ├─ what makes a record worse makes its score lower
 ├─ the same bytes have the same score, and the method has a digest that changes with it
+├─ each number that is published stands for one digest, in code and in docs/quality.md; assessors' own begin above
 └─ of bytes without a method there is no score
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ import pytest
 from fhir_documents import OBSERVATION, PATIENT, bundle, encoded, observation
 
 from medshare.errors import ConfigurationError, InvalidInputError
+from medshare.model.attestation import FIRST_OWN_METHOD, MAX_METHOD
 from medshare.standards import dicom, fhir, hl7v2, quality
 from medshare.standards.hl7v2 import library
-from medshare.standards.quality import WEIGHTS, Aspect, Quality, method_digest, score
+from medshare.standards.quality import METHODS, VERSION, WEIGHTS, Aspect, Quality, method_digest, score
 
 pytestmark = pytest.mark.unit
 
@@ -133,6 +136,18 @@ def test_score__again__is_the_same_and_names_its_method() -> None:
     assert of(OBSERVATION) == of(json.loads(encoded(OBSERVATION)))
     assert of(OBSERVATION).method == method_digest()
     assert len(method_digest()) == 32
+
+
+def test_methods__published__each_has_its_digest_in_code_and_page() -> None:
+    """A change of what is counted gets a new number: the digest of one that is published never changes."""
+    assert METHODS[VERSION] == method_digest()
+    assert set(METHODS) == set(range(1, VERSION + 1))
+    assert max(METHODS) < FIRST_OWN_METHOD
+    page = (Path(__file__).parents[3] / "docs" / "quality.md").read_text()
+    told = re.findall(r"^\| (\d+) \| .* \| `([0-9a-f]{64})` \|$", page, re.MULTILINE)
+    assert {int(number): bytes.fromhex(digest) for number, digest in told} == METHODS
+    assert f"| {VERSION + 1} to {FIRST_OWN_METHOD - 1} |" in page
+    assert f"| {FIRST_OWN_METHOD} to {MAX_METHOD} |" in page
 
 
 @pytest.mark.parametrize("changed", [("VERSION", 2), ("_LATE", 24), ("WEIGHTS", {Aspect.UNITS: 100})], ids=str)
