@@ -10,6 +10,7 @@ locked by its key, so that a receipt is there still when the bundle is gone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from medshare.errors import IntegrityError, InvalidInputError, MedshareError, Un
 from medshare.errors.ledger import moment
 from medshare.files import private_folder, write_whole
 from medshare.hashing import tagged_sha256
+from medshare.model.grant import Grant
 from medshare.model.ids import Address, GrantId
 from medshare.model.stated_use import StatedStudy
 from medshare.model.terms import Terms
@@ -32,6 +34,8 @@ from medshare.services.studies import open_study
 from medshare.standards.given import GivenConsent, did
 from medshare.standards.receipt_27560 import ConsentState, PiiController, Receipt
 from medshare.standards.receipt_27560.pii_controller import MAX_PROFILE_SIZE
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +177,25 @@ class Receipting:
         if controller is None and first is not None and not first.pii_controller.not_stated:
             controller = first.pii_controller
         return Receipt.of(self.given(standing, terms, study=study), controller or self._controller(terms, study))
+
+    def keep(self, grant: Grant | None, *, party: Actor) -> bool:
+        """Keep a reader's own copy of the receipt of the consent by which he has just read; return whether he has one.
+
+        That it cannot be kept is no reason not to read, and is no error.
+
+        Args:
+            grant: by which he read; None where he needed none.
+            party: the reader.
+        """
+        if grant is None or grant.grantee != party.address:
+            return False
+        try:
+            if self._safe.find(_name(grant.grant_id, party), party.identity) is not None:
+                return True
+            return self._first(self._standing(grant.grant_id), party) is not None
+        except MedshareError as error:
+            _log.warning("the receipt of %x is not kept: %s", grant.grant_id, error)
+            return False
 
     def all(self, party: Actor) -> list[KeptConsent]:
         """Return the consents that a party has given, for himself or others, or was given, with their receipts.

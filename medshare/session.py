@@ -59,6 +59,7 @@ from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
 from medshare.services.publishing import Publishing
+from medshare.services.receipt_accounts import ReceiptAccounts
 from medshare.services.receipt_journal import ReceiptJournal
 from medshare.services.receipts import Receipts
 from medshare.services.relaying import Relaying, RelayPolicy
@@ -110,6 +111,7 @@ class Session:
     guarding: Guarding
     emergencies: Emergencies
     receipts: Receipts
+    receipt_accounts: ReceiptAccounts
     assessing: Assessing
     scoring: Scoring
     slips: Slips
@@ -212,9 +214,10 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             slips=slips,
             receipts=receipting,
         )
+        receipt_journal = ReceiptJournal(state)
         receipts = Receipts(
             ledger=ledger,
-            journal=ReceiptJournal(state),
+            journal=receipt_journal,
             consents=domains_of(chain.deployment)["ConsentRegistry"],
             wallets=ChainWallets(chain.client),
             clock=clock,
@@ -275,6 +278,9 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             ),
             emergencies=emergencies,
             receipts=receipts,
+            receipt_accounts=ReceiptAccounts(
+                ledger=ledger, auditing=auditing, journal=receipt_journal, receipts=receipts
+            ),
             assessing=assessing,
             scoring=Scoring(retrieving=retrieving, assessing=assessing, journal=slip_journal),
             slips=slips,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from medshare.cli.console import App, Command, escaped, moment
+from medshare.cli.receipts_told import Signed, check_receipts, is_receipt_account, receipt_lines, receipt_rows, told
 from medshare.cli.values import parse_moment
 from medshare.errors import IntegrityError, InvalidInputError
 from medshare.files import write_whole
@@ -21,6 +22,7 @@ from medshare.model.describing_access import (
 )
 from medshare.model.disclosure import AccountingOfDisclosures, Disclosure, in_series
 from medshare.model.ids import Address
+from medshare.model.receipt_account import ReceiptAccount
 from medshare.standards import audit_event, disclosures
 from medshare.standards.comparing import Discrepancy
 
@@ -35,19 +37,34 @@ _SINCE_HELP = "Only what was told, or could be read, then or later (ISO 8601); d
 @click.command("report", cls=Command)
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
 @click.option("--since", metavar="WHEN", help=_SINCE_HELP)
+@click.option(
+    "--receipts",
+    "files",
+    multiple=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Read receipts that a custodian has exported for the patient; those kept here are told anyhow.",
+)
 @click.pass_obj
-def report(app: App, patient: str, since: str | None) -> None:
-    """Tell a patient in plain words who may read his records, and who could; emergencies first.
+def report(app: App, patient: str, since: str | None, files: tuple[Path, ...]) -> None:
+    """Tell a patient in plain words who may read his records, who could, and who signed that he would.
 
-    It is read from the chain, so that nobody can leave anything out. It needs no passphrase.
+    Emergencies come first. Who could is read from the chain, so that nobody can leave anything out; read receipts are
+    compared with it. It needs no passphrase.
     """
     account = app.keyring.resolve(patient)
+    given = [ReceiptAccount.from_json(_read(path)) for path in files]
+    if any(each.patient != account for each in given):
+        raise InvalidInputError(
+            "the receipts are not of this patient alone", hint="medshare receipt export --patient PATIENT"
+        )
     with app.session() as session:
         accounting = _made(session, account, since)
+        kept = session.receipt_accounts.about(account)
+        signed = told(session, [*given, *kept], since=accounting.scope.since)
     if app.as_json:
-        app.show(_report(accounting))
+        app.show({**_report(accounting), **receipt_rows(signed)})
     else:
-        _tell(app, accounting)
+        _tell(app, accounting, signed)
 
 
 @click.command("export", cls=Command)
@@ -96,12 +113,16 @@ def export(app: App, patient: str, kind: str, path: Path, since: str | None) -> 
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.pass_obj
 def check(app: App, path: Path) -> None:
-    """Compare an exported FILE, a Bundle or a table, with the chain.
+    """Compare an exported FILE, a Bundle, a table or read receipts, with the chain.
 
-    What was left out, added or edited is named, and the exit code is 5. The chain knows no names: those in a table
+    What was left out, added or edited is named, and the exit code is 5. Of read receipts, signatures, the roots of the
+    batches and what is on chain must fit. The chain knows no names: those in a table
     that are not the ones you know are shown, and count for nothing.
     """
     document = _read(path)
+    if is_receipt_account(document):
+        check_receipts(app, ReceiptAccount.from_json(document))
+        return
     unknown: tuple[disclosures.NameSaid, ...] = ()
     with app.session() as session:
         if document.lstrip().startswith(b"{"):
@@ -113,8 +134,8 @@ def check(app: App, path: Path) -> None:
             accounting = session.accounting.again(disclosures.scope_of(rows))
             found = disclosures.discrepancies(rows, accounting)
             unknown = disclosures.names_said(rows, _names(app))
-        told = session.accounting.of(accounting.scope.patient).events
-        later = sum(each.place.block.number > accounting.block.number for each in told)
+        events = session.accounting.of(accounting.scope.patient).events
+        later = sum(each.place.block.number > accounting.block.number for each in events)
     app.show(
         {
             "patient": accounting.scope.patient,
@@ -199,13 +220,14 @@ def _row(one: Disclosure, now: int) -> dict[str, object]:
     }
 
 
-def _tell(app: App, accounting: AccountingOfDisclosures) -> None:
+def _tell(app: App, accounting: AccountingOfDisclosures, signed: Signed) -> None:
     now, names = accounting.block.time, _names(app)
     emergencies = [each for each in accounting.disclosures if each.manner.is_emergency]
     others = [each for each in accounting.disclosures if not each.manner.is_emergency]
     click.echo(f"Who could read the records of {app.name_of(accounting.scope.patient)}")
     click.echo(f"As the chain tells it, up to {day_and_time(now)} (block {accounting.block.number}).")
     _section("Emergencies, in which nobody asked", [_sentence(each, names, now, "! ") for each in emergencies])
+    _section("Who signed that he was about to read", receipt_lines(signed, names))
     in_force = [each for each in others if each.in_force(now)]
     to_come = [each for each in others if now < each.begins_at < each.until]
     _section("Who may read now", [_sentence(each, names, now) for each in in_force])

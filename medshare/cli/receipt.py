@@ -143,6 +143,33 @@ def prove(app: App, digest: str, custodian: str, path: Path) -> None:
     app.show({**_row(proof.signed), "root": proof.root.hex(), "file": str(path)}, title="proven")
 
 
+@receipt.command("export")
+@click.option("--as", "custodian", required=True, metavar="WHO", help="The custodian: a name or an address, no key.")
+@click.option("--patient", metavar="WHO", help="Of this patient alone, for him; default: all, for an auditor.")
+@click.option("--to", "path", required=True, type=_FILE, help="New file.")
+@click.pass_obj
+def export(app: App, custodian: str, patient: str | None, path: Path) -> None:
+    """Write the receipts that a custodian keeps, for who compares them with the chain: medshare audit check.
+
+    The file is about people: only you may read it.
+    """
+    account = app.keyring.resolve(custodian)
+    whose = None if patient is None else app.keyring.resolve(patient)
+    with app.session() as session:
+        found = session.receipt_accounts.of(account, patient=whose)
+    write_whole(path, found.to_json(), replace=False)
+    app.show(
+        {
+            "custodian": account,
+            "patient": whose,
+            "receipts": len(found.receipts),
+            "batches": len(found.counts),
+            "file": str(path),
+        },
+        title="exported",
+    )
+
+
 @receipt.command("check")
 @click.argument("file", type=_FILE)
 @click.option("--root", metavar="ROOT", help="The root that it must be; default: the one that the file says.")
@@ -154,7 +181,11 @@ def check(app: App, file: Path, root: str | None) -> None:
         raise InvalidInputError("the proof is for another root", hint="ask for the proof in the batch that you know")
     with app.session() as session:
         session.receipts.check(proof)
-    app.show({**_row(proof.signed), "root": proof.root.hex()}, title="signed, and in the batch")
+        anchored = session.auditing.anchored(receipt_of(proof.signed).custodian)
+    at = next((each.place.block.time for each in anchored if each.root == proof.root), None)
+    app.show(
+        {**_row(proof.signed), "root": proof.root.hex(), "anchored_at": moment(at)}, title="signed, and in the batch"
+    )
 
 
 def _signed_for_request(

@@ -200,6 +200,7 @@ def fetch(
             for chunk in chunks:
                 stream.write(chunk)
         became = standing(session, opened.entry)
+        session.receipting.keep(opened.decision.grant, party=actor)
     if out is None:
         if opened.entry.status is not RecordStatus.ACTIVE:
             newer = f"; the newest version is {became['newest_version']}" if became["newest_version"] else ""

@@ -9,6 +9,7 @@ from medshare.model.describing import MEANINGS
 from medshare.model.disclosure import Capacity, Disclosure, Ending, Manner, Series
 from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.purpose import Purpose
+from medshare.model.read_receipt import SignableReadReceipt
 from medshare.model.telling import Names, who
 
 LIMITS = (
@@ -87,6 +88,29 @@ def what(one: Disclosure) -> str:
             return f"bundle {one.content.hex()}: at most {_count(one.records)} of this custodian"
         case Manner.EMERGENCY:
             return f"whatever custodians release; {_count(one.records)} registered"
+
+
+def who_signed(said: SignableReadReceipt, names: Names) -> str:
+    """Return who signed that he was about to read, what for, and for whom."""
+    reader, custodian = who(said.reader, names), who(said.custodian, names)
+    return f"{reader}, for {purposes_in_words(said.purposes)}, to {custodian} on {day_and_time(said.signed_at)}"
+
+
+def what_of_it(
+    said: SignableReadReceipt, *, records: int, released_at: int | None, anchored_at: int | None, names: Names
+) -> str:
+    """Return what a read receipt is about, what became of it, and whether the chain holds it.
+
+    Args:
+        said: what the reader signed.
+        records: how many records of the patient the custodian had stated by then.
+        released_at: when the custodian gave the keys, Unix seconds; None where the chain tells of none.
+        anchored_at: when the root of its batch came on chain, Unix seconds; None as long as it is not.
+        names: asked for each address.
+    """
+    keys = "no keys were given on it" if released_at is None else f"keys were given on {day_and_time(released_at)}"
+    proof = "not on chain yet" if anchored_at is None else f"on chain since {day_and_time(anchored_at)}"
+    return f"of at most {_count(records)} of {who(said.custodian, names)}; {keys}; {proof}"
 
 
 def in_summary(series: Series, names: Names) -> str:

@@ -66,6 +66,12 @@ class ReceiptJournal:
             rows = database.execute(query + " ORDER BY digest", given).fetchall()
         return [KeptReceipt(signed=receipt_from_json(document), batch=batch) for document, batch in rows]
 
+    def custodians(self) -> list[Address]:
+        """Return whose receipts are kept here."""
+        with self._open() as database:
+            rows = database.execute("SELECT DISTINCT custodian FROM receipts ORDER BY custodian").fetchall()
+        return [Address(custodian) for (custodian,) in rows]
+
     def close_batch(self, custodian: Address) -> tuple[bytes, int] | None:
         """Put a custodian's receipts that are in no batch into a new one; return its root and how many they are.
 

@@ -247,7 +247,18 @@ class Receipts:
         """
         if not proof.holds:
             raise IntegrityError("the receipt is not in the batch of this root", hint="it was edited, or is another's")
-        verify(proof.signed, self._domain, now=receipt_of(proof.signed).signed_at, wallets=self._wallets)
+        self.verify(proof.signed)
+
+    def verify(self, signed: SignedMessage) -> None:
+        """Check that a receipt is what its reader signed, however long ago.
+
+        Raises:
+            InvalidInputError: it is no receipt.
+            WrongDomainError, DeadlinePassedError, DeadlineTooFarError, SignatureInvalidError: as ``keep``, when it was
+                signed.
+            LedgerUnavailableError: the chain could not be asked about a contract wallet.
+        """
+        verify(signed, self._domain, now=receipt_of(signed).signed_at, wallets=self._wallets)
 
     def _now(self) -> int:
         return max(self._ledger.chain.head().time, self._clock.now())

@@ -194,3 +194,113 @@ def test_check__of_another_chain_or_branch__is_refused(granted: CommandLine, tmp
         document["identifier"]["value"] = value
         path.write_text(json.dumps(document))
         assert granted("audit", "check", path).code == code
+
+
+# ------------------------------------------------------------------------------------------ read receipts
+
+
+def signed(cli: CommandLine, tmp_path: Path, *, anchored: bool = True, kept: int = 2) -> str:
+    """An emergency in which the hospital released keys on a receipt; it keeps several, and has anchored a batch."""
+    cli.json("consortium", "accredit", "researcher", "--kind", "clinician", "--until", "365d")
+    (tmp_path / "details").write_text("CANARY-details")
+    words = ["--patient", "patient", "--reason", "unconscious", "--details-file", tmp_path / "details"]
+    episode = str(cli.json("emergency", "open", "--as", "researcher", *words)["episode"])
+    for number in range(kept):
+        path = tmp_path / f"receipt-{number}.json"
+        cli.json("receipt", "sign", episode, "--as", "researcher", "--custodian", "hospital", "--to", path)
+        cli.json("receipt", "keep", path, "--as", "hospital")
+    cli.json("emergency", "serve", "--as", "hospital", "--once", "--on-receipt")
+    if anchored:
+        cli.json("receipt", "batch", "--as", "hospital")
+        cli.json("receipt", "anchor", "--as", "hospital")
+    return episode
+
+
+def account(cli: CommandLine, path: Path, *more: object) -> Path:
+    cli.json("receipt", "export", "--as", "hospital", "--to", path, *more)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    return path
+
+
+def test_report__with_read_receipts__tells_who_signed_when_of_what_and_whether_it_is_on_chain(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    assert "none that is known here" in granted("audit", "report", "--patient", "patient").text
+    episode = signed(granted, tmp_path, anchored=False, kept=1)
+    text = granted("audit", "report", "--patient", "patient").text
+    clinician, hospital = (granted.home.addresses[name] for name in ("researcher", "hospital"))
+    assert f"! researcher ({clinician}), for " in text
+    assert "not on chain yet" in text
+    assert text.index("Emergencies") < text.index("Who signed") < text.index("Who may read now")
+    granted.json("receipt", "batch", "--as", "hospital")
+    granted.json("receipt", "anchor", "--as", "hospital")
+    text = granted("audit", "report", "--patient", "patient").text
+    assert f"Of at most 2 records of hospital ({hospital}); keys were given on " in text
+    assert "; on chain since " in text
+    said = granted.json("audit", "report", "--patient", "patient")
+    (row,) = said["receipts"]
+    assert (row["emergency"], row["episode"], row["reader"]) == (True, episode, clinician)
+    assert sorted(row["records"]) == sorted([granted.home.observation, granted.home.scan])
+    assert row["anchored_at"] >= row["released_at"] >= row["signed_at"]
+    assert said["released_without_receipt"] == []
+    assert granted.json("audit", "report", "--patient", "neighbour")["receipts"] == []
+
+
+def test_report__receipts_of_another_home__are_compared_and_told(granted: CommandLine, tmp_path: Path) -> None:
+    signed(granted, tmp_path)
+    path = account(granted, tmp_path / "for-the-patient.json", "--patient", "patient")
+    (journal,) = (granted.home.path / "state").rglob("receipts.sqlite")
+    journal.unlink()  # as on the patient's own machine
+    assert granted.json("audit", "report", "--patient", "patient")["receipts"] == []
+    told = granted.json("audit", "report", "--patient", "patient", "--receipts", path)
+    assert len(told["receipts"]) == 2
+    document = json.loads(path.read_text())
+    document["receipts"][0]["receipt"]["message"]["signedAt"] -= 1
+    path.write_text(json.dumps(document))
+    answer = granted("--json", "audit", "report", "--patient", "patient", "--receipts", path)
+    assert (answer.code, answer.error["error"]) == (5, "IntegrityError")
+    other = granted("--json", "audit", "report", "--patient", "neighbour", "--receipts", path)
+    assert (other.code, other.error["error"]) == (2, "InvalidInputError")
+
+
+def test_check__an_account_of_receipts__is_what_the_chain_tells(granted: CommandLine, tmp_path: Path) -> None:
+    signed(granted, tmp_path)
+    every = granted.json("audit", "check", account(granted, tmp_path / "all.json"))
+    assert (every["receipts"], every["batches"], every["not_anchored"]) == (2, 1, [])
+    assert (every["patient"], every["discrepancies"]) == (None, [])
+    one = granted.json("audit", "check", account(granted, tmp_path / "one.json", "--patient", "patient"))
+    assert (one["receipts"], one["patient"]) == (2, granted.home.addresses["patient"])
+    none = granted.json("audit", "check", account(granted, tmp_path / "none.json", "--patient", "neighbour"))
+    assert (none["receipts"], none["discrepancies"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("edit", "finding"),
+    [
+        (lambda several: several.pop(), "not what is in its batch: one was left out, added or edited"),
+        (lambda several: several.clear(), "a batch that is on chain, and not in the account"),
+        (lambda several: several.append(several[0]), "there more than once"),
+        (lambda several: several[0]["receipt"]["message"].update(purposes=1), "not signed by its reader"),
+        (lambda several: several[0].pop("root"), "not as many as were anchored"),
+    ],
+    ids=["left out", "batch left out", "doubled", "edited", "taken out of its batch"],
+)
+def test_check__an_account_of_receipts_that_was_edited__is_named_and_5(
+    granted: CommandLine, tmp_path: Path, edit, finding: str
+) -> None:
+    signed(granted, tmp_path)
+    path = account(granted, tmp_path / "all.json")
+    document = json.loads(path.read_text())
+    edit(document["receipts"])
+    path.write_text(json.dumps(document))
+    answer = granted("--json", "audit", "check", path)
+    assert (answer.code, answer.error["error"]) == (5, "IntegrityError")
+    assert finding in [each["finding"] for each in answer.json["discrepancies"]]
+
+
+@pytest.mark.parametrize("document", ['{"custodian":"x"}', '{"custodian":"x","receipts":[1]}', '{"custodian":1'])
+def test_check__no_account_of_receipts__is_2(granted: CommandLine, tmp_path: Path, document: str) -> None:
+    path = tmp_path / "receipts.json"
+    path.write_text(document)
+    answer = granted("--json", "audit", "check", path)
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")

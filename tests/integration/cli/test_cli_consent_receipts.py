@@ -3,6 +3,7 @@
 given a home with two records of a patient
 ├─ each consent has one: sent, signed and relayed, a delegate's, one that accepts a request, one that is given again
 ├─ both parties find theirs, and nobody else does; what the reader has once seen is there when the bundle is gone
+├─ who has read a record by a consent has kept its receipt
 ├─ it says how the consent stands: live, withdrawn, given again
 ├─ what no PII controller has told is said to be not stated, until his profile is kept
 ├─ of a request it states the study and DUO's terms; another study in it is found out
@@ -80,6 +81,15 @@ def test_receipt__never_seen_and_its_bundle_gone__is_said_to_lack(cli: CommandLi
     assert (row["grant"], row["state"], row["receipt"]) == (grant, "revoked", None)
     assert row["lacks"]
     assert listed(cli, "patient")[0]["receipt"] is not None
+
+
+def test_receipt__of_a_consent_by_which_a_record_was_read__is_kept_by_its_reader(cli: CommandLine) -> None:
+    grant = given_to_doctor(cli)
+    cli.fetched(cli.home.observation, "doctor")
+    cli.fetched(cli.home.observation, "doctor")
+    cli.json("access", "revoke", grant, "--as", "patient")
+    cli.collect()
+    assert shown(cli, grant, "doctor")["consent_state"] == "dpv:ConsentWithdrawn"
 
 
 def test_consent__given_again__has_a_receipt_of_the_last_time(cli: CommandLine, tmp_path: Path) -> None:
