@@ -98,7 +98,6 @@ def play(case: Case) -> None:
         "hba1c": {"answer": found.answer.value, "value": value, "days_old": age, "score": score},
         "chest_x_ray": {"answer": too_old.answer.value, "because": reasons},
         "chest_x_ray_later": {"answer": again.answer.value, "of": whose},
-        "examinations_saved": 2,
     }
 
 
