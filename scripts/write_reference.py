@@ -147,7 +147,8 @@ def costs_of_cases() -> str:
         "is often cheaper. Reading costs nothing. Written by `scripts/write_reference.py` from",
         "`scripts/cases/costs.py`, with which the tests compare what the cases do, and `tests/snapshots/gas.json`.",
         "Accounts, keys and accreditations, which are there once for all, are not counted. On a consortium's own",
-        "network gas can be free; the count of new slots is the figure that lasts: [performance.md](../performance.md).\n",
+        "network gas can be free; the count of new slots is the figure that lasts:",
+        "[performance.md](../performance.md).\n",
     ]
     for name, costs in runpy.run_path(str(COST_TABLE))["COSTS"].items():
         parts += [
