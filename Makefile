@@ -8,8 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 ON ?= embedded
+CASES ?= referral cross_region cohort telemedicine emergency repeat_exam coming_of_age drug_recall
 
-.PHONY: help demo nodes test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
+.PHONY: help demo cases nodes test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -30,6 +31,9 @@ node_modules/.ready: package-lock.json package.json
 
 demo: $(VENV)/.ready ## Run the whole path on real FHIR records, on the embedded chain and store
 	$(BIN)/medshare demo --home medshare-demo
+
+cases: $(VENV)/.ready ## Play the cases of docs/cases on the embedded chain
+	for case in $(CASES); do $(BIN)/python scripts/cases/$$case.py; done
 
 nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's cache folder (needs Go)
 	$(BIN)/python scripts/install_nodes.py

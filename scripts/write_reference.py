@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that repeat what is said elsewhere: commands, what is public, tables of cases, permissions.
+"""Write the pages of docs/ that repeat what is said elsewhere: commands, what is public, cases, permissions, costs.
 
 With --check nothing is written: exit code 1 says that a page is not what the code says.
 """
@@ -6,6 +6,7 @@ With --check nothing is written: exit code 1 says that a page is not what the co
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import runpy
 import sys
@@ -26,6 +27,9 @@ CASES = ROOT / "tests" / "unit" / "model" / "consent_table.py"
 DUO_CASES = ROOT / "tests" / "unit" / "model" / "duo_table.py"
 PERMISSIONS = ROOT / "docs" / "permissions.md"
 PERMISSION_TABLE = ROOT / "tests" / "contracts" / "permission_table.py"
+COSTS_OF_CASES = ROOT / "docs" / "cases" / "costs.md"
+COST_TABLE = ROOT / "scripts" / "cases" / "costs.py"
+GAS = ROOT / "tests" / "snapshots" / "gas.json"
 INTERFACES = ROOT / "contracts" / "interfaces"
 WIDTH = 100
 
@@ -45,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         (CONSENT_TABLE, consent_table()),
         (DUO_TABLE, duo_table()),
         (PERMISSIONS, permissions()),
+        (COSTS_OF_CASES, costs_of_cases()),
     )
     for path, text in pages:
         if options.check:
@@ -131,6 +136,34 @@ def consent_table() -> str:
         )
         parts.append(f"| {' | '.join(cells)} |")
     return "\n".join([*parts, ""])
+
+
+def costs_of_cases() -> str:
+    """Return the page with what the cases cost, by the figures of the snapshot."""
+    figures = json.loads(GAS.read_text("utf-8"))["gas"]
+    parts = [
+        "# What the cases cost\n",
+        "How often who does what on chain in each case, and what it costs by the first figure that fits: a second time",
+        "is often cheaper. Reading costs nothing. Written by `scripts/write_reference.py` from",
+        "`scripts/cases/costs.py`, with which the tests compare what the cases do, and `tests/snapshots/gas.json`.",
+        "Accounts, keys and accreditations, which are there once for all, are not counted. On a consortium's own",
+        "network gas can be free; the count of new slots is the figure that lasts:",
+        "[performance.md](../performance.md).\n",
+    ]
+    for name, costs in runpy.run_path(str(COST_TABLE))["COSTS"].items():
+        parts += [
+            f"## [{name}]({name}.md)\n",
+            "| what | times | gas each | new slots each | gas |",
+            "| --- | ---: | ---: | ---: | ---: |",
+        ]
+        total = 0
+        for cost in costs:
+            each = figures[cost.gas]
+            total += cost.times * each["gas"]
+            cells = (cost.words, cost.times, f"{each['gas']:,}", each["newSlots"], f"{cost.times * each['gas']:,}")
+            parts.append(f"| {' | '.join(map(str, cells))} |")
+        parts += [f"| together | | | | {total:,} |", ""]
+    return "\n".join(parts)
 
 
 def permissions() -> str:

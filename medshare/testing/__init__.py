@@ -6,6 +6,8 @@ ledger, chain = in_memory_ledger(clock, custodians=[hospital.address])
 chain.accredit(researcher.address, AccreditationKind.RESEARCHER)
 chain.give(researcher.address, 10**18)
 store = MemoryStore()
+
+Patients who do not exist, with records to publish, are in ``medshare.testing.synthetic``.
 """
 
 from medshare.testing.chain import InMemoryChain

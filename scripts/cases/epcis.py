@@ -133,7 +133,7 @@ def _check(event: dict[str, Any]) -> None:
     units, quantities = event.get("epcList", []), event.get("quantityList", [])
     if not isinstance(units, list) or not all(_UNIT.fullmatch(str(each)) for each in units):
         raise InvalidInputError("the objects of an EPCIS event are SGTINs")
-    for each in quantities:
+    for each in quantities if isinstance(quantities, list) else (quantities,):
         if not isinstance(each, dict) or not isinstance(each.get("quantity"), int | float):
             raise InvalidInputError("a quantity in an EPCIS event has a class and a number")
         lot_number(str(each.get("epcClass")))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from medshare.standards import units
 from medshare.testing.synthetic import terms
 from medshare.testing.synthetic.draws import Draws
 from medshare.testing.synthetic.terms import Measure, Term
@@ -202,7 +201,7 @@ class Chart:
                 **({"reasonReference": [_reference(why)]} if why is not None else {}),
                 "dosage": {
                     "route": _concept(terms.BY_MOUTH),
-                    "dose": {"value": 1, "unit": "tablet", "system": units.SYSTEM, "code": "{tbl}"},
+                    "dose": {"value": 1, "unit": "tablet", "system": terms.UCUM, "code": "{tbl}"},
                 },
             },
         )
@@ -335,7 +334,7 @@ class Chart:
     def _quantity(self, measure: Measure, value: str | None) -> Resource:
         drawn = self.draws.within(measure.low, measure.high)
         number = _decimal(drawn, measure.places) if value is None else float(value)
-        return {"value": number, "unit": measure.unit, "system": units.SYSTEM, "code": measure.ucum}
+        return {"value": number, "unit": measure.unit, "system": terms.UCUM, "code": measure.ucum}
 
     def _subject(self) -> Resource:
         return {"reference": f"Patient/{self.patient_id}"}
@@ -370,7 +369,7 @@ def _encountered(encounter: Resource | None) -> Resource:
 
 def _range(measure: Measure) -> Resource:
     low, high = (
-        {"value": _decimal(each, measure.places), "unit": measure.unit, "system": units.SYSTEM, "code": measure.ucum}
+        {"value": _decimal(each, measure.places), "unit": measure.unit, "system": terms.UCUM, "code": measure.ucum}
         for each in measure.normal
     )
     return {"low": low, "high": high}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medshare.standards.codes import LOINC, SNOMED
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+UCUM = "http://unitsofmeasure.org"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
