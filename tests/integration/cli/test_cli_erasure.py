@@ -250,7 +250,7 @@ def test_notice__withdrawn_before__tells_patient_and_reader(erasing: CommandLine
     assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     answer = cli(*erase(cli, tmp_path))
     assert answer.code == 0
-    assert f"medshare record erasure-notice {record} --as hospital" in answer.err
+    assert f"record erasure-notice {record} --as hospital" in answer.err
     assert (kinds(cli, "doctor"), kinds(cli, "patient")) == (set(), set())
     said = cli.json(*signing)
     assert (said["record"], said["versions"], said["patient"]) == (record, [record], cli.home.addresses["patient"])
