@@ -227,7 +227,7 @@ def _tell(app: App, accounting: AccountingOfDisclosures, signed: Signed) -> None
     click.echo(f"Who could read the records of {app.name_of(accounting.scope.patient)}")
     click.echo(f"As the chain tells it, up to {day_and_time(now)} (block {accounting.block.number}).")
     _section("Emergencies, in which nobody asked", [_sentence(each, names, now, "! ") for each in emergencies])
-    _section("Who signed that he was about to read", receipt_lines(signed, names))
+    _section("Who signed that he was about to read", [app.respelled(each) for each in receipt_lines(signed, names)])
     in_force = [each for each in others if each.in_force(now)]
     to_come = [each for each in others if now < each.begins_at < each.until]
     _section("Who may read now", [_sentence(each, names, now) for each in in_force])

@@ -65,10 +65,12 @@ class RequestNotices:
                 part = standing.part(patient)
                 if part is not None:
                     yield from _as_patient(part, after)
-            yield from _as_custodian(standing, account, after, now, self._requesting.awaits_receipt)
+            on_receipt = _waits_for(standing, account, now) and self._requesting.is_on_receipt(standing)
+            yield from _as_custodian(standing, account, after, now, on_receipt=on_receipt)
             if standing.request.requester == account:
                 yield from _as_requester(standing, after, now)
-                yield from self._receipts_due(standing, now)
+                if on_receipt:
+                    yield from _receipts_due(standing)
         yield from self._as_committee(standings, account, now)
 
     # ------------------------------------------------------------------------------------------- patients
@@ -123,27 +125,6 @@ class RequestNotices:
             f" Wants {wanted}, for {days} days after the deadline. Reward: {reward_in_words(request, _nameless)}"
         )
 
-    # ----------------------------------------------------------------------------------------- requesters
-
-    def _receipts_due(self, standing: RequestStanding, now: int) -> Iterator[Notice]:
-        """What a requester can read only when he has signed that he is about to."""
-        request = standing.request
-        for part in standing.parts:
-            if now < request.terms.deadline and self._requesting.awaits_receipt(part):
-                yield Notice(
-                    urgency=Urgency.DUE,
-                    kind="ReceiptDue",
-                    at=part.reserved.place.block.time,
-                    says="the custodian releases the keys when you have signed a read receipt, and given it to him",
-                    who=part.reservation.custodian,
-                    patient=part.patient,
-                    until=request.terms.deadline,
-                    waits=True,
-                    request_id=request.request_id,
-                    answer=f"medshare receipt sign --request {request.request_id} --patient {part.patient} --as {{me}} "
-                    "--to receipt.json",
-                )
-
     # ----------------------------------------------------------------------------------------- committees
 
     def _as_committee(self, standings: list[RequestStanding], account: Address, now: int) -> Iterator[Notice]:
@@ -179,8 +160,37 @@ def _as_patient(part: Part, after: int) -> Iterator[Notice]:
             yield _news(part, event, says, who=part.reservation.custodian)
 
 
+def _waits_for(standing: RequestStanding, account: Address, now: int) -> bool:
+    """Whether something is still to be delivered in which ``account`` has a part."""
+    return now < standing.request.terms.deadline and any(
+        part.status is ReservationStatus.RESERVED
+        and account in (standing.request.requester, part.reservation.custodian)
+        for part in standing.parts
+    )
+
+
+def _receipts_due(standing: RequestStanding) -> Iterator[Notice]:
+    """What a requester can read only when he has signed that he is about to."""
+    request = standing.request
+    for part in standing.parts:
+        if part.status is ReservationStatus.RESERVED:
+            yield Notice(
+                urgency=Urgency.DUE,
+                kind="ReceiptDue",
+                at=part.reserved.place.block.time,
+                says="the custodian releases the keys when you have signed a read receipt, and given it to him",
+                who=part.reservation.custodian,
+                patient=part.patient,
+                until=request.terms.deadline,
+                waits=True,
+                request_id=request.request_id,
+                answer=f"medshare receipt sign --request {request.request_id} --patient {part.patient} --as {{me}} "
+                "--to receipt.json",
+            )
+
+
 def _as_custodian(
-    standing: RequestStanding, account: Address, after: int, now: int, awaits_receipt: Callable[[Part], bool]
+    standing: RequestStanding, account: Address, after: int, now: int, *, on_receipt: bool
 ) -> Iterator[Notice]:
     request = standing.request
     for part in standing.parts:
@@ -192,7 +202,7 @@ def _as_custodian(
                 kind="DeliveryDue",
                 at=part.reserved.place.block.time,
                 says="a patient accepted a request, and named you to deliver"
-                + (", on a read receipt: medshare receipt keep" if awaits_receipt(part) else ""),
+                + (", on a read receipt: medshare receipt keep" if on_receipt else ""),
                 who=request.requester,
                 patient=part.patient,
                 until=request.terms.deadline,

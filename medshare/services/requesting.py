@@ -22,6 +22,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from medshare.content import Cid
 from medshare.envelope import Recipient
@@ -67,6 +68,8 @@ from medshare.services.studies import StoredStudy, open_study, store_for, store_
 _log = logging.getLogger(__name__)
 _NOT_OPENED = (RejectedError, TransactionFailedError, InsufficientFundsError)
 """What says for certain that nothing was opened by this transaction."""
+_BUNDLES_TRIED = 3
+"""Bundles that are looked for, where one after another is missing, to see whether their keys are held."""
 _UNSETTLED = (ReservationStatus.DELIVERED, ReservationStatus.DISPUTED)
 
 
@@ -311,23 +314,26 @@ class Requesting:
             writers=published_keys(self._auditing, request.requester),
         )
 
-    def awaits_receipt(self, part: Part) -> bool:
-        """Whether what a patient granted waits for a read receipt; false where its bundle cannot be read.
+    def is_on_receipt(self, standing: RequestStanding) -> bool:
+        """Whether what patients granted for a request waits for read receipts; false where no bundle can be read.
+
+        The study says it for all of them, and may be sealed: the first bundle that can be read shows it.
 
         Raises:
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        if part.status is not ReservationStatus.RESERVED:
-            return False
-        standing = self._auditing.grant(part.grant_id(self._ledger.requests.address))
-        if standing is None or not standing.live:
-            return False
-        try:
-            return is_held(bundle_files(self._store, standing.bundle))
-        except StoreUnavailableError:
-            raise
-        except BAD_BUNDLE:
-            return False
+        waiting = (part for part in standing.parts if part.status is ReservationStatus.RESERVED)
+        for part in islice(waiting, _BUNDLES_TRIED):
+            granted = self._auditing.grant(part.grant_id(self._ledger.requests.address))
+            if granted is None or not granted.live:
+                continue
+            try:
+                return is_held(bundle_files(self._store, granted.bundle))
+            except StoreUnavailableError:
+                raise
+            except BAD_BUNDLE:
+                continue
+        return False
 
     def accredited_by(self, requester: Address) -> Address | None:
         """Return the member that vouches for a requester now; None where none does."""

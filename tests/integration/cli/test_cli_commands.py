@@ -138,6 +138,10 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["{grant}", "--as", "doctor", "--controller", "{controller}", "--to", "{new}"],
         {"grant", "receipt", "record", "created", "consent_state", "digest", "readers", "file"},
     ),
+    "consent controller": (
+        ["{controller}", "--of", "doctor"],
+        {"of", "party_id", "party_name", "party_address", "party_contact", "party_type"},
+    ),
     "access grant": (
         ["--all", "--as", "patient", "--to", "researcher", "--purpose", "HRESCH,PUBHLTH", "--until", "30d"],
         {
@@ -205,6 +209,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "receipt list": (["--as", "hospital"], set()),
     "receipt batch": (["--as", "hospital"], {"root", "receipts"}),
     "receipt anchor": (["--as", "hospital"], set()),
+    "receipt export": (["--as", "hospital", "--to", "{new}"], {"custodian", "patient", "receipts", "batches", "file"}),
     "quality show": (["{scan}"], set()),
     "quality slips": ([], set()),
     "consortium show": (
@@ -239,7 +244,10 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "audit trail": (["--patient", "patient"], {"block", "at", "event", "who", "concerns", "what", "transaction"}),
     "audit report": (
         ["--patient", "patient"],
-        {"patient", "since", "block", "at", "disclosures", "series", "limits"},
+        {
+            *("patient", "since", "block", "at", "disclosures", "series", "limits"),
+            *("receipts", "released_without_receipt"),
+        },
     ),
     "audit export": (
         ["--patient", "patient", "--format", "disclosures", "--to", "{new}"],
@@ -288,7 +296,7 @@ PII_CONTROLLER = {
 }
 IN_OTHER_WORDS = {
     *("withheld", "rotated", "what remains", "records", "others", "failures", "findings", "parts"),
-    *("since", "at", "disclosures", "series", "limits"),
+    *("since", "at", "disclosures", "series", "limits", "receipts", "released without receipt"),
 }  # people are told in a sentence
 IN_A_STORY = {
     *("guardian sign", "guardian propose", "guardian object", "guardian complete"),
