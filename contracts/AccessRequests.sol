@@ -19,6 +19,7 @@ import {BundleId, DocumentId, GrantId, RequestId, TermsDigest} from "./types/Ids
 contract AccessRequests is Escrow, IAccessRequests {
     uint32 private constant SHORTEST_PERIOD = 1 hours;
     uint32 private constant LONGEST_PERIOD = 90 days;
+    uint8 private constant BEST_SCORE = 100;
     uint16 private constant NEVER_ASKED_FOR = Purposes.ETREAT | Purposes.BTG;
 
     IAccreditation private immutable _accreditation;
@@ -28,11 +29,11 @@ contract AccessRequests is Escrow, IAccessRequests {
     uint32 private _decisionPeriod;
 
     // slot 0: requester, deadline, accessDays, purposes, places, status, isOpenCall: what accepting reads;
-    // slot 1: token, grants, delivered, returned, patientShare, custodianShare, category;
-    // slot 2: reward, disputePeriod, decisionPeriod; slot 3: document; slot 4: invitees
+    // slot 1: token, grants, delivered, returned, patientShare, custodianShare, category, minimumScore;
+    // slot 2: reward, disputePeriod, decisionPeriod, qualityMethod, qualityWeight; slot 3: document; slot 4: invitees
     mapping(RequestId id => Request) private _requests;
 
-    // slot 0: custodian, since, status
+    // slot 0: custodian, since, status, score
     mapping(RequestId id => mapping(address patient => Reservation)) private _reservations;
 
     /// @inheritdoc IAccessRequests
@@ -67,7 +68,10 @@ contract AccessRequests is Escrow, IAccessRequests {
             terms.purposes & NEVER_ASKED_FOR != 0 ||
             terms.grants == 0 ||
             terms.deadline <= block.timestamp ||
-            DocumentId.unwrap(terms.document) == bytes32(0)
+            DocumentId.unwrap(terms.document) == bytes32(0) ||
+            terms.minimumScore > BEST_SCORE ||
+            terms.qualityWeight > WHOLE ||
+            (terms.qualityMethod == 0 && (terms.minimumScore != 0 || terms.qualityWeight != 0))
         ) revert AccessRequestsTermsInvalid();
         Split memory split = getSplit(terms.category);
         if (!split.isSet) revert AccessRequestsCategoryUnknown(terms.category);
@@ -91,9 +95,12 @@ contract AccessRequests is Escrow, IAccessRequests {
             patientShare: split.patient,
             custodianShare: split.custodian,
             category: terms.category,
+            minimumScore: terms.minimumScore,
             reward: terms.reward,
             disputePeriod: _disputePeriod,
             decisionPeriod: _decisionPeriod,
+            qualityMethod: terms.qualityMethod,
+            qualityWeight: terms.qualityWeight,
             document: terms.document,
             invitees: terms.invitees
         });
@@ -258,7 +265,7 @@ contract AccessRequests is Escrow, IAccessRequests {
     // -------------------------------------------------------------------------------------------------- DELIVERING
 
     /// @inheritdoc IAccessRequests
-    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle) external {
+    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle, uint8 score) external {
         Request storage request = _existing(id);
         Reservation storage reservation = _reserved(id, patient, ReservationStatus.Reserved);
 
@@ -267,12 +274,15 @@ contract AccessRequests is Escrow, IAccessRequests {
         _requireBefore(id, request.deadline);
         GrantId grantId = GrantIds.derive(patient, request.requester, _termsFor(id, msg.sender, content));
         if (!_consents.isLive(grantId, request.purposes)) revert AccessRequestsGrantNotLive(id, patient);
+        uint8 minimumScore = request.minimumScore;
+        if (score < minimumScore || score > BEST_SCORE) revert AccessRequestsScoreUnfit(id, score, minimumScore);
 
         ++request.delivered;
         reservation.status = ReservationStatus.Delivered;
         reservation.since = uint32(block.timestamp);
+        reservation.score = score;
 
-        emit AccessDelivered(id, patient, bundle);
+        emit AccessDelivered(id, patient, bundle, score);
     }
 
     /// @inheritdoc IAccessRequests
@@ -363,23 +373,39 @@ contract AccessRequests is Escrow, IAccessRequests {
         }
     }
 
-    /// @dev Rounding is the patient's gain: nothing is left over.
     function _pay(RequestId id, Request storage request, address patient, Reservation storage reservation) private {
         address token = request.token;
-        uint256 custodianShare = request.custodianShare;
-        uint256 consortiumShare = WHOLE - request.patientShare - custodianShare;
-        uint256 reward = request.reward;
-        uint256 toCustodian = (reward * custodianShare) / WHOLE;
-        uint256 toConsortium = (reward * consortiumShare) / WHOLE;
-        uint256 toPatient = reward - toCustodian - toConsortium;
-
+        (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) = _divide(request);
+        uint256 weight = request.qualityWeight;
+        uint256 toRequester;
+        if (weight != 0) {
+            toRequester = (toCustodian * weight * (BEST_SCORE - reservation.score)) / (WHOLE * BEST_SCORE);
+            toCustodian -= toRequester;
+        }
         address custodian = reservation.custodian;
         reservation.status = ReservationStatus.Paid;
 
-        emit RewardPaid(id, patient, toPatient, toCustodian, toConsortium);
+        emit RewardPaid(id, patient, toPatient, toCustodian, toConsortium, toRequester);
         _credit(patient, token, toPatient);
         _credit(custodian, token, toCustodian);
         _credit(consortium, token, toConsortium);
+        if (toRequester != 0) _credit(request.requester, token, toRequester);
+    }
+
+    /// @dev The shares before quality counts. Rounding is the patient's gain: nothing is left over. Unchecked, since a
+    /// reward has 128 bits, and the shares are together at most the whole.
+    function _divide(
+        Request storage request
+    ) private view returns (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) {
+        uint256 patientShare = request.patientShare;
+        uint256 custodianShare = request.custodianShare;
+        uint256 reward = request.reward;
+
+        unchecked {
+            toCustodian = (reward * custodianShare) / WHOLE;
+            toConsortium = (reward * (WHOLE - patientShare - custodianShare)) / WHOLE;
+            toPatient = reward - toCustodian - toConsortium;
+        }
     }
 
     // -------------------------------------------------------------------------------------------- DECIDED BY VOTE

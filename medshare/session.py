@@ -70,6 +70,7 @@ from medshare.services.retrieving import Retrieving
 from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
+from medshare.services.scoring import Scoring
 from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
 from medshare.services.verifying import Verifying
@@ -192,6 +193,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
+        scoring = Scoring(auditing=auditing)
         request_journal = RequestJournal(state)
         requesting = Requesting(
             ledger=ledger,
@@ -202,6 +204,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=request_journal,
             safe=safe,
             retrieving=retrieving,
+            scoring=scoring,
         )
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
@@ -259,10 +262,18 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 journal=request_journal,
                 offering=offering,
                 consenting=consenting,
+                auditing=auditing,
+                scoring=scoring,
                 signing=signing,
             ),
             delivering=Delivering(
-                ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, standing=standing
+                ledger=ledger,
+                store=store,
+                clock=clock,
+                auditing=auditing,
+                book=book,
+                standing=standing,
+                scoring=scoring,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

@@ -13,6 +13,7 @@ from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import Requesting
 from medshare.services.safe import Safe
+from medshare.services.scoring import Scoring
 
 
 class NoWallets:
@@ -45,5 +46,6 @@ def request_notices(world: World, safe: Safe) -> RequestNotices:
         journal=RequestJournal(world.folder),
         safe=safe,
         retrieving=world.retrieving,
+        scoring=Scoring(auditing=world.auditing),
     )
     return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)

@@ -33,6 +33,7 @@ from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import OpenedStudy, Requesting
 from medshare.services.rewarding import Rewarding
 from medshare.services.safe import Safe
+from medshare.services.scoring import Scoring
 from medshare.services.signing import Signing
 from medshare.testing import new_actor
 
@@ -78,7 +79,10 @@ class StudyTown:
         self.book = RequestBook(index=LedgerIndex(world.folder / "index.sqlite", ledger.chain))
         self.safe = Safe(world.folder / "safe")
         common = {"ledger": ledger, "store": store, "clock": world.clock, "auditing": world.auditing, "book": self.book}
-        self.requesting = Requesting(**common, journal=journal, safe=self.safe, retrieving=world.retrieving)
+        scoring = Scoring(auditing=world.auditing)
+        self.requesting = Requesting(
+            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, scoring=scoring
+        )
         self.offering = Offering(**common, requesting=self.requesting)
         self.signing = Signing(ledger=ledger, domains=world.chain.domains, wallets=NoWallets(), clock=world.clock)
         self.accepting = Accepting(
@@ -87,9 +91,11 @@ class StudyTown:
             journal=journal,
             offering=self.offering,
             consenting=consenting,
+            auditing=world.auditing,
+            scoring=scoring,
             signing=self.signing,
         )
-        self.delivering = Delivering(**common, standing=world.standing)
+        self.delivering = Delivering(**common, standing=world.standing, scoring=scoring)
         self.rewarding = Rewarding(ledger=ledger, auditing=world.auditing, book=self.book)
         emergencies = Emergencies(
             ledger=ledger, store=store, clock=world.clock, auditing=world.auditing, safe=self.safe

@@ -17,6 +17,7 @@ from medshare.model.ids import Address, DocumentId
 from medshare.model.intended_use import IntendedUse
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose
+from medshare.model.quality_condition import QualityCondition
 from medshare.model.request import DAY, NATIVE, NO_INVITEES, AccessRequest, RequestTerms
 
 STUDY_VERSION = 1
@@ -59,6 +60,8 @@ class Study:
     reward: int = 0
     """For each patient, custodian and consortium together, in the token's smallest unit."""
     reward_in_words: str | None = None
+    quality: QualityCondition | None = None
+    """What is asked of the quality of records; None where nothing is."""
 
     def __post_init__(self) -> None:
         for name, limit in (
@@ -122,6 +125,9 @@ class Study:
             reward=self.reward,
             document=document,
             invitees=invitees,
+            minimum_score=0 if self.quality is None else self.quality.minimum_score,
+            quality_method=0 if self.quality is None else self.quality.method,
+            quality_weight=0 if self.quality is None else self.quality.weight,
         )
 
     def check_against(self, request: AccessRequest) -> None:
@@ -140,6 +146,8 @@ class Study:
         for name in ("purposes", "category", "grants", "deadline", "access_days", "token", "reward"):
             if getattr(said, name) != getattr(request.terms, name):
                 yield name
+        if self.quality != request.terms.quality:
+            yield "quality"
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -150,6 +158,7 @@ class Study:
         """
         read = Reader(decode_document(document, MAX_STUDY_SIZE), "study")
         read.version(STUDY_VERSION)
+        quality = read.optional_child("quality")
         study = cls(
             requester=read.address("requester"),
             title=read.text("title", _MAX_LINE),
@@ -165,6 +174,7 @@ class Study:
             token=read.address("token") if read.present("token") else NATIVE,
             reward=read.integer("reward", 0, MAX_REWARD),
             reward_in_words=read.optional_text("reward_in_words"),
+            quality=None if quality is None else QualityCondition.read(quality),
         )
         read.end()
         return study
@@ -187,6 +197,7 @@ class Study:
             "token": self.token,
             "reward": self.reward,
             "reward_in_words": self.reward_in_words,
+            "quality": self.quality.fields() if self.quality is not None else None,
         }
         return encode_document(fields)
 

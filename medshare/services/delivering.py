@@ -10,7 +10,10 @@ The steps, numbered as in the code:
 (3) fetch and keep the bundle that the patient granted: what the store has not, nobody can be given;
 (4) open the excerpt of the terms that is for this custodian, and decide which of his records they permit; each must be
     in the store, whole;
-(5) state it on chain: from now on the reward is earned, whatever the patient does.
+(5) leave out what is not as good as the request asks, or was not when the patient accepted, so that its key is not in
+    his bundle;
+(6) state it on chain, with the lowest score of what is left: from now on the reward is earned, whatever the patient
+    does.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from medshare.errors import (
     RequestNotAccreditedError,
     RequestNotAllowedError,
     ReservationNotError,
+    ScoreTooLowError,
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Consent, decide
@@ -40,6 +44,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.desk import permitted_purposes
 from medshare.services.progress import silent
 from medshare.services.request_book import Part, RequestBook
+from medshare.services.scoring import LeftOut, Moment, Scoring
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
 
@@ -55,7 +60,11 @@ class Deliverable:
     bundle: BundleId
     """The bundle that the patient granted."""
     records: tuple[RecordRef, ...]
-    """The custodian's records that what was accepted permits."""
+    """The custodian's records that what was accepted permits, and that are as good as the request asks."""
+    left_out: tuple[LeftOut, ...]
+    """Those that are permitted, and not as good."""
+    score: int
+    """The lowest that is attested of the records, 0 to 100; what goes on chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,7 @@ class Delivering:
         auditing: which grants and records there are.
         book: how requests stand.
         standing: opens the excerpts that are for a custodian.
+        scoring: how good records are by the word of assessors.
     """
 
     def __init__(
@@ -87,6 +97,7 @@ class Delivering:
         auditing: Auditing,
         book: RequestBook,
         standing: StandingConsents,
+        scoring: Scoring,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -94,6 +105,7 @@ class Delivering:
         self._auditing = auditing
         self._book = book
         self._standing = standing
+        self._scoring = scoring
 
     def waiting(self, custodian: Address) -> list[Part]:
         """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
@@ -114,6 +126,7 @@ class Delivering:
                 RequestNotAccreditedError: as the contract would.
             GrantNotLiveError: the patient has revoked, or the grant has ended.
             InvalidInputError: nothing is permitted of what this custodian holds: decline.
+            ScoreTooLowError: nothing of what is permitted is as good as the request asks: likewise.
             StoreError: bundle or records are missing, not whole, or false.
             EnvelopeError, IntegrityError: they do not open as they should, or contract and client disagree.
         """
@@ -130,9 +143,16 @@ class Delivering:
         records = self._permitted(standing, custodian, block)  # (4)
         if not records:
             raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
-        for record in records:
+        moments = [Moment.after(part.reserved.place.block), Moment.after(block)]
+        quality = request.terms.quality
+        judged = self._scoring.judged(records, condition=quality, moments=moments)  # (5)
+        if quality is not None and not judged.good:
+            raise ScoreTooLowError(records=len(records), minimum_score=quality.minimum_score, method=quality.method)
+        for record in judged.good:
             self._store.pin(Cid.of_directory(record.record_id))
-        return Deliverable(part=part, bundle=standing.bundle, records=tuple(records))
+        return Deliverable(
+            part=part, bundle=standing.bundle, records=judged.good, left_out=judged.left_out, score=judged.score
+        )
 
     def deliver(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Delivered:
         """State that what was granted can be fetched, after every check.
@@ -142,8 +162,9 @@ class Delivering:
             LedgerError: the chain failed or refused; repeat.
         """
         found = self.check(request_id, patient, custodian=custodian)
-        content = found.part.reserved.content
-        receipt = self._ledger.requests.deliver(custodian.signer, request_id, patient, content, found.bundle)  # (5)
+        receipt = self._ledger.requests.deliver(
+            custodian.signer, request_id, patient, found.part.reserved.content, found.bundle, found.score
+        )  # (6)
         _log.debug("request %d delivered in block %d", request_id, receipt.block.number)
         return Delivered(delivered=found, receipt=receipt)
 

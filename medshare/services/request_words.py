@@ -43,6 +43,8 @@ def request_lines(
     ]
     if study.reward_in_words is not None:
         lines.append(Line("reward, in the requester's words", study.reward_in_words))
+    if study.quality is not None:
+        lines.append(Line("quality", study.quality.in_words()))
     if study.ethics_reference is not None:
         lines.append(Line("ethics approval, by the requester's word", study.ethics_reference))
     return tuple(lines)

@@ -161,7 +161,7 @@ def opened(scene: Scene, researcher: LocalSigner, *patients: LocalSigner, **chan
 def delivered(scene: Scene, researcher: LocalSigner, patient: LocalSigner, hospital: LocalSigner, **change):
     request = opened(scene, researcher, patient, **change)
     scene.ledger.requests.accept(hospital, request.request_id, accepting(scene, request, patient, hospital))
-    scene.ledger.requests.deliver(hospital, request.request_id, patient.address, CONTENT, BUNDLE)
+    scene.ledger.requests.deliver(hospital, request.request_id, patient.address, CONTENT, BUNDLE, 0)
     return request
 
 
@@ -344,20 +344,20 @@ def test_deliver__refusals__are_typed(scene: Scene, researcher, hospital, mary) 
     request = opened(scene, researcher, mary)
     number = request.request_id
     with pytest.raises(ReservationNotError):
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
     acceptance = accepting(scene, request, mary, hospital)
     requests.accept(hospital, number, acceptance)
     with pytest.raises(RequestNotAllowedError):
-        requests.deliver(scene.person(), number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(scene.person(), number, mary.address, CONTENT, BUNDLE, 0)
     with pytest.raises(GrantNotLiveError):
         requests.deliver(hospital, number, mary.address, REASON, BUNDLE)
     scene.ledger.consents.revoke(mary, derive_grant_id(mary.address, researcher.address, acceptance.grant.terms))
     with pytest.raises(GrantNotLiveError) as revoked:
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
     assert revoked.value.patient == mary.address
     scene.wait(10 * DAY)
     with pytest.raises(RequestDeadlinePassedError):
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
 
 
 @pytest.mark.parametrize("paid", [True, False], ids=["paid", "returned"])
