@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
 def measure() -> dict[str, Cost]:
     """Return what each operation costs, by its name."""
     scene = _Scene()
-    parts = (_signed, _people, _batched, _emergency, _attesting, _governing, _asking, _paying_in_tokens)
+    parts = (_signed, _people, _batched, _emergency, _attesting, _governing, _asking, _weighing, _paying_in_tokens)
     return {**_direct(scene), **{name: cost for part in parts for name, cost in part(_Scene()).items()}}
 
 
@@ -364,6 +364,19 @@ def _settling(scene: _Scene) -> dict[str, Cost]:
     }
 
 
+def _weighing(scene: _Scene) -> dict[str, Cost]:
+    """A request that asks for a score, and weighs it: part of the reward goes back."""
+    requests, researcher, patient = scene.functions("AccessRequests"), scene.researcher, scene.patient
+    asked = scene.request(invitees=scene.leaf(patient), quality=(80, 1, 5_000))
+    scene.cost(requests.open(asked), researcher, value=3 * REWARD)
+    scene.cost(requests.accept(1, scene.acceptance(1, patient), (SALT, [])), patient)
+    delivering = requests.deliver(1, patient, CONTENT, BUNDLE, 90)
+    return {
+        "deliver, with a score": scene.cost(delivering, scene.custodian),
+        "confirm, part goes back, first earnings": scene.cost(requests.confirm(1, patient), researcher),
+    }
+
+
 def _paying_in_tokens(scene: _Scene) -> dict[str, Cost]:
     """A request in an ERC-20 token."""
     requests, researcher, patient = scene.functions("AccessRequests"), scene.researcher, scene.patient
@@ -423,9 +436,11 @@ class _Scene:
         return self.contracts["token"]
 
     @staticmethod
-    def request(token: str = NATIVE, invitees: bytes = bytes(32)) -> tuple[object, ...]:
-        """Return the terms of a request for three patients."""
-        return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees, 0, 0, 0)
+    def request(
+        token: str = NATIVE, invitees: bytes = bytes(32), quality: tuple[int, int, int] = (0, 0, 0)
+    ) -> tuple[object, ...]:
+        """Return the terms of a request for three patients; of quality the least score, the method and the weight."""
+        return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees, *quality)
 
     @staticmethod
     def leaf(patient: ChecksumAddress) -> bytes:
