@@ -129,7 +129,9 @@ contract AccessRequests is Escrow, IAccessRequests {
         Request storage request = _existing(id);
 
         if (msg.sender != request.requester && msg.sender != consortium) revert AccessRequestsNotAllowed(msg.sender);
-        if (request.status == RequestStatus.Cancelled) revert AccessRequestsRequestNotOpen(id, request.status);
+        if (request.status == RequestStatus.Cancelled) {
+            revert AccessRequestsRequestNotOpen(id, RequestStatus.Cancelled);
+        }
         _requireBefore(id, request.deadline);
 
         uint16 places = request.places;
@@ -138,7 +140,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         request.returned = places;
 
         emit RequestCancelled(id, msg.sender, places);
-        _credit(request.requester, request.token, uint256(request.reward) * places);
+        _giveBack(request, places);
     }
 
     /// @inheritdoc IAccessRequests
@@ -153,7 +155,11 @@ contract AccessRequests is Escrow, IAccessRequests {
         request.returned += unearned;
 
         emit UnearnedReturned(id, unearned);
-        _credit(request.requester, request.token, uint256(request.reward) * unearned);
+        _giveBack(request, unearned);
+    }
+
+    function _giveBack(Request storage request, uint256 rewards) private {
+        _credit(request.requester, request.token, request.reward * rewards);
     }
 
     // --------------------------------------------------------------------------------------------------- ACCEPTING
@@ -179,7 +185,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         emit RewardReserved(id, patient, acceptance.custodian, acceptance.content);
     }
 
-    /// @dev Reads and writes the first slot, and nothing else.
+    /// @dev Reads and writes the first slot, and nothing else. Unchecked, since a time has 32 bits, and days have 16.
     function _takePlace(
         RequestId id,
         Request storage request
@@ -189,7 +195,9 @@ contract AccessRequests is Escrow, IAccessRequests {
         uint16 places = request.places;
         requester = request.requester;
         purposes = request.purposes;
-        accessUntil = uint256(deadline) + uint256(request.accessDays) * 1 days;
+        unchecked {
+            accessUntil = uint256(deadline) + uint256(request.accessDays) * 1 days;
+        }
         isOpenCall = request.isOpenCall;
 
         if (status == RequestStatus.Unknown) revert AccessRequestsRequestUnknown(id);
@@ -291,15 +299,15 @@ contract AccessRequests is Escrow, IAccessRequests {
         Reservation storage reservation = _reserved(id, patient, ReservationStatus.Reserved);
 
         address custodian = reservation.custodian;
-        if (
-            msg.sender != custodian && _accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)
-        ) revert AccessRequestsNotAllowed(msg.sender);
+        if (msg.sender != custodian && _isAccredited(custodian, IAccreditation.Kind.Custodian)) {
+            revert AccessRequestsNotAllowed(msg.sender);
+        }
         _requireBefore(id, request.deadline);
 
         reservation.status = ReservationStatus.None;
         if (request.status == RequestStatus.Cancelled) {
             ++request.returned;
-            _credit(request.requester, request.token, request.reward);
+            _giveBack(request, 1);
         } else {
             ++request.places;
         }
@@ -345,7 +353,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         reservation.status = ReservationStatus.Returned;
 
         emit RewardReturned(id, patient);
-        _credit(request.requester, request.token, request.reward);
+        _giveBack(request, 1);
     }
 
     /// @inheritdoc IAccessRequests
@@ -373,14 +381,18 @@ contract AccessRequests is Escrow, IAccessRequests {
         }
     }
 
+    /// @dev What quality has not earned is the custodian's loss alone, and rounding his gain. Unchecked, since weight
+    /// and score are bounded, and a reward has 128 bits.
     function _pay(RequestId id, Request storage request, address patient, Reservation storage reservation) private {
         address token = request.token;
         (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) = _divide(request);
         uint256 weight = request.qualityWeight;
         uint256 toRequester;
         if (weight != 0) {
-            toRequester = (toCustodian * weight * (BEST_SCORE - reservation.score)) / (WHOLE * BEST_SCORE);
-            toCustodian -= toRequester;
+            unchecked {
+                toRequester = (toCustodian * weight * (BEST_SCORE - reservation.score)) / (WHOLE * BEST_SCORE);
+                toCustodian -= toRequester;
+            }
         }
         address custodian = reservation.custodian;
         reservation.status = ReservationStatus.Paid;
@@ -393,7 +405,7 @@ contract AccessRequests is Escrow, IAccessRequests {
     }
 
     /// @dev The shares before quality counts. Rounding is the patient's gain: nothing is left over. Unchecked, since a
-    /// reward has 128 bits, and the shares are together at most the whole.
+    /// reward has 128 bits, and shares are together at most the whole.
     function _divide(
         Request storage request
     ) private view returns (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) {
@@ -461,11 +473,16 @@ contract AccessRequests is Escrow, IAccessRequests {
     ) private view returns (Reservation storage reservation) {
         reservation = _reservations[id][patient];
 
-        if (reservation.status != status) revert AccessRequestsReservationNot(id, patient, reservation.status);
+        ReservationStatus current = reservation.status;
+        if (current != status) revert AccessRequestsReservationNot(id, patient, current);
     }
 
     function _requireAccredited(address actor, IAccreditation.Kind kind) private view {
-        if (!_accreditation.isAccredited(actor, kind)) revert AccessRequestsNotAccredited(actor);
+        if (!_isAccredited(actor, kind)) revert AccessRequestsNotAccredited(actor);
+    }
+
+    function _isAccredited(address actor, IAccreditation.Kind kind) private view returns (bool) {
+        return _accreditation.isAccredited(actor, kind);
     }
 
     function _requireBefore(RequestId id, uint32 deadline) private view {
