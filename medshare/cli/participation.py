@@ -11,7 +11,7 @@ import click
 
 from medshare.cli.console import App, Command, escaped, moment
 from medshare.cli.provisions import Said, provision_options
-from medshare.cli.request import RequestIdValue, study_row, token_name
+from medshare.cli.request import RequestIdValue, quality_row, study_row, token_name
 from medshare.cli.sending import Way, for_option, signing_options
 from medshare.cli.values import parse_moment
 from medshare.errors import InvalidInputError
@@ -77,9 +77,7 @@ def _offer_row(offer: Offer) -> dict[str, object]:
         "access_until": moment(asked.access_until),
         "reward": asked.split.divide(asked.terms.reward)[0],
         "token": token_name(asked.terms.token),
-        "minimum_score": asked.terms.minimum_score,
-        "quality_method": asked.terms.quality_method,
-        "quality_weight": asked.terms.quality_weight,
+        **quality_row(asked.terms),
         **(study_row(offer.study) if offer.study is not None else {"study": None}),
         "fault": None if offer.fault is None else type(offer.fault).__name__,
         "policy": None if decision is None else decision.answer.value,

@@ -19,6 +19,7 @@ from medshare.model.request import NATIVE, WHOLE, RequestCategory
 from medshare.model.study import MAX_STUDY_SIZE, Study
 
 if TYPE_CHECKING:
+    from medshare.model.request import RequestTerms
     from medshare.services.request_book import Part, RequestStanding
     from medshare.session import Session
 
@@ -62,11 +63,17 @@ def request_row(session: Session, standing: RequestStanding) -> dict[str, object
         "places": asked.places,
         "reward": terms.reward,
         "token": token_name(terms.token),
+        "deadline": moment(terms.deadline),
+        "access_until": moment(asked.access_until),
+    }
+
+
+def quality_row(terms: RequestTerms) -> dict[str, object]:
+    """Return what a request asks of quality."""
+    return {
         "minimum_score": terms.minimum_score,
         "quality_method": terms.quality_method,
         "quality_weight": terms.quality_weight,
-        "deadline": moment(terms.deadline),
-        "access_until": moment(asked.access_until),
     }
 
 
@@ -125,7 +132,7 @@ def open_(
             others=[app.keyring.resolve(each) for each in others],
         )
         standing = session.requesting.request(opened.request_id)
-        row = request_row(session, standing)
+        row = request_row(session, standing) | quality_row(standing.request.terms)
     app.show(
         {**row, "deposited": study.reward * study.grants, "document": str(opened.cid), "already": opened.already},
         title="opened before; nothing was done" if opened.already else "opened",
@@ -176,6 +183,7 @@ def show(app: App, number: RequestId, reader: str | None) -> None:
         asked = standing.request
         shown: dict[str, object] = {
             **request_row(session, standing),
+            **quality_row(asked.terms),
             "accredited_by": session.requesting.accredited_by(asked.requester),
             "approved_by": standing.approved.by if standing.approved is not None else None,
             "shares": _shares(standing),

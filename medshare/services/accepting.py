@@ -49,7 +49,7 @@ from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, GrantId, RequestId, derive_grant_id
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose
-from medshare.model.record import RecordRef
+from medshare.model.record import RecordRef, RecordStatus
 from medshare.model.request import (
     Acceptance,
     AcceptedRequest,
@@ -268,7 +268,8 @@ class Accepting:
     def _left_out(self, request: AccessRequest, patient: Address) -> frozenset[RecordRef]:
         """Return which records of the patient are not as good as the request asks."""
         quality, now = request.terms.quality, Moment.after(self._auditing.sync())
-        records = [entry.ref for entry in self._auditing.records(patient)]
+        entries = self._auditing.records(patient)
+        records = [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
         judged = self._scoring.judged(records, condition=quality, moments=[now])
         return frozenset(each.record for each in judged.left_out)
 

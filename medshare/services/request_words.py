@@ -62,6 +62,5 @@ def reward_in_words(request: AccessRequest, names: Names) -> str:
         return "none"
     to_patient, to_custodian, to_consortium = request.split.divide(terms.reward)
     token = "wei of the chain's own coin" if terms.token == NATIVE else f"units of token {who(terms.token, names)}"
-    return (
-        f"{to_patient} {token} for the patient ({to_custodian} for the custodian, {to_consortium} for the consortium)"
-    )
+    custodian = f"up to {to_custodian}, by quality," if terms.quality_weight else to_custodian
+    return f"{to_patient} {token} for the patient ({custodian} for the custodian, {to_consortium} for the consortium)"

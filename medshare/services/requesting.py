@@ -94,7 +94,8 @@ class Inspected:
     records: tuple[RecordRef, ...]
     """The custodian's records that open, all of them verified up to their manifests."""
     score: int
-    """The lowest that was attested of what was delivered, when it was: what the custodian should have stated."""
+    """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
+    the request asks for no quality."""
 
 
 class Requesting:
@@ -424,7 +425,7 @@ class Requesting:
         """
         found = self.inspect(request_id, patient, requester=requester)
         stated = found.part.reservation.score
-        if stated > found.score:
+        if found.part.request.terms.quality is not None and stated > found.score:
             raise ScoreOverstatedError(stated=stated, attested=found.score)
         self._ledger.requests.confirm(requester.signer, request_id, patient)
         return found

@@ -332,6 +332,15 @@ def test_study__without_a_condition__asks_nothing_about_quality(town: QualityTow
     assert town.town.credit(town.town.world.hospital.address) == TO_CUSTODIAN
 
 
+def test_confirm__a_score_is_stated_that_nobody_asked_for__is_confirmed(town: QualityTown) -> None:
+    town.published(None)
+    request_id = town.open(None)
+    town.town.accept(request_id)
+    town.state(request_id, 100)
+    town.confirm(request_id)
+    assert town.town.credit(town.town.world.hospital.address) == TO_CUSTODIAN
+
+
 def test_study__that_says_another_condition_than_the_chain__cannot_be_accepted(town: QualityTown) -> None:
     town.published(90)
     asked = town.town.world.ledger.requests.request(town.open(EIGHTY), block=town.town.world.chain.head())
