@@ -439,7 +439,7 @@ class _Scene:
     def request(
         token: str = NATIVE, invitees: bytes = bytes(32), quality: tuple[int, int, int] = (0, 0, 0)
     ) -> tuple[object, ...]:
-        """Return the terms of a request for three patients; of quality the least score, the method and the weight."""
+        """Return the terms of a request for three patients; of quality the minimum score, the method and the weight."""
         return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees, *quality)
 
     @staticmethod

@@ -41,7 +41,7 @@ interface IAccessRequests is IEscrow {
     /// @param reward for each grant, in the token's smallest unit; 0 for a request without reward
     /// @param document digest of the CID of the document that says what is asked, by whom and what for
     /// @param invitees root of the Merkle tree of those who are asked, 0 for an open call
-    /// @param minimumScore least score from 0 to 100 with which can be delivered; 0 for no condition
+    /// @param minimumScore with less, from 0 to 100, nothing can be delivered; 0 for no condition
     /// @param qualityMethod by which method of assessors scores count; 0 where none is asked for
     /// @param qualityWeight ten thousandths of the custodian's share that depend on the score; 0 for none
     struct Terms {

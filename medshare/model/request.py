@@ -106,7 +106,7 @@ class RequestTerms:
     invitees: bytes = NO_INVITEES
     """Root of the Merkle tree of those who are asked; zeros for an open call."""
     minimum_score: int = 0
-    """Least score, 0 to 100, with which can be delivered; 0 for no condition."""
+    """With less, 0 to 100, nothing can be delivered; 0 for no condition."""
     quality_method: int = 0
     """By which method of assessors scores count; 0 where none is asked for."""
     quality_weight: int = 0

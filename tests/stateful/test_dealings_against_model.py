@@ -97,7 +97,7 @@ custodians = st.sampled_from(CUSTODIANS)
 GOOD, NO_QUALITY = 90, (0, 0, 0)
 scores = st.sampled_from([GOOD, GOOD, 80, 79, 0, 100, 101, 255])
 qualities = st.sampled_from([NO_QUALITY, NO_QUALITY, (80, 1, 0), (0, 1, 3_333), (80, 0xFFFF, 10_000)])
-"""The least score, the method and the weight."""
+"""The minimum score, the method and the weight."""
 rewards = st.sampled_from([10_001, 10_001, 9_999, 3, 1, 0])
 
 

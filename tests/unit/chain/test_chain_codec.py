@@ -255,7 +255,7 @@ def at_most(bits: int) -> st.SearchStrategy[int]:
 words = st.binary(min_size=32, max_size=32)
 shares = st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)).filter(lambda both: sum(both) <= 10_000)
 qualities = st.just((0, 0, 0)) | st.tuples(st.integers(0, 100), st.integers(1, 0xFFFF), st.integers(0, 10_000))
-"""Least score, method and weight."""
+"""Minimum score, method and weight."""
 
 
 def terms_with(quality: tuple[int, int, int], **fields: object) -> RequestTerms:

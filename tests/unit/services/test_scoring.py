@@ -1,6 +1,6 @@
 """A study asks for quality: what is attested decides what is delivered, and what its custodian earns.
 
-given a study with a least score, and patients whose records were attested
+given a study with a minimum score, and patients whose records were attested
 ├─ of the records that are as good, keys are given, and the lowest score is stated
 ├─ a record below it, of another method, or without a score is left out: no key of it, and why is told
 ├─ where nothing is as good, nobody signs and nothing is delivered
