@@ -52,6 +52,7 @@ from medshare.services.holds import LegalHolds
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.judging import Judging
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
@@ -70,7 +71,6 @@ from medshare.services.retrieving import Retrieving
 from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
-from medshare.services.scoring import Scoring
 from medshare.services.signing import Signing
 from medshare.services.standing import StandingConsents
 from medshare.services.verifying import Verifying
@@ -193,7 +193,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
-        scoring = Scoring(auditing=auditing)
+        judging = Judging(auditing=auditing)
         request_journal = RequestJournal(state)
         requesting = Requesting(
             ledger=ledger,
@@ -204,7 +204,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=request_journal,
             safe=safe,
             retrieving=retrieving,
-            scoring=scoring,
+            judging=judging,
         )
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
@@ -263,7 +263,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 offering=offering,
                 consenting=consenting,
                 auditing=auditing,
-                scoring=scoring,
+                judging=judging,
                 signing=signing,
             ),
             delivering=Delivering(
@@ -273,7 +273,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 auditing=auditing,
                 book=book,
                 standing=standing,
-                scoring=scoring,
+                judging=judging,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

@@ -8,12 +8,12 @@ from medshare.services.erasure_book import ErasureBook
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.index import LedgerIndex
+from medshare.services.judging import Judging
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import Requesting
 from medshare.services.safe import Safe
-from medshare.services.scoring import Scoring
 
 
 class NoWallets:
@@ -46,6 +46,6 @@ def request_notices(world: World, safe: Safe) -> RequestNotices:
         journal=RequestJournal(world.folder),
         safe=safe,
         retrieving=world.retrieving,
-        scoring=Scoring(auditing=world.auditing),
+        judging=Judging(auditing=world.auditing),
     )
     return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)

@@ -25,6 +25,7 @@ from medshare.services.emergencies import Emergencies
 from medshare.services.governing import Governing
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
+from medshare.services.judging import Judging
 from medshare.services.offering import Offering
 from medshare.services.publishing import Description, Published
 from medshare.services.request_book import Part, RequestBook
@@ -33,7 +34,6 @@ from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import OpenedStudy, Requesting
 from medshare.services.rewarding import Rewarding
 from medshare.services.safe import Safe
-from medshare.services.scoring import Scoring
 from medshare.services.signing import Signing
 from medshare.testing import new_actor
 
@@ -79,9 +79,9 @@ class StudyTown:
         self.book = RequestBook(index=LedgerIndex(world.folder / "index.sqlite", ledger.chain))
         self.safe = Safe(world.folder / "safe")
         common = {"ledger": ledger, "store": store, "clock": world.clock, "auditing": world.auditing, "book": self.book}
-        scoring = Scoring(auditing=world.auditing)
+        judging = Judging(auditing=world.auditing)
         self.requesting = Requesting(
-            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, scoring=scoring
+            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, judging=judging
         )
         self.offering = Offering(**common, requesting=self.requesting)
         self.signing = Signing(ledger=ledger, domains=world.chain.domains, wallets=NoWallets(), clock=world.clock)
@@ -92,10 +92,10 @@ class StudyTown:
             offering=self.offering,
             consenting=consenting,
             auditing=world.auditing,
-            scoring=scoring,
+            judging=judging,
             signing=self.signing,
         )
-        self.delivering = Delivering(**common, standing=world.standing, scoring=scoring)
+        self.delivering = Delivering(**common, standing=world.standing, judging=judging)
         self.rewarding = Rewarding(ledger=ledger, auditing=world.auditing, book=self.book)
         emergencies = Emergencies(
             ledger=ledger, store=store, clock=world.clock, auditing=world.auditing, safe=self.safe

@@ -64,12 +64,12 @@ from medshare.model.typed_data import SignableGrant
 from medshare.ports import Actor, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Prepared
+from medshare.services.judging import Judging, Moment
 from medshare.services.offering import Offer, Offering
 from medshare.services.progress import Progress, silent
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal, SignedBefore
 from medshare.services.request_words import request_lines
-from medshare.services.scoring import Moment, Scoring
 from medshare.services.signing import DAY, Confirm, Signing
 
 _log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class Accepting:
         offering: opens the study and the invitation.
         consenting: prepares the grant.
         auditing: which records there are of the patient.
-        scoring: how good they are by the word of assessors.
+        judging: how good they are by the word of assessors.
         signing: shows, signs and checks.
     """
 
@@ -146,7 +146,7 @@ class Accepting:
         offering: Offering,
         consenting: Consenting,
         auditing: Auditing,
-        scoring: Scoring,
+        judging: Judging,
         signing: Signing,
     ) -> None:
         self._ledger = ledger
@@ -155,7 +155,7 @@ class Accepting:
         self._offering = offering
         self._consenting = consenting
         self._auditing = auditing
-        self._scoring = scoring
+        self._judging = judging
         self._signing = signing
 
     # ------------------------------------------------------------------------------------------- accepting
@@ -270,7 +270,7 @@ class Accepting:
         quality, now = request.terms.quality, Moment.after(self._auditing.sync())
         entries = self._auditing.records(patient)
         records = [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
-        judged = self._scoring.judged(records, condition=quality, moments=[now])
+        judged = self._judging.judged(records, condition=quality, moments=[now])
         return frozenset(each.record for each in judged.left_out)
 
     def _check_good(

@@ -42,9 +42,9 @@ from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.desk import permitted_purposes
+from medshare.services.judging import Judging, LeftOut, Moment
 from medshare.services.progress import silent
 from medshare.services.request_book import Part, RequestBook
-from medshare.services.scoring import LeftOut, Moment, Scoring
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
 
@@ -85,7 +85,7 @@ class Delivering:
         auditing: which grants and records there are.
         book: how requests stand.
         standing: opens the excerpts that are for a custodian.
-        scoring: how good records are by the word of assessors.
+        judging: how good records are by the word of assessors.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Delivering:
         auditing: Auditing,
         book: RequestBook,
         standing: StandingConsents,
-        scoring: Scoring,
+        judging: Judging,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -105,7 +105,7 @@ class Delivering:
         self._auditing = auditing
         self._book = book
         self._standing = standing
-        self._scoring = scoring
+        self._judging = judging
 
     def waiting(self, custodian: Address) -> list[Part]:
         """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
@@ -145,7 +145,7 @@ class Delivering:
             raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
         moments = [Moment.after(part.reserved.place.block), Moment.after(block)]
         quality = request.terms.quality
-        judged = self._scoring.judged(records, condition=quality, moments=moments)  # (5)
+        judged = self._judging.judged(records, condition=quality, moments=moments)  # (5)
         if quality is not None and not judged.good:
             raise ScoreTooLowError(records=len(records), minimum_score=quality.minimum_score, method=quality.method)
         for record in judged.good:

@@ -55,13 +55,13 @@ from medshare.model.study import Study
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import open_terms
+from medshare.services.judging import Judging, Moment
 from medshare.services.kept_texts import KeptTexts, SaltedText
 from medshare.services.published_keys import published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
 from medshare.services.request_journal import Opening, OpeningStage, RequestJournal
 from medshare.services.retrieving import Retrieving
 from medshare.services.safe import Safe
-from medshare.services.scoring import Moment, Scoring
 from medshare.services.studies import StoredStudy, open_study, store_for, store_open_call
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Requesting:
         journal: what this client has begun to open.
         safe: where the reasons of disputes are kept.
         retrieving: opens what was delivered.
-        scoring: how good records are by the word of assessors.
+        judging: how good records are by the word of assessors.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Requesting:
         journal: RequestJournal,
         safe: Safe,
         retrieving: Retrieving,
-        scoring: Scoring,
+        judging: Judging,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -134,7 +134,7 @@ class Requesting:
         self._journal = journal
         self._texts = KeptTexts(safe)
         self._retrieving = retrieving
-        self._scoring = scoring
+        self._judging = judging
 
     # --------------------------------------------------------------------------------------------- opening
 
@@ -408,7 +408,7 @@ class Requesting:
         if not records:
             raise IntegrityError("no record of this custodian opens with what was delivered")
         moments = [Moment.after(part.reserved.place.block), Moment.of_delivery(delivered)]
-        judged = self._scoring.judged(
+        judged = self._judging.judged(
             (each.ref for each in records.values() if _stood(each, delivered.place.block.time)),
             condition=request.terms.quality,
             moments=moments,

@@ -1,6 +1,6 @@
-"""Scoring: which records are as good as a request asks, and how good the worst of them is, by the chain's own events.
+"""Judging: which records are as good as a request asks, and how good the worst of them is, by the chain's own events.
 
-    scoring.judged(records, condition=request.terms.quality, moments=[accepted, delivered])
+    judging.judged(records, condition=request.terms.quality, moments=[accepted, delivered])
 
 Patient, custodian and requester ask the same question here, of the same moments, and get the same answer. Only what
 is attested by the method that the request names counts, by assessors accredited at that moment; of several the lowest,
@@ -71,7 +71,7 @@ class Judged:
     """The lowest that is attested of the good ones at the last moment: 0 where of one nothing is, or nothing asked."""
 
 
-class Scoring:
+class Judging:
     """Judges records by what assessors attest of them.
 
     Args:
