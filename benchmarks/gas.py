@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
 def measure() -> dict[str, Cost]:
     """Return what each operation costs, by its name."""
     scene = _Scene()
-    parts = (_signed, _people, _batched, _emergency, _attesting, _governing, _asking, _paying_in_tokens)
+    parts = (_signed, _people, _batched, _emergency, _attesting, _governing, _asking, _weighing, _paying_in_tokens)
     return {**_direct(scene), **{name: cost for part in parts for name, cost in part(_Scene()).items()}}
 
 
@@ -326,8 +326,8 @@ def _asking(scene: _Scene) -> dict[str, Cost]:
         ("accept, open call, by a delegate", scene.doctor, requests.accept(1, by_delegate, OPEN_CALL)),
         ("accept, open call, last place", scene.doctor, requests.accept(1, scene.acceptance(1, other), OPEN_CALL)),
         ("accept, by invitation", scene.doctor, requests.accept(2, scene.acceptance(2, patient), (SALT, [sibling]))),
-        ("deliver", custodian, requests.deliver(1, patient, CONTENT, BUNDLE)),
-        ("deliver, later", custodian, requests.deliver(1, other, CONTENT, BUNDLE)),
+        ("deliver", custodian, requests.deliver(1, patient, CONTENT, BUNDLE, 0)),
+        ("deliver, later", custodian, requests.deliver(1, other, CONTENT, BUNDLE, 0)),
         ("decline", custodian, requests.decline(1, third)),
         ("confirm, first earnings", researcher, requests.confirm(1, patient)),
         ("confirm, later", researcher, requests.confirm(1, other)),
@@ -350,7 +350,7 @@ def _settling(scene: _Scene) -> dict[str, Cost]:
     other, sibling = scene.members[2], scene.leaf(patient)
     scene.cost(requests.accept(2, scene.acceptance(2, other), (SALT, [sibling])), other)
     for each in (patient, other):
-        scene.cost(requests.deliver(2, each, CONTENT, BUNDLE), custodian)
+        scene.cost(requests.deliver(2, each, CONTENT, BUNDLE, 0), custodian)
     costs = {"dispute": scene.cost(requests.dispute(2, patient, REASON), researcher)}
     deciding = scene.contracts["AccessRequests"].encode_abi("decide", [2, patient, False])
     consortium, address = scene.functions("Consortium"), scene.contracts["AccessRequests"].address
@@ -361,6 +361,19 @@ def _settling(scene: _Scene) -> dict[str, Cost]:
     return costs | {
         "release, later earnings": scene.cost(requests.release(2, other), scene.relayer),
         "returnUnearned": scene.cost(requests.returnUnearned(2), scene.relayer),
+    }
+
+
+def _weighing(scene: _Scene) -> dict[str, Cost]:
+    """A request that asks for a score, and weighs it: part of the reward goes back."""
+    requests, researcher, patient = scene.functions("AccessRequests"), scene.researcher, scene.patient
+    asked = scene.request(invitees=scene.leaf(patient), quality=(80, 1, 5_000))
+    scene.cost(requests.open(asked), researcher, value=3 * REWARD)
+    scene.cost(requests.accept(1, scene.acceptance(1, patient), (SALT, [])), patient)
+    delivering = requests.deliver(1, patient, CONTENT, BUNDLE, 90)
+    return {
+        "deliver, with a score": scene.cost(delivering, scene.custodian),
+        "confirm, part goes back, first earnings": scene.cost(requests.confirm(1, patient), researcher),
     }
 
 
@@ -378,7 +391,7 @@ def _paying_in_tokens(scene: _Scene) -> dict[str, Cost]:
     asked = scene.request(token=token.address, invitees=scene.leaf(patient))
     costs["open, in a token"] = scene.cost(requests.open(asked), researcher)
     scene.cost(requests.accept(1, scene.acceptance(1, patient), (SALT, [])), patient)
-    scene.cost(requests.deliver(1, patient, CONTENT, BUNDLE), scene.custodian)
+    scene.cost(requests.deliver(1, patient, CONTENT, BUNDLE, 0), scene.custodian)
     costs["confirm, in a token"] = scene.cost(requests.confirm(1, patient), researcher)
     costs["withdraw, in a token"] = scene.cost(requests.withdraw(patient, token.address, patient), patient)
     return costs
@@ -423,9 +436,11 @@ class _Scene:
         return self.contracts["token"]
 
     @staticmethod
-    def request(token: str = NATIVE, invitees: bytes = bytes(32)) -> tuple[object, ...]:
-        """Return the terms of a request for three patients."""
-        return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees)
+    def request(
+        token: str = NATIVE, invitees: bytes = bytes(32), quality: tuple[int, int, int] = (0, 0, 0)
+    ) -> tuple[object, ...]:
+        """Return the terms of a request for three patients; of quality the minimum score, the method and the weight."""
+        return (RESEARCH, 1, 3, REQUEST_DEADLINE, 90, token, REWARD, DOCUMENT, invitees, *quality)
 
     @staticmethod
     def leaf(patient: ChecksumAddress) -> bytes:

@@ -19,6 +19,7 @@ import {BundleId, DocumentId, GrantId, RequestId, TermsDigest} from "./types/Ids
 contract AccessRequests is Escrow, IAccessRequests {
     uint32 private constant SHORTEST_PERIOD = 1 hours;
     uint32 private constant LONGEST_PERIOD = 90 days;
+    uint8 private constant BEST_SCORE = 100;
     uint16 private constant NEVER_ASKED_FOR = Purposes.ETREAT | Purposes.BTG;
 
     IAccreditation private immutable _accreditation;
@@ -28,11 +29,11 @@ contract AccessRequests is Escrow, IAccessRequests {
     uint32 private _decisionPeriod;
 
     // slot 0: requester, deadline, accessDays, purposes, places, status, isOpenCall: what accepting reads;
-    // slot 1: token, grants, delivered, returned, patientShare, custodianShare, category;
-    // slot 2: reward, disputePeriod, decisionPeriod; slot 3: document; slot 4: invitees
+    // slot 1: token, grants, delivered, returned, patientShare, custodianShare, category, minimumScore;
+    // slot 2: reward, disputePeriod, decisionPeriod, qualityMethod, qualityWeight; slot 3: document; slot 4: invitees
     mapping(RequestId id => Request) private _requests;
 
-    // slot 0: custodian, since, status
+    // slot 0: custodian, since, status, score
     mapping(RequestId id => mapping(address patient => Reservation)) private _reservations;
 
     /// @inheritdoc IAccessRequests
@@ -67,7 +68,10 @@ contract AccessRequests is Escrow, IAccessRequests {
             terms.purposes & NEVER_ASKED_FOR != 0 ||
             terms.grants == 0 ||
             terms.deadline <= block.timestamp ||
-            DocumentId.unwrap(terms.document) == bytes32(0)
+            DocumentId.unwrap(terms.document) == bytes32(0) ||
+            terms.minimumScore > BEST_SCORE ||
+            terms.qualityWeight > WHOLE ||
+            (terms.qualityMethod == 0 && (terms.minimumScore != 0 || terms.qualityWeight != 0))
         ) revert AccessRequestsTermsInvalid();
         Split memory split = getSplit(terms.category);
         if (!split.isSet) revert AccessRequestsCategoryUnknown(terms.category);
@@ -91,9 +95,12 @@ contract AccessRequests is Escrow, IAccessRequests {
             patientShare: split.patient,
             custodianShare: split.custodian,
             category: terms.category,
+            minimumScore: terms.minimumScore,
             reward: terms.reward,
             disputePeriod: _disputePeriod,
             decisionPeriod: _decisionPeriod,
+            qualityMethod: terms.qualityMethod,
+            qualityWeight: terms.qualityWeight,
             document: terms.document,
             invitees: terms.invitees
         });
@@ -122,7 +129,9 @@ contract AccessRequests is Escrow, IAccessRequests {
         Request storage request = _existing(id);
 
         if (msg.sender != request.requester && msg.sender != consortium) revert AccessRequestsNotAllowed(msg.sender);
-        if (request.status == RequestStatus.Cancelled) revert AccessRequestsRequestNotOpen(id, request.status);
+        if (request.status == RequestStatus.Cancelled) {
+            revert AccessRequestsRequestNotOpen(id, RequestStatus.Cancelled);
+        }
         _requireBefore(id, request.deadline);
 
         uint16 places = request.places;
@@ -131,7 +140,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         request.returned = places;
 
         emit RequestCancelled(id, msg.sender, places);
-        _credit(request.requester, request.token, uint256(request.reward) * places);
+        _giveBack(request, places);
     }
 
     /// @inheritdoc IAccessRequests
@@ -146,7 +155,11 @@ contract AccessRequests is Escrow, IAccessRequests {
         request.returned += unearned;
 
         emit UnearnedReturned(id, unearned);
-        _credit(request.requester, request.token, uint256(request.reward) * unearned);
+        _giveBack(request, unearned);
+    }
+
+    function _giveBack(Request storage request, uint256 rewards) private {
+        _credit(request.requester, request.token, request.reward * rewards);
     }
 
     // --------------------------------------------------------------------------------------------------- ACCEPTING
@@ -172,7 +185,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         emit RewardReserved(id, patient, acceptance.custodian, acceptance.content);
     }
 
-    /// @dev Reads and writes the first slot, and nothing else.
+    /// @dev Reads and writes the first slot, and nothing else. Unchecked, since a time has 32 bits, and days have 16.
     function _takePlace(
         RequestId id,
         Request storage request
@@ -182,7 +195,9 @@ contract AccessRequests is Escrow, IAccessRequests {
         uint16 places = request.places;
         requester = request.requester;
         purposes = request.purposes;
-        accessUntil = uint256(deadline) + uint256(request.accessDays) * 1 days;
+        unchecked {
+            accessUntil = uint256(deadline) + uint256(request.accessDays) * 1 days;
+        }
         isOpenCall = request.isOpenCall;
 
         if (status == RequestStatus.Unknown) revert AccessRequestsRequestUnknown(id);
@@ -258,7 +273,7 @@ contract AccessRequests is Escrow, IAccessRequests {
     // -------------------------------------------------------------------------------------------------- DELIVERING
 
     /// @inheritdoc IAccessRequests
-    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle) external {
+    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle, uint8 score) external {
         Request storage request = _existing(id);
         Reservation storage reservation = _reserved(id, patient, ReservationStatus.Reserved);
 
@@ -267,12 +282,15 @@ contract AccessRequests is Escrow, IAccessRequests {
         _requireBefore(id, request.deadline);
         GrantId grantId = GrantIds.derive(patient, request.requester, _termsFor(id, msg.sender, content));
         if (!_consents.isLive(grantId, request.purposes)) revert AccessRequestsGrantNotLive(id, patient);
+        uint8 minimumScore = request.minimumScore;
+        if (score < minimumScore || score > BEST_SCORE) revert AccessRequestsScoreUnfit(id, score, minimumScore);
 
         ++request.delivered;
         reservation.status = ReservationStatus.Delivered;
         reservation.since = uint32(block.timestamp);
+        reservation.score = score;
 
-        emit AccessDelivered(id, patient, bundle);
+        emit AccessDelivered(id, patient, bundle, score);
     }
 
     /// @inheritdoc IAccessRequests
@@ -281,15 +299,15 @@ contract AccessRequests is Escrow, IAccessRequests {
         Reservation storage reservation = _reserved(id, patient, ReservationStatus.Reserved);
 
         address custodian = reservation.custodian;
-        if (
-            msg.sender != custodian && _accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)
-        ) revert AccessRequestsNotAllowed(msg.sender);
+        if (msg.sender != custodian && _isAccredited(custodian, IAccreditation.Kind.Custodian)) {
+            revert AccessRequestsNotAllowed(msg.sender);
+        }
         _requireBefore(id, request.deadline);
 
         reservation.status = ReservationStatus.None;
         if (request.status == RequestStatus.Cancelled) {
             ++request.returned;
-            _credit(request.requester, request.token, request.reward);
+            _giveBack(request, 1);
         } else {
             ++request.places;
         }
@@ -335,7 +353,7 @@ contract AccessRequests is Escrow, IAccessRequests {
         reservation.status = ReservationStatus.Returned;
 
         emit RewardReturned(id, patient);
-        _credit(request.requester, request.token, request.reward);
+        _giveBack(request, 1);
     }
 
     /// @inheritdoc IAccessRequests
@@ -363,23 +381,43 @@ contract AccessRequests is Escrow, IAccessRequests {
         }
     }
 
-    /// @dev Rounding is the patient's gain: nothing is left over.
+    /// @dev What quality has not earned is the custodian's loss alone, and rounding his gain. Unchecked, since weight
+    /// and score are bounded, and a reward has 128 bits.
     function _pay(RequestId id, Request storage request, address patient, Reservation storage reservation) private {
         address token = request.token;
-        uint256 custodianShare = request.custodianShare;
-        uint256 consortiumShare = WHOLE - request.patientShare - custodianShare;
-        uint256 reward = request.reward;
-        uint256 toCustodian = (reward * custodianShare) / WHOLE;
-        uint256 toConsortium = (reward * consortiumShare) / WHOLE;
-        uint256 toPatient = reward - toCustodian - toConsortium;
-
+        (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) = _divide(request);
+        uint256 weight = request.qualityWeight;
+        uint256 toRequester;
+        if (weight != 0) {
+            unchecked {
+                toRequester = (toCustodian * weight * (BEST_SCORE - reservation.score)) / (WHOLE * BEST_SCORE);
+                toCustodian -= toRequester;
+            }
+        }
         address custodian = reservation.custodian;
         reservation.status = ReservationStatus.Paid;
 
-        emit RewardPaid(id, patient, toPatient, toCustodian, toConsortium);
+        emit RewardPaid(id, patient, toPatient, toCustodian, toConsortium, toRequester);
         _credit(patient, token, toPatient);
         _credit(custodian, token, toCustodian);
         _credit(consortium, token, toConsortium);
+        if (toRequester != 0) _credit(request.requester, token, toRequester);
+    }
+
+    /// @dev The shares before quality counts. Rounding is the patient's gain: nothing is left over. Unchecked, since a
+    /// reward has 128 bits, and shares are together at most the whole.
+    function _divide(
+        Request storage request
+    ) private view returns (uint256 toPatient, uint256 toCustodian, uint256 toConsortium) {
+        uint256 patientShare = request.patientShare;
+        uint256 custodianShare = request.custodianShare;
+        uint256 reward = request.reward;
+
+        unchecked {
+            toCustodian = (reward * custodianShare) / WHOLE;
+            toConsortium = (reward * (WHOLE - patientShare - custodianShare)) / WHOLE;
+            toPatient = reward - toCustodian - toConsortium;
+        }
     }
 
     // -------------------------------------------------------------------------------------------- DECIDED BY VOTE
@@ -435,11 +473,16 @@ contract AccessRequests is Escrow, IAccessRequests {
     ) private view returns (Reservation storage reservation) {
         reservation = _reservations[id][patient];
 
-        if (reservation.status != status) revert AccessRequestsReservationNot(id, patient, reservation.status);
+        ReservationStatus current = reservation.status;
+        if (current != status) revert AccessRequestsReservationNot(id, patient, current);
     }
 
     function _requireAccredited(address actor, IAccreditation.Kind kind) private view {
-        if (!_accreditation.isAccredited(actor, kind)) revert AccessRequestsNotAccredited(actor);
+        if (!_isAccredited(actor, kind)) revert AccessRequestsNotAccredited(actor);
+    }
+
+    function _isAccredited(address actor, IAccreditation.Kind kind) private view returns (bool) {
+        return _accreditation.isAccredited(actor, kind);
     }
 
     function _requireBefore(RequestId id, uint32 deadline) private view {

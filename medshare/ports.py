@@ -479,9 +479,12 @@ class RequestLedger(Protocol):
         ...
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId
+        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
     ) -> Receipt:
-        """State that what was granted can be fetched, as the accredited custodian whom the patient named."""
+        """State that what was granted can be fetched, as the accredited custodian whom the patient named.
+
+        ``score`` is the lowest that is attested of it, 0 where nothing is.
+        """
         ...
 
     def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:

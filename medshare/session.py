@@ -55,6 +55,7 @@ from medshare.services.holds import LegalHolds
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.judging import Judging
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
@@ -225,6 +226,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, slips=slips)
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
+        judging = Judging(auditing=auditing)
         request_journal = RequestJournal(state)
         requesting = Requesting(
             ledger=ledger,
@@ -235,6 +237,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=request_journal,
             safe=safe,
             retrieving=retrieving,
+            judging=judging,
         )
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
@@ -293,6 +296,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 journal=request_journal,
                 offering=offering,
                 consenting=consenting,
+                auditing=auditing,
+                judging=judging,
                 signing=signing,
             ),
             delivering=Delivering(
@@ -303,6 +308,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 book=book,
                 standing=standing,
                 receipts=receipts,
+                judging=judging,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

@@ -119,6 +119,7 @@ def _deposit(session: medshare.Session, study: Study, invitees: list[Address] | 
         Line("study", study.title),
         Line("who is asked", asked if invitees is None else f"{len(invitees)} named patients, to whom it is sealed"),
         Line("wants", study.wanted.in_words()),
+        *([] if study.quality is None else [Line("quality", study.quality.in_words())]),
         Line("category", category_in_words(study.category)),
         Line("can be accepted until", told_moment(study.deadline, now)),
         Line("access lasts until", told_moment(study.access_until, now)),

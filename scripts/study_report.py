@@ -128,7 +128,7 @@ def _settled(part: Part) -> dict[str, int]:
     """Return what became of one reward."""
     match part.settled:
         case RewardPaid() as paid:
-            shares = (paid.to_patient, paid.to_custodian, paid.to_consortium, 0)
+            shares = (paid.to_patient, paid.to_custodian, paid.to_consortium, paid.to_requester)
         case RewardReturned():
             shares = (0, 0, 0, part.request.terms.reward)
         case _:

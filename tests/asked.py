@@ -8,6 +8,7 @@ from medshare.services.erasure_book import ErasureBook
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.index import LedgerIndex
+from medshare.services.judging import Judging
 from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
@@ -45,5 +46,6 @@ def request_notices(world: World, safe: Safe) -> RequestNotices:
         journal=RequestJournal(world.folder),
         safe=safe,
         retrieving=world.retrieving,
+        judging=Judging(auditing=world.auditing),
     )
     return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)

@@ -54,6 +54,9 @@ class Terms:
     reward: int = REWARD
     document: bytes = DOCUMENT
     invitees: bytes = NOBODY
+    minimum_score: int = 0
+    quality_method: int = 0
+    quality_weight: int = 0
 
     def but(self, **changes: Any) -> Terms:
         """Return other terms."""
@@ -71,7 +74,8 @@ class Terms:
     def fields(self) -> tuple[Any, ...]:
         """As they are sent."""
         named = (self.purposes, self.category, self.grants, self.deadline, self.access_days)
-        return (*named, self.token, self.reward, self.document, self.invitees)
+        quality = (self.minimum_score, self.quality_method, self.quality_weight)
+        return (*named, self.token, self.reward, self.document, self.invitees, *quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,12 @@ class RequestView:
     patient_share: int
     custodian_share: int
     category: int
+    minimum_score: int
     reward: int
     dispute_period: int
     decision_period: int
+    quality_method: int
+    quality_weight: int
     document: bytes
     invitees: bytes
 
@@ -106,6 +113,7 @@ class ReservationView:
     custodian: str
     since: int
     status: int
+    score: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +247,10 @@ class Requests:
 
     # delivering
 
-    def deliver(self, sender: str, request: int, patient: str, *, content: bytes = CONTENT, **when: int) -> Receipt:
-        return self._send("deliver", sender, request, patient, content, BUNDLE, **when)
+    def deliver(
+        self, sender: str, request: int, patient: str, *, content: bytes = CONTENT, score: int = 0, **when: int
+    ) -> Receipt:
+        return self._send("deliver", sender, request, patient, content, BUNDLE, score, **when)
 
     def decline(self, sender: str, request: int, patient: str, **when: int) -> Receipt:
         return self._send("decline", sender, request, patient, **when)
@@ -293,6 +303,11 @@ def divide(reward: int, patient_share: int, custodian_share: int) -> tuple[int, 
     custodian = reward * custodian_share // WHOLE
     consortium = reward * (WHOLE - patient_share - custodian_share) // WHOLE
     return reward - custodian - consortium, custodian, consortium
+
+
+def not_earned(to_custodian: int, weight: int, score: int) -> int:
+    """Return what of the custodian's share goes back: rounding is his gain."""
+    return to_custodian * weight * (100 - score) // (WHOLE * 100)
 
 
 # ------------------------------------------------------------------------------------------------- who is asked

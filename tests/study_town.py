@@ -25,6 +25,7 @@ from medshare.services.emergencies import Emergencies
 from medshare.services.governing import Governing
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
+from medshare.services.judging import Judging
 from medshare.services.offering import Offering
 from medshare.services.publishing import Description, Published
 from medshare.services.receipt_journal import ReceiptJournal
@@ -80,7 +81,10 @@ class StudyTown:
         self.book = RequestBook(index=LedgerIndex(world.folder / "index.sqlite", ledger.chain))
         self.safe = Safe(world.folder / "safe")
         common = {"ledger": ledger, "store": store, "clock": world.clock, "auditing": world.auditing, "book": self.book}
-        self.requesting = Requesting(**common, journal=journal, safe=self.safe, retrieving=world.retrieving)
+        judging = Judging(auditing=world.auditing)
+        self.requesting = Requesting(
+            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, judging=judging
+        )
         self.offering = Offering(**common, requesting=self.requesting)
         self.signing = Signing(ledger=ledger, domains=world.chain.domains, wallets=NoWallets(), clock=world.clock)
         self.accepting = Accepting(
@@ -89,6 +93,8 @@ class StudyTown:
             journal=journal,
             offering=self.offering,
             consenting=consenting,
+            auditing=world.auditing,
+            judging=judging,
             signing=self.signing,
         )
         self.receipts = Receipts(
@@ -98,7 +104,7 @@ class StudyTown:
             wallets=NoWallets(),
             clock=world.clock,
         )
-        self.delivering = Delivering(**common, standing=world.standing, receipts=self.receipts)
+        self.delivering = Delivering(**common, standing=world.standing, judging=judging, receipts=self.receipts)
         self.rewarding = Rewarding(ledger=ledger, auditing=world.auditing, book=self.book)
         emergencies = Emergencies(
             ledger=ledger, store=store, clock=world.clock, auditing=world.auditing, safe=self.safe

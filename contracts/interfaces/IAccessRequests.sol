@@ -41,6 +41,9 @@ interface IAccessRequests is IEscrow {
     /// @param reward for each grant, in the token's smallest unit; 0 for a request without reward
     /// @param document digest of the CID of the document that says what is asked, by whom and what for
     /// @param invitees root of the Merkle tree of those who are asked, 0 for an open call
+    /// @param minimumScore with less, from 0 to 100, nothing can be delivered; 0 for no condition
+    /// @param qualityMethod by which method of assessors scores count; 0 where none is asked for
+    /// @param qualityWeight ten thousandths of the custodian's share that depend on the score; 0 for none
     struct Terms {
         uint16 purposes;
         uint8 category;
@@ -51,6 +54,9 @@ interface IAccessRequests is IEscrow {
         uint128 reward;
         DocumentId document;
         bytes32 invitees;
+        uint8 minimumScore;
+        uint16 qualityMethod;
+        uint16 qualityWeight;
     }
 
     /// @notice A request as it stands.
@@ -68,9 +74,12 @@ interface IAccessRequests is IEscrow {
     /// @param patientShare ten thousandths of a reward, as they stood when it opened
     /// @param custodianShare ten thousandths of a reward, as they stood when it opened
     /// @param category as in its terms
+    /// @param minimumScore as in its terms
     /// @param reward as in its terms
     /// @param disputePeriod seconds from delivery in which the requester can dispute, as when it opened
     /// @param decisionPeriod seconds from a dispute in which it must be decided, as when it opened
+    /// @param qualityMethod as in its terms
+    /// @param qualityWeight as in its terms
     /// @param document as in its terms
     /// @param invitees as in its terms
     struct Request {
@@ -88,9 +97,12 @@ interface IAccessRequests is IEscrow {
         uint16 patientShare;
         uint16 custodianShare;
         uint8 category;
+        uint8 minimumScore;
         uint128 reward;
         uint32 disputePeriod;
         uint32 decisionPeriod;
+        uint16 qualityMethod;
+        uint16 qualityWeight;
         DocumentId document;
         bytes32 invitees;
     }
@@ -99,10 +111,12 @@ interface IAccessRequests is IEscrow {
     /// @param custodian who delivers, and is paid with the patient
     /// @param since when it was reserved, delivered or disputed last, Unix time
     /// @param status how far it has come
+    /// @param score the lowest that is attested of what was delivered, as the custodian stated it; 0 before
     struct Reservation {
         address custodian;
         uint32 since;
         ReservationStatus status;
+        uint8 score;
     }
 
     /// @notice What a patient signed to accept a request: the Grant struct of the ConsentRegistry.
@@ -132,8 +146,8 @@ interface IAccessRequests is IEscrow {
     }
 
     /// @notice A researcher opened a request, and its rewards are held here.
-    /// @custom:privacy Makes public who asks, for which coarse purposes, how many, until when and for how much; what
-    /// else the document says is for whom it is meant.
+    /// @custom:privacy Makes public who asks, for which coarse purposes, how many, of which quality, until when and for
+    /// how much; what else the document says is for whom it is meant.
     event RequestOpened(RequestId indexed id, address indexed requester, Request request);
 
     /// @notice A study on open call was approved: patients can accept from now on.
@@ -154,8 +168,9 @@ interface IAccessRequests is IEscrow {
     event RewardReserved(RequestId indexed id, address indexed patient, address indexed custodian, bytes32 content);
 
     /// @notice The custodian stated that what was granted can be fetched with this bundle.
-    /// @custom:privacy Makes public that and when it was delivered.
-    event AccessDelivered(RequestId indexed id, address indexed patient, BundleId bundle);
+    /// @param score the lowest that assessors attest of the records that were delivered; 0 where nothing is
+    /// @custom:privacy Makes public that and when it was delivered, and how good in form the worst of it is.
+    event AccessDelivered(RequestId indexed id, address indexed patient, BundleId bundle, uint8 score);
 
     /// @notice The custodian has nothing to deliver: the reservation is free again, and the grant as it was.
     /// @custom:privacy Makes public that this custodian declined, and when; never why.
@@ -167,13 +182,15 @@ interface IAccessRequests is IEscrow {
     event DeliveryDisputed(RequestId indexed id, address indexed patient, bytes32 reason);
 
     /// @notice A reward was divided among patient, custodian and consortium.
+    /// @param toRequester what of the custodian's share its quality has not earned, and went back
     /// @custom:privacy Makes public what each of the pseudonyms earned.
     event RewardPaid(
         RequestId indexed id,
         address indexed patient,
         uint256 toPatient,
         uint256 toCustodian,
-        uint256 toConsortium
+        uint256 toConsortium,
+        uint256 toRequester
     );
 
     /// @notice The consortium decided a dispute for the requester: the reward went back.
@@ -212,8 +229,8 @@ interface IAccessRequests is IEscrow {
     /// @custom:privacy Nothing: requests are public.
     error AccessRequestsUsedUp(RequestId id);
 
-    /// @notice The terms of a request cannot be: no purpose or one that cannot be asked for, no grants, no document, or a
-    /// deadline that has passed.
+    /// @notice The terms of a request cannot be: no purpose or one that cannot be asked for, no grants, no document, a
+    /// deadline that has passed, a score above 100, a weight above the whole, or one of them without a method.
     /// @custom:privacy Nothing: says what the caller asked.
     error AccessRequestsTermsInvalid();
 
@@ -237,6 +254,10 @@ interface IAccessRequests is IEscrow {
     /// @custom:privacy Nothing: grants are public.
     error AccessRequestsGrantNotLive(RequestId id, address patient);
 
+    /// @notice What is delivered is not as good as the request asks for, or the score is none.
+    /// @custom:privacy Nothing: says what was sent; requests are public.
+    error AccessRequestsScoreUnfit(RequestId id, uint8 score, uint8 minimumScore);
+
     /// @notice The patient's part has not come so far, or is past it.
     /// @custom:privacy Nothing: reservations are public.
     error AccessRequestsReservationNot(RequestId id, address patient, ReservationStatus status);
@@ -252,7 +273,8 @@ interface IAccessRequests is IEscrow {
     /// @notice Ask patients for access; all rewards are deposited at once.
     /// @dev An open call awaits the approval of an ethics committee, or a vote. Shares and periods are those of now.
     /// For the native coin send reward × grants with the call; for a token, let this contract take as much before.
-    /// @custom:privacy Makes public who asks, for which coarse purposes, how many, until when and for how much.
+    /// @custom:privacy Makes public who asks, for which coarse purposes, how many, of which quality, until when and for
+    /// how much.
     function open(Terms calldata terms) external payable returns (RequestId id);
 
     /// @notice Approve a study on open call, as an accredited ethics committee or by vote; never one's own.
@@ -279,8 +301,10 @@ interface IAccessRequests is IEscrow {
     /// @notice State that what was granted can be fetched, as the accredited custodian whom the patient named.
     /// @param content the patient's salted digest, which shows that the grant is for this request
     /// @param bundle digest of the CID of the key bundle
-    /// @custom:privacy Makes public that and when it was delivered.
-    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle) external;
+    /// @param score the lowest, from 0 to 100, that assessors attest of what is delivered; 0 where nothing is attested.
+    /// A false one is a ground of dispute, like any other false delivery
+    /// @custom:privacy Makes public that and when it was delivered, and how good in form the worst of it is.
+    function deliver(RequestId id, address patient, bytes32 content, BundleId bundle, uint8 score) external;
 
     /// @notice State, as the custodian whom the patient named, that there is nothing to deliver.
     /// @dev Who reserves in a stranger's name, or names a custodian who does not know him, takes nobody's place for long.
@@ -289,6 +313,8 @@ interface IAccessRequests is IEscrow {
     function decline(RequestId id, address patient) external;
 
     /// @notice Confirm a delivery, as the requester: the reward is paid. Ends a dispute, too.
+    /// @dev What of the custodian's share quality has not earned, `share * qualityWeight * (100 - score) / 1,000,000`,
+    /// goes back to the requester; patient and consortium have theirs whatever the score.
     /// @custom:privacy Makes public what each of the pseudonyms earned.
     function confirm(RequestId id, address patient) external;
 

@@ -15,7 +15,7 @@ from medshare.model.request import NATIVE, Acceptance, AccessRequest, RequestTer
 from medshare.ports import OpenedRequest, Receipt, Signer
 
 CONTRACT = "AccessRequests"
-_OPEN = "open((uint16,uint8,uint16,uint32,uint16,address,uint128,bytes32,bytes32))"
+_OPEN = "open((uint16,uint8,uint16,uint32,uint16,address,uint128,bytes32,bytes32,uint8,uint16,uint16))"
 _ACCEPT = "accept(uint256,(address,address,bytes32,bytes32,uint256,uint256,bytes),(bytes32,bytes32[]))"
 
 
@@ -96,17 +96,22 @@ class AccessRequestsAdapter:
         return self._sender.send(payer, to=self.address, data=data, intent=intent)
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId
+        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
     ) -> Receipt:
         """State that what was granted can be fetched, as the accredited custodian whom the patient named.
+
+        ``score`` is the lowest that is attested of it, 0 where nothing is.
 
         Raises:
             ReservationNotError: there is nothing to deliver.
             RequestNotAllowedError, RequestNotAccreditedError: the signer is another, or not accredited now.
             RequestDeadlinePassedError, GrantNotLiveError: it is too late, or the patient has revoked.
+            ScoreUnfitError: it is not as good as the request asks for.
+            InvalidInputError: the score is none.
         """
-        arguments = _id(request_id) + address_word(patient) + digest_word(content) + digest_word(bundle)
-        return self._send(signer, "deliver(uint256,address,bytes32,bytes32)", arguments)
+        named = _id(request_id) + address_word(patient) + digest_word(content) + digest_word(bundle)
+        arguments = named + encode_word("uint8", score, "score")
+        return self._send(signer, "deliver(uint256,address,bytes32,bytes32,uint8)", arguments)
 
     def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:
         """State that there is nothing to deliver, as the custodian whom the patient named.

@@ -18,6 +18,7 @@ from medshare.chain.codec import (
 )
 from medshare.chain.signed_calls import authorization_word
 from medshare.chain.wire import BadAnswerError
+from medshare.model.attestation import BEST_SCORE, MAX_METHOD
 from medshare.model.eip712 import encode_word
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, DocumentId, RequestId
@@ -34,7 +35,7 @@ from medshare.model.request import (
     Split,
 )
 
-REQUEST_WORDS = 19
+REQUEST_WORDS = 22
 _U8, _U16, _U32, _U128 = (1 << 8) - 1, (1 << 16) - 1, (1 << 32) - 1, (1 << 128) - 1
 
 
@@ -52,6 +53,9 @@ def encode_terms(terms: RequestTerms) -> bytes:
             ("reward", "uint128", terms.reward),
             ("document", "bytes32", terms.document),
             ("invitees", "bytes32", terms.invitees),
+            ("minimum_score", "uint8", terms.minimum_score),
+            ("quality_method", "uint16", terms.quality_method),
+            ("quality_weight", "uint16", terms.quality_weight),
         )
     )
 
@@ -129,9 +133,12 @@ def decode_request(request_id: RequestId, answer: bytes) -> AccessRequest:
         patient_share,
         custodian_share,
         category,
+        minimum_score,
         reward,
         dispute_period,
         decision_period,
+        quality_method,
+        quality_weight,
         document,
         invitees,
     ) = words(answer, REQUEST_WORDS)
@@ -145,7 +152,12 @@ def decode_request(request_id: RequestId, answer: bytes) -> AccessRequest:
         reward=bounded(reward, _U128),
         document=DocumentId(document),
         invitees=invitees,
+        minimum_score=bounded(minimum_score, BEST_SCORE),
+        quality_method=bounded(quality_method, MAX_METHOD),
+        quality_weight=bounded(quality_weight, WHOLE),
     )
+    if (terms.minimum_score or terms.quality_weight) and not terms.quality_method:
+        raise BadAnswerError("a request asks for quality by no method")
     if decode_bool(is_open_call) != terms.is_open_call:
         raise BadAnswerError("a request says that it is an open call, and names whom it asks, or neither")
     return AccessRequest(
@@ -163,9 +175,12 @@ def decode_request(request_id: RequestId, answer: bytes) -> AccessRequest:
 
 def decode_reservation(answer: bytes) -> Reservation:
     """Return ``IAccessRequests.Reservation``."""
-    custodian, since, status = words(answer, 3)
+    custodian, since, status, score = words(answer, 4)
     return Reservation(
-        custodian=to_address(custodian), since=bounded(since, _U32), status=choice(ReservationStatus, status)
+        custodian=to_address(custodian),
+        since=bounded(since, _U32),
+        status=choice(ReservationStatus, status),
+        score=bounded(score, BEST_SCORE),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from medshare.chain.codec import Decoder, bounded, decode_bool, to_address, words
 from medshare.chain.request_codec import decode_periods, decode_request
 from medshare.chain.wire import BadAnswerError
+from medshare.model.attestation import BEST_SCORE
 from medshare.model.events import (
     AccessDelivered,
     Credited,
@@ -67,9 +68,14 @@ def _reserved(place: EventPlace, topics: Sequence[bytes], data: bytes) -> Ledger
 
 
 def _delivered(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (bundle,) = words(data, 1)
-    patient = to_address(topics[1])
-    return AccessDelivered(place=place, request_id=_request_id(topics[0]), patient=patient, bundle=BundleId(bundle))
+    bundle, score = words(data, 2)
+    return AccessDelivered(
+        place=place,
+        request_id=_request_id(topics[0]),
+        patient=to_address(topics[1]),
+        bundle=BundleId(bundle),
+        score=bounded(score, BEST_SCORE),
+    )
 
 
 def _declined(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
@@ -84,7 +90,7 @@ def _disputed(place: EventPlace, topics: Sequence[bytes], data: bytes) -> Ledger
 
 
 def _paid(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    to_patient, to_custodian, to_consortium = (bounded(part, _U256) for part in words(data, 3))
+    to_patient, to_custodian, to_consortium, to_requester = (bounded(part, _U256) for part in words(data, 4))
     return RewardPaid(
         place=place,
         request_id=_request_id(topics[0]),
@@ -92,6 +98,7 @@ def _paid(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEven
         to_patient=to_patient,
         to_custodian=to_custodian,
         to_consortium=to_consortium,
+        to_requester=to_requester,
     )
 
 

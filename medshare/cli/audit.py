@@ -194,10 +194,11 @@ def _what_of_requests(event: LedgerEvent) -> str:
             codes = ",".join(request.terms.purposes.codes)
             return f"request {request.request_id} for {codes} until {moment(request.terms.deadline)}"
         case AccessDelivered():
-            return f"request {event.request_id}: bundle {event.bundle.hex()}"
+            return f"request {event.request_id}: bundle {event.bundle.hex()}, score {event.score}"
         case RewardPaid():
             parts = f"{event.to_patient} to the patient, {event.to_custodian} to the custodian"
-            return f"request {event.request_id}: {parts}, {event.to_consortium} to the consortium"
+            rest = f"{event.to_consortium} to the consortium, {event.to_requester} back to the requester"
+            return f"request {event.request_id}: {parts}, {rest}"
         case RewardReserved() | DeliveryDeclined() | DeliveryDisputed() | RewardReturned():
             return f"request {event.request_id}"
         case _:

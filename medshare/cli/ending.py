@@ -85,6 +85,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.RequestTermsInvalidError, ExitCode.USAGE),
     (errors.RequestCategoryUnknownError, ExitCode.USAGE),
     (errors.PeriodsOutOfRangeError, ExitCode.USAGE),
+    (errors.ScoreUnfitError, ExitCode.USAGE),
     (errors.SubjectIsZeroError, ExitCode.USAGE),
     (errors.MethodMissingError, ExitCode.USAGE),
     (errors.ScoreOutOfRangeError, ExitCode.USAGE),

@@ -11,7 +11,7 @@ import click
 
 from medshare.cli.console import App, Command, escaped, moment
 from medshare.cli.provisions import Said, provision_options
-from medshare.cli.request import RequestIdValue, study_row, token_name
+from medshare.cli.request import RequestIdValue, quality_row, study_row, token_name
 from medshare.cli.sending import Way, for_option, signing_options
 from medshare.cli.values import parse_moment
 from medshare.errors import InvalidInputError
@@ -77,6 +77,7 @@ def _offer_row(offer: Offer) -> dict[str, object]:
         "access_until": moment(asked.access_until),
         "reward": asked.split.divide(asked.terms.reward)[0],
         "token": token_name(asked.terms.token),
+        **quality_row(asked.terms),
         **(study_row(offer.study) if offer.study is not None else {"study": None}),
         "fault": None if offer.fault is None else type(offer.fault).__name__,
         "policy": None if decision is None else decision.answer.value,
@@ -242,6 +243,8 @@ def deliver(app: App, number: RequestId, patient: str, custodian: str, only_chec
             "request": number,
             "patient": whose,
             "records": [record.record_id.hex() for record in found.records],
+            "score": found.score,
+            "left_out": [f"{each.record.record_id.hex()}: {each.explain()}" for each in found.left_out],
             "bundle": found.bundle.hex(),
         },
         title="it can be delivered; nothing was stated" if only_check else "delivered",

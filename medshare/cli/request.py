@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ import click
 from medshare.cli.asking import read_text
 from medshare.cli.console import App, Group, moment
 from medshare.errors import InvalidInputError, MedshareError, NotARecipientError, StoreUnavailableError
+from medshare.model.attestation import BEST_SCORE, MAX_METHOD
 from medshare.model.documents import decode_document, encode_document
 from medshare.model.ids import RequestId
-from medshare.model.request import NATIVE, RequestCategory
+from medshare.model.quality_condition import QualityCondition
+from medshare.model.request import NATIVE, WHOLE, RequestCategory
 from medshare.model.study import MAX_STUDY_SIZE, Study
 
 if TYPE_CHECKING:
+    from medshare.model.request import RequestTerms
     from medshare.services.request_book import Part, RequestStanding
     from medshare.session import Session
 
@@ -64,6 +68,15 @@ def request_row(session: Session, standing: RequestStanding) -> dict[str, object
     }
 
 
+def quality_row(terms: RequestTerms) -> dict[str, object]:
+    """Return what a request asks of quality."""
+    return {
+        "minimum_score": terms.minimum_score,
+        "quality_method": terms.quality_method,
+        "quality_weight": terms.quality_weight,
+    }
+
+
 def category_name(category: int) -> str:
     """Return what a category is called."""
     known = {each.value: each.name.lower().replace("_", "-") for each in RequestCategory}
@@ -81,6 +94,13 @@ def token_name(token: str) -> str:
 @click.option("--patient", "patients", multiple=True, metavar="WHO", help="Ask this patient; default: an open call.")
 @click.option("--patients-file", type=_FILE, help="File with who is asked, a name or address on each line.")
 @click.option("--reader", "others", multiple=True, metavar="WHO", help="Who else may read it, such as who is to judge.")
+@click.option("--min-score", type=click.IntRange(1, BEST_SCORE), help="Deliver only what assessors attest so much.")
+@click.option("--quality-method", type=click.IntRange(1, MAX_METHOD), help="By which method scores count.")
+@click.option(
+    "--quality-weight",
+    type=click.IntRange(1, WHOLE),
+    help="Ten thousandths of the custodian's share that depend on the lowest score.",
+)
 @click.pass_obj
 def open_(
     app: App,
@@ -89,14 +109,20 @@ def open_(
     patients: tuple[str, ...],
     patients_file: Path | None,
     others: tuple[str, ...],
+    min_score: int | None,
+    quality_method: int | None,
+    quality_weight: int | None,
 ) -> None:
     """Open a request for the study in STUDY_FILE, and deposit all its rewards at once.
 
     An open call is public, and awaits the approval of an ethics committee. For named patients the study is encrypted
     to them, and open at once. Given again, the same study is not opened again. docs/requests.md has the file's fields.
+    What is said of quality here takes the place of what the file says of it.
     """
     actor = app.actor(requester)
     study = read_study(study_file, actor.address)
+    said = {"method": quality_method, "minimum_score": min_score, "weight": quality_weight}
+    study = _with_quality(study, {name: value for name, value in said.items() if value is not None})
     named = [*patients, *(read_names(patients_file) if patients_file is not None else ())]
     with app.session() as session:
         opened = session.requesting.open(
@@ -106,13 +132,24 @@ def open_(
             others=[app.keyring.resolve(each) for each in others],
         )
         standing = session.requesting.request(opened.request_id)
-        row = request_row(session, standing)
+        row = request_row(session, standing) | quality_row(standing.request.terms)
     app.show(
         {**row, "deposited": study.reward * study.grants, "document": str(opened.cid), "already": opened.already},
         title="opened before; nothing was done" if opened.already else "opened",
     )
     if opened.request.is_open_call and not opened.already:
         app.say("it awaits the approval of an ethics committee, or a vote of the consortium")
+
+
+def _with_quality(study: Study, said: dict[str, int]) -> Study:
+    """Return the study with what was said of quality; raises ``InvalidInputError``."""
+    if not said:
+        return study
+    if study.quality is not None:
+        return replace(study, quality=replace(study.quality, **said))
+    if "method" not in said:
+        raise InvalidInputError("whose scores count is not said", hint="name the method, with --quality-method")
+    return replace(study, quality=QualityCondition(**said))
 
 
 @request.command("list")
@@ -146,6 +183,7 @@ def show(app: App, number: RequestId, reader: str | None) -> None:
         asked = standing.request
         shown: dict[str, object] = {
             **request_row(session, standing),
+            **quality_row(asked.terms),
             "accredited_by": session.requesting.accredited_by(asked.requester),
             "approved_by": standing.approved.by if standing.approved is not None else None,
             "shares": _shares(standing),
@@ -210,6 +248,7 @@ def _part_row(part: Part) -> dict[str, object]:
         "since": moment(part.reservation.since),
         "released_from": moment(part.released_at),
         "bundle": part.bundle.hex() if part.bundle is not None else None,
+        "score": part.delivered.score if part.delivered is not None else None,
     }
 
 
@@ -270,7 +309,8 @@ def confirm(app: App, number: RequestId, patient: str, requester: str) -> None:
     with app.session() as session:
         found = session.requesting.confirm(number, whose, requester=actor)
     app.show(
-        {"request": number, "patient": whose, "records": len(found.records)}, title="confirmed; the reward is paid"
+        {"request": number, "patient": whose, "records": len(found.records), "score": found.part.reservation.score},
+        title="confirmed; the reward is paid",
     )
 
 

@@ -37,7 +37,9 @@
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
     ├─ ReceiptMissingError          a custodian releases keys on a read receipt only
+    ├─ ScoreTooLowError             nothing of it is as good as a study asks for
     └─ IntegrityError               chain, manifest and store disagree
+       └─ ScoreOverstatedError      a custodian states more than assessors attest
 
 A message never holds a key, a passphrase, plaintext, or the name of a plaintext file. ``hint`` says what to do next.
 """
@@ -62,6 +64,8 @@ from medshare.errors.decisions import (
     AccessDeniedError,
     IntegrityError,
     ReceiptMissingError,
+    ScoreOverstatedError,
+    ScoreTooLowError,
 )
 from medshare.errors.documents import NonConformantError
 from medshare.errors.envelope import (
@@ -209,6 +213,7 @@ from medshare.errors.rejections.requests import (
     RequestUsedUpError,
     ReservationNotError,
     ReservedAlreadyError,
+    ScoreUnfitError,
     UnknownRequestError,
 )
 from medshare.errors.rejections.signed import (
@@ -357,6 +362,9 @@ __all__ = [
     "RootKnownError",
     "RulesOutOfRangeError",
     "ScoreOutOfRangeError",
+    "ScoreOverstatedError",
+    "ScoreTooLowError",
+    "ScoreUnfitError",
     "SeatsExhaustedError",
     "SignatureInvalidError",
     "SignatureMismatchError",

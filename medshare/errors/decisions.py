@@ -28,7 +28,33 @@ class ReceiptMissingError(MedshareError):
         self.reader = reader
 
 
+class ScoreTooLowError(MedshareError):
+    """None of the records that would be delivered is as good as the study asks, or attested at all."""
+
+    hint = "have the records attested, before the patient accepts; or decline"
+
+    def __init__(self, records: int, minimum_score: int, method: int) -> None:
+        super().__init__(
+            f"none of {records} records is attested with {minimum_score} of 100 or more by method {method}, "
+            "by assessors who count"
+        )
+        self.records = records
+        self.minimum_score = minimum_score
+        self.method = method
+
+
 class IntegrityError(MedshareError):
     """Chain, manifest, bundle and store do not tell the same story."""
 
     hint = "nothing was released; report this to the custodian, and run: medshare doctor"
+
+
+class ScoreOverstatedError(IntegrityError):
+    """A custodian has stated a higher score of what he delivered than was attested of it then."""
+
+    hint = "nothing was confirmed: dispute the delivery, within the period for it"
+
+    def __init__(self, stated: int, attested: int) -> None:
+        super().__init__(f"the delivery is stated to have a score of {stated}, and {attested} was attested")
+        self.stated = stated
+        self.attested = attested

@@ -393,6 +393,8 @@ class AccessDelivered:
     request_id: RequestId
     patient: Address
     bundle: BundleId
+    score: int
+    """The lowest that is attested of what was delivered, 0 to 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,6 +427,8 @@ class RewardPaid:
     to_patient: int
     to_custodian: int
     to_consortium: int
+    to_requester: int
+    """What of the custodian's share quality has not earned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

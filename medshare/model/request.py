@@ -14,6 +14,7 @@ from medshare.hashing import keccak256
 from medshare.model.documents import Reader
 from medshare.model.ids import ZERO_ADDRESS, Address, DocumentId, RequestId, TermsDigest, digest32
 from medshare.model.purpose import Purpose
+from medshare.model.quality_condition import QualityCondition
 from medshare.model.typed_data import SignableGrant, SignedMessage
 
 NATIVE = ZERO_ADDRESS
@@ -104,6 +105,12 @@ class RequestTerms:
     document: DocumentId
     invitees: bytes = NO_INVITEES
     """Root of the Merkle tree of those who are asked; zeros for an open call."""
+    minimum_score: int = 0
+    """With less, 0 to 100, nothing can be delivered; 0 for no condition."""
+    quality_method: int = 0
+    """By which method of assessors scores count; 0 where none is asked for."""
+    quality_weight: int = 0
+    """Ten thousandths of the custodian's share that depend on the score; 0 for none."""
 
     @property
     def budget(self) -> int:
@@ -114,6 +121,19 @@ class RequestTerms:
     def is_open_call(self) -> bool:
         """Whether anybody can accept, once it is approved."""
         return self.invitees == NO_INVITEES
+
+    @property
+    def quality(self) -> QualityCondition | None:
+        """What is asked of the quality of records; None where nothing is.
+
+        Raises:
+            InvalidInputError: what the chain holds is no condition; the contract takes none such.
+        """
+        if not self.minimum_score and not self.quality_weight:
+            return None
+        return QualityCondition(
+            method=self.quality_method, minimum_score=self.minimum_score, weight=self.quality_weight
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +166,16 @@ class AccessRequest:
         """First second up to which each grant must at least last, Unix time."""
         return self.terms.deadline + self.terms.access_days * DAY
 
+    def divide(self, score: int) -> tuple[int, int, int, int]:
+        """Return what patient, custodian, consortium and requester get for a delivery of this score.
+
+        Together they are the reward. What quality has not earned is the custodian's loss alone, and goes back.
+        """
+        to_patient, to_custodian, to_consortium = self.split.divide(self.terms.reward)
+        quality = self.terms.quality
+        to_requester = 0 if quality is None else quality.not_earned(to_custodian, score)
+        return to_patient, to_custodian - to_requester, to_consortium, to_requester
+
     def acceptable(self, now: int) -> bool:
         """Whether a patient can accept it at ``now``, as far as the request alone says."""
         return self.status is RequestStatus.OPEN and now < self.terms.deadline and self.places > 0
@@ -160,6 +190,8 @@ class Reservation:
     since: int = 0
     """When it was reserved, delivered or disputed last, Unix time."""
     status: ReservationStatus = ReservationStatus.NONE
+    score: int = 0
+    """The lowest that is attested of what was delivered, 0 to 100, as the custodian stated it; 0 before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

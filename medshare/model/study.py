@@ -17,6 +17,7 @@ from medshare.model.ids import Address, DocumentId
 from medshare.model.intended_use import IntendedUse
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose
+from medshare.model.quality_condition import QualityCondition
 from medshare.model.request import DAY, NATIVE, NO_INVITEES, AccessRequest, RequestTerms
 
 STUDY_VERSION = 1
@@ -61,6 +62,8 @@ class Study:
     reward_in_words: str | None = None
     on_receipt: bool = False
     """Whether custodians release what was granted only when the requester has signed a read receipt for it."""
+    quality: QualityCondition | None = None
+    """What is asked of the quality of records; None where nothing is."""
 
     def __post_init__(self) -> None:
         for name, limit in (
@@ -124,6 +127,9 @@ class Study:
             reward=self.reward,
             document=document,
             invitees=invitees,
+            minimum_score=0 if self.quality is None else self.quality.minimum_score,
+            quality_method=0 if self.quality is None else self.quality.method,
+            quality_weight=0 if self.quality is None else self.quality.weight,
         )
 
     def check_against(self, request: AccessRequest) -> None:
@@ -142,6 +148,8 @@ class Study:
         for name in ("purposes", "category", "grants", "deadline", "access_days", "token", "reward"):
             if getattr(said, name) != getattr(request.terms, name):
                 yield name
+        if self.quality != request.terms.quality:
+            yield "quality"
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:
@@ -152,6 +160,7 @@ class Study:
         """
         read = Reader(decode_document(document, MAX_STUDY_SIZE), "study")
         read.version(STUDY_VERSION)
+        quality = read.optional_child("quality")
         study = cls(
             requester=read.address("requester"),
             title=read.text("title", _MAX_LINE),
@@ -168,6 +177,7 @@ class Study:
             reward=read.integer("reward", 0, MAX_REWARD),
             reward_in_words=read.optional_text("reward_in_words"),
             on_receipt=read.flag("on_receipt"),
+            quality=None if quality is None else QualityCondition.read(quality),
         )
         read.end()
         return study
@@ -191,6 +201,7 @@ class Study:
             "reward": self.reward,
             "reward_in_words": self.reward_in_words,
             "on_receipt": self.on_receipt,
+            "quality": self.quality.fields() if self.quality is not None else None,
         }
         return encode_document(fields)
 

@@ -10,7 +10,8 @@ The steps of accepting, numbered as in the code:
 (3) look into the journal: what was signed before and can still be sent is sent as it is, and never signed twice; the
     keys of what no longer can be are given up;
 (4) prepare the grant as every other: its terms name request and custodian, so that one signature means this and nothing
-    else; where the patient says nothing of his own he permits what the study wants, and no longer than it asks;
+    else; where the patient says nothing of his own he permits what the study wants, and no longer than it asks; of
+    records that are not as good as it asks, no key is given;
 (5) show in words what is accepted, and what is signed; sign, and note it;
 (6) send it, paid by whoever pays: the patient himself, or somebody to whom he gave the signed acceptance.
 """
@@ -18,7 +19,7 @@ The steps of accepting, numbered as in the code:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from medshare.errors import (
@@ -35,6 +36,7 @@ from medshare.errors import (
     RequestNotOpenError,
     RequestUsedUpError,
     ReservedAlreadyError,
+    ScoreTooLowError,
     SigningError,
     TransactionFailedError,
 )
@@ -47,6 +49,7 @@ from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, GrantId, RequestId, derive_grant_id
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose
+from medshare.model.record import RecordRef, RecordStatus
 from medshare.model.request import (
     Acceptance,
     AcceptedRequest,
@@ -59,7 +62,9 @@ from medshare.model.study import Study
 from medshare.model.telling import Names
 from medshare.model.typed_data import SignableGrant
 from medshare.ports import Actor, Ledger, Receipt, Signer
+from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Prepared
+from medshare.services.judging import Judging, Moment
 from medshare.services.offering import Offer, Offering
 from medshare.services.progress import Progress, silent
 from medshare.services.request_book import RequestBook
@@ -127,6 +132,8 @@ class Accepting:
         journal: what was signed here before.
         offering: opens the study and the invitation.
         consenting: prepares the grant.
+        auditing: which records there are of the patient.
+        judging: how good they are by the word of assessors.
         signing: shows, signs and checks.
     """
 
@@ -138,6 +145,8 @@ class Accepting:
         journal: RequestJournal,
         offering: Offering,
         consenting: Consenting,
+        auditing: Auditing,
+        judging: Judging,
         signing: Signing,
     ) -> None:
         self._ledger = ledger
@@ -145,6 +154,8 @@ class Accepting:
         self._journal = journal
         self._offering = offering
         self._consenting = consenting
+        self._auditing = auditing
+        self._judging = judging
         self._signing = signing
 
     # ------------------------------------------------------------------------------------------- accepting
@@ -212,6 +223,7 @@ class Accepting:
             InvalidInputError: no custodian can deliver, or several and none is named; less is permitted than the
                 request needs; or something else was signed before, and can still be sent.
             StoreError, EnvelopeError, IntegrityError: the study is missing, not whole, or not what the chain says.
+            ScoreTooLowError: nothing that the custodian could deliver is as good as the request asks.
             NotAllowedToActError, BeyondDelegationError: who accepts may not for this patient.
             SigningError: it was not confirmed, or no signature came.
             MedshareError: as ``Consenting.prepare``.
@@ -235,6 +247,7 @@ class Accepting:
             before = self._still_good(request_id, subject, wants)  # (3)
             if before is not None:
                 return before
+            left_out = self._left_out(request, subject)
             prepared = self._consenting.prepare(
                 patient=patient,
                 grantee=request.requester,
@@ -245,11 +258,34 @@ class Accepting:
                     contract=self._ledger.requests.address, request_id=request_id, custodian=deliverer
                 ),
                 study=offer.study,
+                leaving_out=left_out,
                 progress=progress,
             )  # (4)
+            self._check_good(prepared, request, deliverer, left_out)
             signed = self._signed(offer, offer.study, prepared, patient, asking)
             self._journal.write_acceptance(SignedBefore(said=wants, signed=signed))
             return signed
+
+    def _left_out(self, request: AccessRequest, patient: Address) -> frozenset[RecordRef]:
+        """Return which records of the patient are not as good as the request asks."""
+        quality, now = request.terms.quality, Moment.after(self._auditing.sync())
+        entries = self._auditing.records(patient)
+        records = [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
+        judged = self._judging.judged(records, condition=quality, moments=[now])
+        return frozenset(each.record for each in judged.left_out)
+
+    def _check_good(
+        self, prepared: Prepared, request: AccessRequest, custodian: Address, left_out: Collection[RecordRef]
+    ) -> None:
+        """Give up what nobody could deliver; raises ``ScoreTooLowError``."""
+        poor = sum(record.custodian == custodian for record in left_out)
+        quality = request.terms.quality
+        if quality is None or not poor or any(record.custodian == custodian for record in prepared.released):
+            return
+        self._consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
+        error = ScoreTooLowError(records=poor, minimum_score=quality.minimum_score, method=quality.method)
+        error.hint = "ask your hospital to have its records attested; then accept"
+        raise error
 
     def _signed(
         self, offer: Offer, study: Study, prepared: Prepared, patient: Actor, asking: Asking

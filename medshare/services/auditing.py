@@ -309,10 +309,14 @@ class Auditing:
         events = self._index.events(actor=actor, kind=EncryptionKeySet)
         return [event for event in events if isinstance(event, EncryptionKeySet)]
 
-    def attestations(self, record_id: RecordId) -> list[Attestation]:
+    def attestations(self, record_id: RecordId, *, up_to_block: int | None = None) -> list[Attestation]:
         """Return what assessors attested of a record, each as it stands, oldest first.
 
         Whether an assessor is accredited now, the consortium says.
+
+        Args:
+            record_id: which record.
+            up_to_block: as it stood after the block of this number; default: the newest.
 
         Raises:
             LedgerUnavailableError: the chain cannot be read.
@@ -321,7 +325,7 @@ class Auditing:
         told = [
             event
             for kind in (QualityAttested, AttestationWithdrawn)
-            for event in self._index.events(record_id=record_id, kind=kind)
+            for event in self._index.events(record_id=record_id, kind=kind, up_to_block=up_to_block)
         ]
         model = LedgerModel()
         attested = set()

@@ -252,12 +252,14 @@ class Consenting:
         on_behalf_of: Address | None = None,
         accepted: AcceptedRequest | None = None,
         study: Study | None = None,
+        leaving_out: Collection[RecordRef] = (),
         progress: Progress = silent,
     ) -> Prepared:
         """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
 
         So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``. With
-        ``accepted`` the grant is bound to a request for access, and ``study`` is the one that its receipt names.
+        ``accepted`` the grant is bound to a request for access, and ``study`` is the one that its receipt names; of
+        records ``leaving_out`` no key goes into the bundle.
 
         Args, Raises: as ``grant``.
         """
@@ -280,7 +282,9 @@ class Consenting:
         candidates = [
             entry
             for entry in desk.records()
-            if entry.status is not RecordStatus.RETRACTED and _releases(consents, desk.on_chain(entry), start)
+            if entry.status is not RecordStatus.RETRACTED
+            and entry.ref not in leaving_out
+            and _releases(consents, desk.on_chain(entry), start)
         ]
         bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
         custodians, unreachable = desk.custodians([each for each, _ in bundled])

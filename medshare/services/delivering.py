@@ -12,7 +12,10 @@ The steps, numbered as in the code:
     custodian until then is made a bundle of its own, and delivered in the place of the granted one;
 (4) open the excerpt of the terms that is for this custodian, and decide which of his records they permit; each must be
     in the store, whole;
-(5) state it on chain: from now on the reward is earned, whatever the patient does.
+(5) leave out what is not as good as the request asks, or was not when the patient accepted, so that its key is not in
+    his bundle;
+(6) state it on chain, with the lowest score of what is left: from now on the reward is earned, whatever the patient
+    does.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from medshare.errors import (
     RequestNotAccreditedError,
     RequestNotAllowedError,
     ReservationNotError,
+    ScoreTooLowError,
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Consent, decide
@@ -42,6 +46,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.held_keys import is_held, write_held
+from medshare.services.judging import Judging, LeftOut, Moment
 from medshare.services.progress import silent
 from medshare.services.receipts import Receipts
 from medshare.services.request_book import Part, RequestBook
@@ -60,7 +65,11 @@ class Deliverable:
     bundle: BundleId
     """The bundle that the patient granted, or the one that was closed in within it."""
     records: tuple[RecordRef, ...]
-    """The custodian's records that what was accepted permits."""
+    """The custodian's records that what was accepted permits, and that are as good as the request asks."""
+    left_out: tuple[LeftOut, ...]
+    """Those that are permitted, and not as good."""
+    score: int
+    """The lowest that is attested of the records, 0 to 100; what goes on chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +91,7 @@ class Delivering:
         book: how requests stand.
         standing: opens the excerpts that are for a custodian.
         receipts: what readers have signed.
+        judging: how good records are by the word of assessors.
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Delivering:
         book: RequestBook,
         standing: StandingConsents,
         receipts: Receipts,
+        judging: Judging,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -102,6 +113,7 @@ class Delivering:
         self._book = book
         self._standing = standing
         self._receipts = receipts
+        self._judging = judging
 
     def waiting(self, custodian: Address) -> list[Part]:
         """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
@@ -131,6 +143,7 @@ class Delivering:
                 RequestNotAccreditedError: as the contract would.
             GrantNotLiveError: the patient has revoked, or the grant has ended.
             InvalidInputError: nothing is permitted of what this custodian holds: decline.
+            ScoreTooLowError: nothing of what is permitted is as good as the request asks: likewise.
             StoreError: bundle or records are missing, not whole, or false.
             EnvelopeError, IntegrityError: they do not open as they should, or contract and client disagree.
         """
@@ -147,9 +160,14 @@ class Delivering:
         records = self._permitted(standing, custodian, block)  # (4)
         if not records:
             raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
-        for record in records:
+        moments = [Moment.after(part.reserved.place.block), Moment.after(block)]
+        quality = request.terms.quality
+        judged = self._judging.judged(records, condition=quality, moments=moments)  # (5)
+        if quality is not None and not judged.good:
+            raise ScoreTooLowError(records=len(records), minimum_score=quality.minimum_score, method=quality.method)
+        for record in judged.good:
             self._store.pin(Cid.of_directory(record.record_id))
-        return Deliverable(part=part, bundle=bundle, records=tuple(records))
+        return Deliverable(part=part, bundle=bundle, records=judged.good, left_out=judged.left_out, score=judged.score)
 
     def deliver(
         self, request_id: RequestId, patient: Address, *, custodian: Actor, on_receipt: bool = False
@@ -163,8 +181,9 @@ class Delivering:
             LedgerError: the chain failed or refused; repeat.
         """
         found = self.check(request_id, patient, custodian=custodian, on_receipt=on_receipt)
-        content = found.part.reserved.content
-        receipt = self._ledger.requests.deliver(custodian.signer, request_id, patient, content, found.bundle)  # (5)
+        receipt = self._ledger.requests.deliver(
+            custodian.signer, request_id, patient, found.part.reserved.content, found.bundle, found.score
+        )  # (6)
         _log.debug("request %d delivered in block %d", request_id, receipt.block.number)
         return Delivered(delivered=found, receipt=receipt)
 

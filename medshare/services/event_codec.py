@@ -299,6 +299,7 @@ def _write_request(request: AccessRequest) -> list[Any]:
             terms.reward,
             terms.document.hex(),
             terms.invitees.hex(),
+            [terms.minimum_score, terms.quality_method, terms.quality_weight],
         ],
         int(request.status),
         [request.places, request.delivered, request.returned],
@@ -309,7 +310,8 @@ def _write_request(request: AccessRequest) -> list[Any]:
 
 def _read_request(value: list[Any]) -> AccessRequest:
     request_id, requester, terms, status, (places, delivered, returned), split, periods = value
-    purposes, category, grants, deadline, access_days, token, reward, document, invitees = terms
+    purposes, category, grants, deadline, access_days, token, reward, document, invitees, quality = terms
+    minimum_score, quality_method, quality_weight = quality
     return AccessRequest(
         request_id=RequestId(request_id),
         requester=Address(requester),
@@ -323,6 +325,9 @@ def _read_request(value: list[Any]) -> AccessRequest:
             reward=reward,
             document=DocumentId(bytes.fromhex(document)),
             invitees=bytes.fromhex(invitees),
+            minimum_score=minimum_score,
+            quality_method=quality_method,
+            quality_weight=quality_weight,
         ),
         status=RequestStatus(status),
         places=places,

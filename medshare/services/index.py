@@ -22,7 +22,7 @@ from medshare.services import event_codec
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _WHAT = "the index"
 _HINT = "it is only a copy of the chain: rebuild it with: medshare audit rebuild"
 _MAX_ATTEMPTS = 5

@@ -45,6 +45,8 @@ def request_lines(
         lines.append(Line("reward, in the requester's words", study.reward_in_words))
     if study.on_receipt:
         lines.append(Line("released", "when the requester has signed that he is about to read; not before"))
+    if study.quality is not None:
+        lines.append(Line("quality", study.quality.in_words()))
     if study.ethics_reference is not None:
         lines.append(Line("ethics approval, by the requester's word", study.ethics_reference))
     return tuple(lines)
@@ -62,6 +64,5 @@ def reward_in_words(request: AccessRequest, names: Names) -> str:
         return "none"
     to_patient, to_custodian, to_consortium = request.split.divide(terms.reward)
     token = "wei of the chain's own coin" if terms.token == NATIVE else f"units of token {who(terms.token, names)}"
-    return (
-        f"{to_patient} {token} for the patient ({to_custodian} for the custodian, {to_consortium} for the consortium)"
-    )
+    custodian = f"up to {to_custodian}, by quality," if terms.quality_weight else to_custodian
+    return f"{to_patient} {token} for the patient ({custodian} for the custodian, {to_consortium} for the consortium)"

@@ -42,6 +42,7 @@ from medshare.errors import (
     RequestNotAllowedError,
     RequestTermsInvalidError,
     ReservationNotError,
+    ScoreOverstatedError,
     StoreUnavailableError,
     TokenNotAllowedError,
     TransactionFailedError,
@@ -50,13 +51,14 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import decode_document, encode_document
 from medshare.model.events import BlockRef
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
-from medshare.model.record import RecordRef
+from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
 from medshare.model.study import Study
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.held_keys import as_read, is_held
+from medshare.services.judging import Judging, Moment
 from medshare.services.kept_texts import KeptTexts, SaltedText
 from medshare.services.published_keys import published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
@@ -96,6 +98,9 @@ class Inspected:
     part: Part
     records: tuple[RecordRef, ...]
     """The custodian's records that open, all of them verified up to their manifests."""
+    score: int
+    """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
+    the request asks for no quality."""
 
 
 class Requesting:
@@ -110,6 +115,7 @@ class Requesting:
         journal: what this client has begun to open.
         safe: where the reasons of disputes are kept.
         retrieving: opens what was delivered.
+        judging: how good records are by the word of assessors.
     """
 
     def __init__(
@@ -123,6 +129,7 @@ class Requesting:
         journal: RequestJournal,
         safe: Safe,
         retrieving: Retrieving,
+        judging: Judging,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -132,6 +139,7 @@ class Requesting:
         self._journal = journal
         self._texts = KeptTexts(safe)
         self._retrieving = retrieving
+        self._judging = judging
 
     # --------------------------------------------------------------------------------------------- opening
 
@@ -399,6 +407,9 @@ class Requesting:
         request = part.request
         if request.requester != requester.address:
             raise RequestNotAllowedError(requester.address)
+        delivered = part.delivered
+        if delivered is None:
+            raise IntegrityError("the chain tells of a delivery without its event")
         grant_id = part.grant_id(self._ledger.requests.address)
         standing = self._auditing.grant(grant_id)
         if standing is None or not standing.live:
@@ -408,14 +419,14 @@ class Requesting:
         if part.bundle != standing.bundle:
             raise IntegrityError("the custodian has delivered another bundle than the patient granted")
         terms = open_terms(self._store, standing, requester.identity)
-        records: dict[RecordRef, None] = {}
+        records: dict[RecordRef, RecordEntry] = {}
         failure: MedshareError | None = None
         for purpose in dict.fromkeys(each for _, provision in terms.numbered for each in provision.purposes):
             for pending in self._retrieving.pending(patient, reader=requester, purpose=purpose).records:
                 if pending.entry.custodian != part.reserved.custodian:
                     continue
                 try:
-                    records[pending.open().entry.ref] = None
+                    records[pending.entry.ref] = pending.open().entry
                 except AccessDeniedError:
                     continue  # only its manifest could tell that the terms do not permit it, or it came later
                 except MedshareError as error:
@@ -424,16 +435,26 @@ class Requesting:
             raise failure
         if not records:
             raise IntegrityError("no record of this custodian opens with what was delivered")
-        return Inspected(part=part, records=tuple(records))
+        moments = [Moment.after(part.reserved.place.block), Moment.of_delivery(delivered)]
+        judged = self._judging.judged(
+            (each.ref for each in records.values() if _stood(each, delivered.place.block.time)),
+            condition=request.terms.quality,
+            moments=moments,
+        )
+        return Inspected(part=part, records=tuple(records), score=judged.score)
 
     def confirm(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Inspected:
         """Confirm a delivery, after looking at it: the reward is paid. Ends a dispute, too.
 
         Raises:
             MedshareError: as ``inspect``; then nothing is confirmed: dispute it, or wait until it is released.
+            ScoreOverstatedError: the custodian has stated a higher score than was attested when he delivered; likewise.
             LedgerError: the chain failed or refused; repeat.
         """
         found = self.inspect(request_id, patient, requester=requester)
+        stated = found.part.reservation.score
+        if found.part.request.terms.quality is not None and stated > found.score:
+            raise ScoreOverstatedError(stated=stated, attested=found.score)
         self._ledger.requests.confirm(requester.signer, request_id, patient)
         return found
 
@@ -477,6 +498,11 @@ class Requesting:
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
+
+
+def _stood(entry: RecordEntry, at: int) -> bool:
+    """Whether a record was active just before ``at``: what came or ended with a delivery is no part of it."""
+    return entry.registered_at < at and (not entry.ended_at or entry.ended_at >= at)
 
 
 def _each_once(invitees: Sequence[Address] | None) -> tuple[Address, ...] | None:

@@ -52,7 +52,7 @@ class RequestAccount:
     to_custodians: int
     to_consortium: int
     returned: int
-    """To the requester."""
+    """To the requester: what nobody earned, and what quality did not."""
     earning: int
     """Delivered, or disputed: held until it is settled."""
     reserved: int
@@ -148,7 +148,8 @@ def _account(standing: RequestStanding) -> RequestAccount:
         to_patients=sum(each.to_patient for each in paid),
         to_custodians=sum(each.to_custodian for each in paid),
         to_consortium=sum(each.to_consortium for each in paid),
-        returned=reward * (request.returned + standing.count(ReservationStatus.RETURNED)),
+        returned=reward * (request.returned + standing.count(ReservationStatus.RETURNED))
+        + sum(each.to_requester for each in paid),
         earning=reward * standing.count(*_EARNING),
         reserved=reward * reserved,
         free=reward * (standing.unearned - reserved),

@@ -78,11 +78,11 @@ class InMemoryRequests:
         )
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId
+        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
     ) -> Receipt:
         """State that what was granted can be fetched."""
         return self.chain.mine(
-            lambda place: self.chain.model.deliver(signer.address, request_id, patient, content, bundle, place)
+            lambda place: self.chain.model.deliver(signer.address, request_id, patient, content, bundle, score, place)
         )
 
     def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:

@@ -72,7 +72,7 @@ def test_confirm__by_the_researcher__is_paid_and_told(asking, institutions, acto
 
     assert (TO_PATIENT, TO_CUSTODIAN, TO_CONSORTIUM) == (701, 200, 100)
     address = asking.contract.address
-    shares = {"toPatient": TO_PATIENT, "toCustodian": TO_CUSTODIAN, "toConsortium": TO_CONSORTIUM}
+    shares = {"toPatient": TO_PATIENT, "toCustodian": TO_CUSTODIAN, "toConsortium": TO_CONSORTIUM, "toRequester": 0}
     parts = ((actors.patient, TO_PATIENT), (actors.custodian, TO_CUSTODIAN))
     parts += ((institutions.contract.address, TO_CONSORTIUM),)
     assert sent.events == (

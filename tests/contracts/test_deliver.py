@@ -43,7 +43,7 @@ def grant_id(asking, actors, reserved):
 def test_deliver__by_the_named_custodian__is_told_and_counted(asking, actors, reserved):
     sent = asking.deliver(actors.custodian, reserved, actors.patient)
 
-    told = {"id": reserved, "patient": actors.patient, "bundle": BUNDLE}
+    told = {"id": reserved, "patient": actors.patient, "bundle": BUNDLE, "score": 0}
     assert sent.events == (Event("AccessDelivered", told, asking.contract.address),)
     assert asking.reservation(reserved, actors.patient) == ReservationView(actors.custodian, sent.time, DELIVERED)
     request = asking.request(reserved)
@@ -171,7 +171,7 @@ def test_deliver__many_in_a_batch__each_is_delivered_or_reported(asking, actors,
     asking.accept(actors.stranger, reserved, asking.acceptance(reserved, actors.other_patient, actors.custodian))
     patients = (actors.patient, actors.patient, actors.other_patient)
     content = b"\xc1" * 32
-    calls = [data_of(asking.call("deliver", reserved, patient, content, BUNDLE)) for patient in patients]
+    calls = [data_of(asking.call("deliver", reserved, patient, content, BUNDLE, 0)) for patient in patients]
 
     sent = asking.chain.send(asking.call("batch", calls), sender=actors.custodian)
 

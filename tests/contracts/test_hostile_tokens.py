@@ -237,7 +237,7 @@ def scheming(world, actors):
     mine = asking.chain.call(asking.contract.functions.requests())
     asking.approve(COMMITTEE, mine)
     asking.accept(actors.stranger, mine, asking.acceptance(mine, actors.patient, token.address))
-    acts(asking.call("deliver", mine, actors.patient, b"\xc1" * 32, b"\xb1" * 32))
+    acts(asking.call("deliver", mine, actors.patient, b"\xc1" * 32, b"\xb1" * 32, 0))
     acts(asking.call("open", own))
     acts(asking.call("cancel", mine + 1))
     assert asking.credit(token.address, token.address) == 2 * REWARD

@@ -56,7 +56,8 @@ def token(institutions, asking, actors, deploy_harness):
 
 @pytest.mark.parametrize(("invitees", "status"), [(bytes(32), AWAITING), (ROOT, OPEN)], ids=["open call", "named"])
 def test_open__by_a_researcher__stands_as_sent_and_is_told(asking, actors, invitees, status):
-    terms = asking.terms(invitees=invitees, purposes=HRESCH | TREAT, category=3, grants=7)
+    quality = {"minimum_score": 80, "quality_method": 7, "quality_weight": 5_000}
+    terms = asking.terms(invitees=invitees, purposes=HRESCH | TREAT, category=3, grants=7, **quality)
 
     sent = asking.open(actors.researcher, terms)
 
@@ -75,9 +76,12 @@ def test_open__by_a_researcher__stands_as_sent_and_is_told(asking, actors, invit
         patient_share=SPLIT[0],
         custodian_share=SPLIT[1],
         category=3,
+        minimum_score=80,
         reward=REWARD,
         dispute_period=DISPUTE_PERIOD,
         decision_period=DECISION_PERIOD,
+        quality_method=7,
+        quality_weight=5_000,
         document=terms.document,
         invitees=invitees,
     )

@@ -166,14 +166,14 @@ class World:
         patients = ("patient", "controller")
         for request in range(ASKED, PAID + 1):
             invitees = bytes(32) if request == AWAITING else root
-            terms = (HRESCH, 1, 2, DEADLINE, 1, NATIVE, REWARD, DOCUMENT, invitees)
+            terms = (HRESCH, 1, 2, DEADLINE, 1, NATIVE, REWARD, DOCUMENT, invitees, 0, 0, 0)
             self.do("researcher", "AccessRequests", "open", terms, value=2 * REWARD)
         for role in patients:
             whose = self.subject(role)
             for request in range(RESERVED, PAID + 1):
                 self.do("stranger", "AccessRequests", "accept", *self.acceptance(request, role))
             for request in range(DELIVERED, PAID + 1):
-                self.do("custodian", "AccessRequests", "deliver", request, whose, CONTENT, BUNDLE)
+                self.do("custodian", "AccessRequests", "deliver", request, whose, CONTENT, BUNDLE, 0)
             self.do("researcher", "AccessRequests", "dispute", DISPUTED, whose, REASON)
             self.do("researcher", "AccessRequests", "confirm", PAID, whose)
 
@@ -287,11 +287,11 @@ DIRECT: Acts = {
     "EmergencyAccess.release, of an episode in force": lambda w, role: (w.episode(role), BUNDLE),
     "EmergencyAccess.review": lambda w, role: (w.episode(role), 1, NOTE),
     "EmergencyAccess.setBar": lambda w, role: (w.subject(role), True),
-    "AccessRequests.open": lambda _w, _r: ((HRESCH, 1, 1, DEADLINE, 1, NATIVE, 0, DOCUMENT, bytes(32)),),
+    "AccessRequests.open": lambda _w, _r: ((HRESCH, 1, 1, DEADLINE, 1, NATIVE, 0, DOCUMENT, bytes(32), 0, 0, 0),),
     "AccessRequests.approveStudy": lambda _w, _r: (AWAITING,),
     "AccessRequests.cancel": lambda _w, _r: (ASKED,),
     "AccessRequests.returnUnearned, after the deadline": lambda _w, _r: (ASKED,),
-    "AccessRequests.deliver": lambda w, _: (RESERVED, w.of("patient"), CONTENT, BUNDLE),
+    "AccessRequests.deliver": lambda w, _: (RESERVED, w.of("patient"), CONTENT, BUNDLE, 0),
     "AccessRequests.decline, while the custodian is accredited": lambda w, _: (RESERVED, w.of("patient")),
     "AccessRequests.decline, when he no longer is": lambda w, _: (RESERVED, w.of("patient")),
     "AccessRequests.confirm": lambda w, _: (DELIVERED, w.of("patient")),

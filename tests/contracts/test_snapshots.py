@@ -97,6 +97,7 @@ def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
         "confirm, first earnings": 3,
         "confirm, in a token": 3,
         "confirm, later": 1,
+        "confirm, part goes back, first earnings": 4,
         "release, later earnings": 1,
         "cancel": 1,
         "withdraw, in a token": 1,

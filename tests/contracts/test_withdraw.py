@@ -272,7 +272,7 @@ def test_confirm__the_custodian_takes_no_coins__is_paid_all_the_same(
     asking.chain.send(custodian.functions.set(REJECTS, b""), sender=actors.stranger)
     institutions.accredit(actors.member, custodian.address, 1)
     asking.accept(actors.stranger, study, asking.acceptance(study, actors.patient, custodian.address))
-    delivering = data_of(asking.call("deliver", study, actors.patient, b"\xc1" * 32, b"\xb1" * 32))
+    delivering = data_of(asking.call("deliver", study, actors.patient, b"\xc1" * 32, b"\xb1" * 32, 0))
     asking.chain.send(custodian.functions.execute(asking.contract.address, delivering), sender=actors.stranger)
 
     asking.confirm(actors.researcher, study, actors.patient)

@@ -20,6 +20,7 @@ from story import Before, Story, Verb, relaying
 from medshare.errors import RejectedError
 from medshare.model import events
 from medshare.model.accreditation import AccreditationKind, MemberStatus, Suspension
+from medshare.model.attestation import BEST_SCORE
 from medshare.model.events import LedgerEvent
 from medshare.model.ids import Address, derive_grant_id
 from medshare.model.request import NATIVE, ReservationStatus, request_terms_digest
@@ -168,7 +169,8 @@ class Dealings(Story):
                 grant_id = derive_grant_id(patient, request.requester, terms)
                 assert model.is_live(grant_id, request.terms.purposes, now)
                 assert model.get_grant(grant_id).expires_at >= request.access_until
-            case events.AccessDelivered(request_id=request_id, patient=patient):
+            case events.AccessDelivered(request_id=request_id, patient=patient, score=score):
+                assert model.request(request_id).terms.minimum_score <= score <= BEST_SCORE
                 assert author == model.reservation(request_id, patient).custodian
                 assert model.is_accredited(author, AccreditationKind.CUSTODIAN, now)
             case events.DeliveryDeclined(request_id=request_id, patient=patient):
@@ -178,7 +180,10 @@ class Dealings(Story):
                 assert author == model.request(request_id).requester
             case events.RewardPaid(request_id=request_id, patient=patient):
                 request, part = model.request(request_id), model.reservation(request_id, patient)
-                assert event.to_patient + event.to_custodian + event.to_consortium == request.terms.reward
+                shares = (event.to_patient, event.to_custodian + event.to_requester, event.to_consortium)
+                assert shares == request.split.divide(request.terms.reward)
+                lost = shares[1] * request.terms.quality_weight * (100 - part.score) // 1_000_000
+                assert event.to_requester == lost
                 shortest = min(request.periods.dispute_period, request.periods.decision_period)
                 assert author in (request.requester, consortium) or now >= part.since + shortest
             case _:
@@ -233,7 +238,7 @@ class Dealings(Story):
         for (number, patient), part in model.reservations.items():
             if self.is_new(("getReservation", number, patient), part):
                 view = ReservationView(*self.ask("AccessRequests", "getReservation", number, patient))
-                assert (to_checksum_address(view.custodian), view.since, view.status) == astuple(part)
+                assert (to_checksum_address(view.custodian), view.since, view.status, view.score) == astuple(part)
 
     def _places_add_up(self, number: int) -> None:
         """Each reward is in one place: free, reserved, delivered, or gone back."""

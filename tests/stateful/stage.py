@@ -246,18 +246,19 @@ def _request_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
         dates = terms.deadline << 160 | terms.access_days << 192 | int(terms.purposes) << 208
         standing = each.places << 224 | each.status << 240 | each.is_open_call << 248
         counts = terms.grants << 160 | each.delivered << 176 | each.returned << 192
-        shares = split.patient << 208 | split.custodian << 224 | terms.category << 240
+        shares = split.patient << 208 | split.custodian << 224 | terms.category << 240 | terms.minimum_score << 248
+        lasting = periods.dispute_period << 128 | periods.decision_period << 160
         words = (
             int(each.requester, 16) | dates | standing,
             int(terms.token, 16) | counts | shares,
-            terms.reward | periods.dispute_period << 128 | periods.decision_period << 160,
+            terms.reward | lasting | terms.quality_method << 192 | terms.quality_weight << 208,
             int.from_bytes(terms.document, "big"),
             int.from_bytes(terms.invitees, "big"),
         )
         for offset, word in enumerate(words):
             yield (where, "_requests", (number,), offset), word
     for (number, patient), part in model.reservations.items():
-        word = int(part.custodian, 16) | part.since << 160 | part.status << 192
+        word = int(part.custodian, 16) | part.since << 160 | part.status << 192 | part.score << 200
         yield (where, "_reservations", (number, patient), 0), word
 
 

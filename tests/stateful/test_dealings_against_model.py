@@ -94,6 +94,10 @@ SPLITS = ((0, 0), (10_000, 0), (3_333, 3_333), (7_000, 2_000), (9_000, 2_000))
 anybody = st.sampled_from(EVERYBODY)
 subjects = st.sampled_from(SUBJECTS)
 custodians = st.sampled_from(CUSTODIANS)
+GOOD, NO_QUALITY = 90, (0, 0, 0)
+scores = st.sampled_from([GOOD, GOOD, 80, 79, 0, 100, 101, 255])
+qualities = st.sampled_from([NO_QUALITY, NO_QUALITY, (80, 1, 0), (0, 1, 3_333), (80, 0xFFFF, 10_000)])
+"""The minimum score, the method and the weight."""
 rewards = st.sampled_from([10_001, 10_001, 9_999, 3, 1, 0])
 
 
@@ -115,8 +119,9 @@ class DealingsAgainstModel(Dealings):
         rewarded=rewards,
         is_open=st.booleans(),
         steps=st.sampled_from([0, 1, 2, 3, 4, 4, 5, 5]),
+        quality=qualities,
     )
-    def begin_with_people_who_know_each_other(self, recovered, token, rewarded, is_open, steps):
+    def begin_with_people_who_know_each_other(self, recovered, token, rewarded, is_open, steps, quality):
         """Everybody is accredited, both tokens are allowed, and a study is under way, more or less far."""
         model = self.model
         for actor, kind in KINDS.items():
@@ -136,7 +141,7 @@ class DealingsAgainstModel(Dealings):
         )
         self.begin_with()
         self.prepare_the_token()
-        self.open_request(RESEARCHER, 3, 1, rewarded, token, 9 * DAY, 1, is_open, None)
+        self.open_request(RESEARCHER, 3, 1, rewarded, token, 9 * DAY, 1, is_open, quality, None)
         if is_open and steps:
             self.both(
                 "AccessRequests", COMMITTEE, ("approveStudy", 1), partial(model.approve_study, COMMITTEE, 1), COMMITTEE
@@ -144,8 +149,10 @@ class DealingsAgainstModel(Dealings):
         for patient in (ANNA, BEN) if steps > 1 else ():
             self.accept_for(1, patient, HOSPITAL, CONTENTS[0], model.controller_of(patient).controller, DOCTOR)
         for patient in (ANNA, BEN)[: steps - 2] if steps > 2 else ():
-            verb = partial(model.deliver, HOSPITAL, 1, patient, CONTENTS[0], BUNDLES[0])
-            self.both("AccessRequests", HOSPITAL, ("deliver", 1, patient, CONTENTS[0], BUNDLES[0]), verb, HOSPITAL)
+            stating = (1, patient, CONTENTS[0], BUNDLES[0], GOOD)
+            self.both(
+                "AccessRequests", HOSPITAL, ("deliver", *stating), partial(model.deliver, HOSPITAL, *stating), HOSPITAL
+            )
         if steps > 4:
             verb = partial(model.confirm, RESEARCHER, 1, ANNA)
             self.both("AccessRequests", RESEARCHER, ("confirm", 1, ANNA), verb, RESEARCHER)
@@ -153,7 +160,7 @@ class DealingsAgainstModel(Dealings):
     def prepare_the_token(self):
         """What the hostile token tries while it moves: all that somebody might gain by."""
         requests, token = self.stage.contracts["AccessRequests"], self.stage.hostile
-        terms = (int(HRESCH), 1, 1, END_OF_TIME, 1, NATIVE, 0, DOCUMENT, NO_INVITEES)
+        terms = (int(HRESCH), 1, 1, END_OF_TIME, 1, NATIVE, 0, DOCUMENT, NO_INVITEES, *NO_QUALITY)
         calls = [
             requests.data("withdraw", ANNA, NATIVE, token),
             requests.data("withdraw", HOSPITAL, token, token),
@@ -324,13 +331,16 @@ class DealingsAgainstModel(Dealings):
         seconds=st.sampled_from([HOUR, 3 * DAY, 9 * DAY]),
         access_days=st.sampled_from([0, 1, 30]),
         is_open=st.booleans(),
+        quality=qualities,
         fault=faults(
-            *("stranger", "purposes", "never asked for", "grants", "document", "late", "category", "value", "coins")
+            *("stranger", "purposes", "never asked for", "grants", "document", "late", "category", "value", "coins"),
+            *("score", "weight", "method"),
         ),
     )
-    def open_request(self, caller, grants, category, reward, token, seconds, access_days, is_open, fault):
+    def open_request(self, caller, grants, category, reward, token, seconds, access_days, is_open, quality, fault):
         caller = DOCTOR if fault == "stranger" else caller
         token = self.coins[token]
+        quality = {"score": (101, 1, 0), "weight": (0, 1, 10_001), "method": (0, 0, 1)}.get(fault, quality)
         terms = RequestTerms(
             purposes={"purposes": Purpose(0), "never asked for": HRESCH | Purpose.BTG}.get(fault, HRESCH),
             category=9 if fault == "category" else category,
@@ -341,6 +351,9 @@ class DealingsAgainstModel(Dealings):
             reward=reward,
             document=DocumentId(bytes(32)) if fault == "document" else DOCUMENT,
             invitees=NO_INVITEES if is_open else INVITEES,
+            minimum_score=quality[0],
+            quality_method=quality[1],
+            quality_weight=quality[2],
         )
         value = terms.budget if token == NATIVE else 0
         value += {"value": -1 if value else 1, "coins": 1}.get(fault, 0)
@@ -349,7 +362,7 @@ class DealingsAgainstModel(Dealings):
         if token == self.stage.hostile and moves:
             arrived += {"takes a fee": -1, "gives more": 1}.get(self.manner, 0)
         fields = (int(terms.purposes), terms.category, terms.grants, terms.deadline, terms.access_days)
-        call = ("open", (*fields, token, reward, terms.document, terms.invitees))
+        call = ("open", (*fields, token, reward, terms.document, terms.invitees, *quality))
         verb = partial(self.model.open_request, caller, terms, value=value, arrived=arrived)
         self.in_token(token, caller, call, verb, caller, moves=moves, value=value)
 
@@ -570,14 +583,16 @@ class DealingsAgainstModel(Dealings):
         ]
 
     @precondition(reserved)
-    @rule(data=st.data(), fault=faults("stranger", "content"), bundle=st.sampled_from(BUNDLES))
-    def deliver(self, data, fault, bundle):
+    @rule(data=st.data(), fault=faults("stranger", "content"), bundle=st.sampled_from(BUNDLES), score=scores)
+    def deliver(self, data, fault, bundle, score):
         request_id, patient = data.draw(st.sampled_from(self.reserved()))
         custodian = self.model.reservation(request_id, patient).custodian
         caller = DOCTOR if fault == "stranger" or custodian == ZERO_ADDRESS else custodian
         content = NOTE if fault == "content" else self.content_of(request_id, patient, caller)
-        verb = partial(self.model.deliver, caller, request_id, patient, content, bundle)
-        self.both("AccessRequests", caller, ("deliver", request_id, patient, content, bundle), verb, caller)
+        stating = (request_id, patient, content, bundle, score)
+        self.both(
+            "AccessRequests", caller, ("deliver", *stating), partial(self.model.deliver, caller, *stating), caller
+        )
 
     @precondition(reserved)
     @rule(data=st.data(), by=st.sampled_from(["custodian", DOCTOR, DOCTOR]))
@@ -626,7 +641,7 @@ class DealingsAgainstModel(Dealings):
         model, request_id = self.model, self.a_request(data)
         part, requester = model.reservation(request_id, patient), model.requests[request_id].requester
         custodian = HOSPITAL if part.custodian == ZERO_ADDRESS else part.custodian
-        stating = (CONTENTS[0], BUNDLES[0])
+        stating = (CONTENTS[0], BUNDLES[0], GOOD)
         caller, verb, more = {
             "deliver": (custodian, partial(model.deliver, custodian, request_id, patient, *stating), stating),
             "decline": (custodian, partial(model.decline, custodian, request_id, patient), ()),

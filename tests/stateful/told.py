@@ -167,6 +167,9 @@ def unpack_request(number: int, fields: tuple[Any, ...]) -> AccessRequest:
         reward=view.reward,
         document=DocumentId(view.document),
         invitees=view.invitees,
+        minimum_score=view.minimum_score,
+        quality_method=view.quality_method,
+        quality_weight=view.quality_weight,
     )
     request = AccessRequest(
         request_id=RequestId(number),

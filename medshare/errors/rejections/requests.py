@@ -87,10 +87,10 @@ class RequestUsedUpError(RejectedError):
 
 @dataclass(eq=False)
 class RequestTermsInvalidError(RejectedError):
-    """A request needs a purpose that can be asked for, at least one grant, a document, and a deadline ahead."""
+    """A request needs a purpose that can be asked for, a grant, a document, a deadline ahead, for quality a method."""
 
     solidity = "AccessRequestsTermsInvalid"
-    hint = "emergency purposes cannot be asked for; let the deadline lie ahead"
+    hint = "emergency purposes cannot be asked for; let the deadline lie ahead; name the method by which scores count"
 
 
 @dataclass(eq=False)
@@ -140,6 +140,17 @@ class GrantNotLiveError(RejectedError):
     hint = "nothing can be delivered without a live grant"
     request_id: int
     patient: str
+
+
+@dataclass(eq=False)
+class ScoreUnfitError(RejectedError):
+    """What is delivered is not as good as the request asks for, or the score is none."""
+
+    solidity = "AccessRequestsScoreUnfit"
+    hint = "have the records attested, or decline"
+    request_id: int
+    score: int
+    minimum_score: int
 
 
 @dataclass(eq=False)

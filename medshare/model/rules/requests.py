@@ -21,10 +21,12 @@ from medshare.errors import (
     RequestUsedUpError,
     ReservationNotError,
     ReservedAlreadyError,
+    ScoreUnfitError,
     UnknownRequestError,
 )
 from medshare.hashing import DIGEST_SIZE
 from medshare.model.accreditation import AccreditationKind
+from medshare.model.attestation import BEST_SCORE
 from medshare.model.events import (
     AccessDelivered,
     AccessGranted,
@@ -51,6 +53,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.request import (
     LONGEST_PERIOD,
     SHORTEST_PERIOD,
+    WHOLE,
     Acceptance,
     AccessRequest,
     Periods,
@@ -113,6 +116,7 @@ class RequestRules(EscrowRules, ConsentRules):
             or not terms.grants
             or terms.deadline <= place.block.time
             or terms.document == _NO_DOCUMENT
+            or not _is_condition(terms)
         ):
             raise RequestTermsInvalidError
         split = self.split(terms.category)
@@ -247,6 +251,7 @@ class RequestRules(EscrowRules, ConsentRules):
         patient: Address,
         content: bytes,
         bundle: BundleId,
+        score: int,
         place: EventPlace,
     ) -> tuple[AccessDelivered]:
         """State that what was granted can be fetched, as the accredited custodian whom the patient named."""
@@ -260,7 +265,10 @@ class RequestRules(EscrowRules, ConsentRules):
         grant_id = derive_grant_id(patient, request.requester, terms)
         if not self.is_live(grant_id, request.terms.purposes, place.block.time):
             raise GrantNotLiveError(request_id, patient)
-        event = AccessDelivered(place=place, request_id=request_id, patient=patient, bundle=bundle)
+        minimum_score = request.terms.minimum_score
+        if not minimum_score <= score <= BEST_SCORE:
+            raise ScoreUnfitError(request_id, score, minimum_score)
+        event = AccessDelivered(place=place, request_id=request_id, patient=patient, bundle=bundle, score=score)
         self._apply_reservation(event)
         return (event,)
 
@@ -334,8 +342,8 @@ class RequestRules(EscrowRules, ConsentRules):
     def _pay(
         self, request: AccessRequest, patient: Address, reservation: Reservation, place: EventPlace
     ) -> tuple[RewardPaid | Credited, ...]:
-        shares = request.split.divide(request.terms.reward)
-        to_patient, to_custodian, to_consortium = shares
+        shares = request.divide(reservation.score)
+        to_patient, to_custodian, to_consortium, to_requester = shares
         paid = RewardPaid(
             place=place,
             request_id=request.request_id,
@@ -343,10 +351,12 @@ class RequestRules(EscrowRules, ConsentRules):
             to_patient=to_patient,
             to_custodian=to_custodian,
             to_consortium=to_consortium,
+            to_requester=to_requester,
         )
         self._apply_reservation(paid)
         events: list[RewardPaid | Credited] = [paid]
-        for account, share in zip((patient, reservation.custodian, self.consortium), shares, strict=True):
+        accounts = (patient, reservation.custodian, self.consortium, request.requester)
+        for account, share in zip(accounts, shares, strict=True):
             events += self._credit(account, request.terms.token, share, place.after(len(events)))
         return tuple(events)
 
@@ -431,7 +441,7 @@ class RequestRules(EscrowRules, ConsentRules):
                 reservation = Reservation(custodian=event.custodian, since=at, status=ReservationStatus.RESERVED)
             case AccessDelivered():
                 self._change(event.request_id, delivered=request.delivered + 1)
-                reservation = replace(reservation, since=at, status=ReservationStatus.DELIVERED)
+                reservation = replace(reservation, since=at, status=ReservationStatus.DELIVERED, score=event.score)
             case DeliveryDeclined():
                 if request.status is RequestStatus.CANCELLED:
                     self._change(event.request_id, returned=request.returned + 1)
@@ -448,6 +458,12 @@ class RequestRules(EscrowRules, ConsentRules):
 
     def _change(self, request_id: RequestId, **changes: object) -> None:
         self.requests[request_id] = replace(self.request(request_id), **changes)  # type: ignore[arg-type]  # its fields
+
+
+def _is_condition(terms: RequestTerms) -> bool:
+    """Whether what is asked of quality can be: bounded, and by some method."""
+    bounded = terms.minimum_score <= BEST_SCORE and terms.quality_weight <= WHOLE
+    return bounded and (terms.quality_method > 0 or not (terms.minimum_score or terms.quality_weight))
 
 
 def _require_before(request_id: RequestId, deadline: int, place: EventPlace) -> None:

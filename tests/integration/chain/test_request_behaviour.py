@@ -2,6 +2,7 @@
 
 RequestLedger
 ├── a request is opened with its rewards, approved, accepted by signature, delivered, and paid
+├── where quality counts, less than is asked is not delivered, and what was not earned goes back
 ├── a delivery is disputed and decided, or released once its time has come
 ├── what nobody earned goes back: declined, cancelled, or past the deadline
 ├── the same intent is the same request, and the same acceptance
@@ -40,6 +41,7 @@ from medshare.errors import (
     RequestUsedUpError,
     ReservationNotError,
     ReservedAlreadyError,
+    ScoreUnfitError,
     SignatureInvalidError,
     SignedOutdatedError,
     TokenNotAllowedError,
@@ -161,7 +163,7 @@ def opened(scene: Scene, researcher: LocalSigner, *patients: LocalSigner, **chan
 def delivered(scene: Scene, researcher: LocalSigner, patient: LocalSigner, hospital: LocalSigner, **change):
     request = opened(scene, researcher, patient, **change)
     scene.ledger.requests.accept(hospital, request.request_id, accepting(scene, request, patient, hospital))
-    scene.ledger.requests.deliver(hospital, request.request_id, patient.address, CONTENT, BUNDLE)
+    scene.ledger.requests.deliver(hospital, request.request_id, patient.address, CONTENT, BUNDLE, 0)
     return request
 
 
@@ -223,6 +225,8 @@ def test_open__refusals__are_typed(scene: Scene, researcher, hospital, mary) -> 
         (RequestNotAccreditedError, hospital, {}),
         (RequestTermsInvalidError, researcher, {"purposes": Purpose.BTG}),
         (RequestTermsInvalidError, researcher, {"deadline": 5}),
+        (RequestTermsInvalidError, researcher, {"minimum_score": 80}),
+        (RequestTermsInvalidError, researcher, {"quality_method": 1, "quality_weight": 10_001}),
         (RequestCategoryUnknownError, researcher, {"category": 77}),
         (TokenNotAllowedError, researcher, {"token": mary.address}),
         (InsufficientFundsError, researcher, {"reward": 10**25}),
@@ -344,20 +348,40 @@ def test_deliver__refusals__are_typed(scene: Scene, researcher, hospital, mary) 
     request = opened(scene, researcher, mary)
     number = request.request_id
     with pytest.raises(ReservationNotError):
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
     acceptance = accepting(scene, request, mary, hospital)
     requests.accept(hospital, number, acceptance)
     with pytest.raises(RequestNotAllowedError):
-        requests.deliver(scene.person(), number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(scene.person(), number, mary.address, CONTENT, BUNDLE, 0)
     with pytest.raises(GrantNotLiveError):
-        requests.deliver(hospital, number, mary.address, REASON, BUNDLE)
+        requests.deliver(hospital, number, mary.address, REASON, BUNDLE, 0)
     scene.ledger.consents.revoke(mary, derive_grant_id(mary.address, researcher.address, acceptance.grant.terms))
     with pytest.raises(GrantNotLiveError) as revoked:
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
     assert revoked.value.patient == mary.address
     scene.wait(10 * DAY)
     with pytest.raises(RequestDeadlinePassedError):
-        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE)
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0)
+
+
+def test_confirm__where_quality_counts__what_was_not_earned_goes_back(scene: Scene, researcher, hospital, mary) -> None:
+    requests, escrow = scene.ledger.requests, scene.ledger.escrow
+    asked = {"minimum_score": 50, "quality_method": 3, "quality_weight": 5_000}
+    request = opened(scene, researcher, mary, **asked)
+    number = request.request_id
+    assert {name: getattr(request.terms, name) for name in asked} == asked
+    requests.accept(hospital, number, accepting(scene, request, mary, hospital))
+    with pytest.raises(ScoreUnfitError) as poor:
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 49)
+    assert (poor.value.score, poor.value.minimum_score) == (49, 50)
+    with pytest.raises(ScoreUnfitError):
+        requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 101)
+    sent = requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 60)
+    assert requests.reservation(number, mary.address, block=sent.block).score == 60
+    confirmed = requests.confirm(researcher, number, mary.address)
+    back = PARTS[1] * 5_000 * 40 // 1_000_000
+    earned = [escrow.credit(each.address, NATIVE, block=confirmed.block) for each in (mary, hospital, researcher)]
+    assert earned == [PARTS[0], PARTS[1] - back, back]
 
 
 @pytest.mark.parametrize("paid", [True, False], ids=["paid", "returned"])

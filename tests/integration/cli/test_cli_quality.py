@@ -8,6 +8,7 @@ given a home with two records of a patient by a hospital, and a clinic that is a
 ├─ many in a batch: one root, however often the command is given; a slip for each record
 │  ├─ who has kept the slip counts it; in another home nobody knows of it, until it has come with the record's key
 │  └─ withdrawn by its root, or erased with the record
+├─ a study asks for a score, and weighs it: the records of one patient are good enough, another's are not
 └─ who may not, and what is not there or cannot be, is refused with its exit code
 """
 
@@ -19,10 +20,13 @@ from typing import Any
 
 import pytest
 from homes import OBSERVATION, PASSPHRASE, CommandLine, Home
+from studies import REWARD, write_study
 
 from medshare import connect
 from medshare.model.accreditation import AccreditationKind
-from medshare.model.ids import record_id
+from medshare.model.ids import Address, record_id
+from medshare.model.record import Category
+from medshare.services.publishing import Description
 from medshare.standards.quality import VERSION, score
 
 pytestmark = pytest.mark.integration
@@ -69,6 +73,49 @@ def test_records__searched_by_quality__are_those_attested_as_good(granted: Comma
     assert granted(*listed, 81).text == "no record of this patient has this quality attested\n"
     history = granted.json("record", "history", "--as", "doctor", "--patient", "patient", "--min-score", 50)
     assert [row["record"] for row in history["records"]] == [granted.home.scan]
+
+
+def test_study__that_asks_for_quality__is_delivered_and_paid_by_it(granted: CommandLine, tmp_path: Path) -> None:
+    cli, home = granted, granted.home
+    cli.accredit("researcher", AccreditationKind.RESEARCHER)
+    cli.accredit("neighbour", AccreditationKind.ETHICS_COMMITTEE)
+    with connect(home.path) as session:
+        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+        said = Description(media_type="application/fhir+json", category=Category.OBSERVATION)
+        other = session.publishing.publish(
+            OBSERVATION, custodian=hospital, patient=Address(home.addresses["stranger"]), description=said
+        )
+    attest(cli, home.observation, 92)
+    attest(cli, other.record_id.hex(), 70)
+    wanted = {"effect": "permit", "purposes": ["BIORCH"], "everything": True}
+    asked = ("--min-score", 80, "--quality-method", 1, "--quality-weight", 5000)
+    opening = ("request", "open", write_study(tmp_path, wanted=wanted), "--as", "researcher")
+    for half in (asked[:2], asked[4:]):
+        answer = cli("--json", *opening, *half)
+        assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+    row = cli.json(*opening, *asked)
+    assert (row["minimum_score"], row["quality_method"], row["quality_weight"]) == (80, 1, 5000)
+    number = str(row["request"])
+    assert cli.json(*opening, *asked)["already"]
+    cli.json("request", "approve", number, "--as", "neighbour")
+    assert "records below 80 of 100 are not delivered" in cli("request", "offers", "--as", "patient").text
+    answer = cli("--json", "request", "accept", number, "--as", "stranger", "--yes")
+    assert (answer.code, answer.error["error"]) == (1, "ScoreTooLowError")
+    cli.json("request", "accept", number, "--as", "patient", "--yes")
+
+    delivered = cli.json("request", "deliver", number, "--patient", "patient", "--as", "hospital")
+
+    assert (delivered["records"], delivered["score"]) == ([home.observation], 92)
+    (left_out,) = delivered["left_out"]
+    assert left_out.startswith(home.scan)
+    (part,) = cli.json("request", "show", number)["parts"]
+    assert (part["state"], part["score"]) == ("delivered", 92)
+    confirmed = cli.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    assert (confirmed["records"], confirmed["score"]) == (1, 92)
+    account = cli.json("reward", "account", number)
+    assert (account["to_custodians"], account["returned"]) == (200_000 - 8_000, 8_000)
+    assert account["to_patients"] + account["to_consortium"] == REWARD - 200_000
+    assert cli.json("audit", "verify")["differences"] == []
 
 
 @pytest.mark.parametrize(

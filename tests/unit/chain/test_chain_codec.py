@@ -12,7 +12,7 @@ given a word, an answer or a log that cannot be
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -254,12 +254,22 @@ def at_most(bits: int) -> st.SearchStrategy[int]:
 
 words = st.binary(min_size=32, max_size=32)
 shares = st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)).filter(lambda both: sum(both) <= 10_000)
+qualities = st.just((0, 0, 0)) | st.tuples(st.integers(0, 100), st.integers(1, 0xFFFF), st.integers(0, 10_000))
+"""Minimum score, method and weight."""
+
+
+def terms_with(quality: tuple[int, int, int], **fields: object) -> RequestTerms:
+    minimum, method, weight = quality
+    return RequestTerms(minimum_score=minimum, quality_method=method, quality_weight=weight, **fields)
+
+
 requests = st.builds(
     AccessRequest,
     request_id=st.just(RequestId(7)),
     requester=st.sampled_from([PATIENT, DOCTOR]),
     terms=st.builds(
-        RequestTerms,
+        terms_with,
+        quality=qualities,
         purposes=at_most(16).map(Purpose),
         category=at_most(8),
         grants=at_most(16),
@@ -279,8 +289,8 @@ requests = st.builds(
 )
 REQUEST_KINDS = [
     *("address", "uint32", "uint16", "uint16", "uint16", "uint8", "bool"),
-    *("address", "uint16", "uint16", "uint16", "uint16", "uint16", "uint8"),
-    *("uint128", "uint32", "uint32", "bytes32", "bytes32"),
+    *("address", "uint16", "uint16", "uint16", "uint16", "uint16", "uint8", "uint8"),
+    *("uint128", "uint32", "uint32", "uint16", "uint16", "bytes32", "bytes32"),
 ]
 
 
@@ -303,9 +313,12 @@ def request_words(request: AccessRequest) -> bytes:
             request.split.patient,
             request.split.custodian,
             terms.category,
+            terms.minimum_score,
             terms.reward,
             request.periods.dispute_period,
             request.periods.decision_period,
+            terms.quality_method,
+            terms.quality_weight,
             terms.document,
             terms.invitees,
         ],
@@ -332,9 +345,17 @@ def test_decode_request__open_call_that_names_whom_it_asks__is_a_bad_answer(requ
 
 
 @given(requests)
+def test_decode_request__quality_by_no_method__is_a_bad_answer(request: AccessRequest) -> None:
+    terms = replace(request.terms, minimum_score=1, quality_method=0)
+    with pytest.raises(BadAnswerError):
+        request_codec.decode_request(RequestId(7), request_words(replace(request, terms=terms)))
+
+
+@given(requests)
 def test_encode_terms__any__is_what_eth_abi_says(request: AccessRequest) -> None:
     terms = request.terms
     kinds = ["uint16", "uint8", "uint16", "uint32", "uint16", "address", "uint128", "bytes32", "bytes32"]
+    kinds += ["uint8", "uint16", "uint16"]
     values = [
         int(terms.purposes),
         terms.category,
@@ -345,6 +366,9 @@ def test_encode_terms__any__is_what_eth_abi_says(request: AccessRequest) -> None
         terms.reward,
         terms.document,
         terms.invitees,
+        terms.minimum_score,
+        terms.quality_method,
+        terms.quality_weight,
     ]
     assert request_codec.encode_terms(terms) == encode(kinds, values)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import pytest
 from founded import CONSORTIUM, ESCROW, MEMBER, NEVER, PERIODS, SPLIT, founded, place_at, refused
@@ -50,6 +51,7 @@ from medshare.errors import (
     RequestUsedUpError,
     ReservationNotError,
     ReservedAlreadyError,
+    ScoreUnfitError,
     SignatureInvalidError,
     SignedOutdatedError,
     SplitInvalidError,
@@ -82,6 +84,7 @@ from medshare.model.request import (
     DAY,
     NATIVE,
     Acceptance,
+    AccessRequest,
     Invitation,
     RequestStatus,
     RequestTerms,
@@ -179,7 +182,7 @@ def reserved(opened: LedgerModel) -> LedgerModel:
 
 @pytest.fixture
 def delivered(reserved: LedgerModel) -> LedgerModel:
-    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, at(NOW + 5))
+    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 0, at(NOW + 5))
     return reserved
 
 
@@ -222,6 +225,10 @@ def test_open__for_named_patients__is_open_with_its_rewards_held(model: LedgerMo
         ({"grants": 0}, RequestTermsInvalidError),
         ({"deadline": NOW}, RequestTermsInvalidError),
         ({"document": bytes(32)}, RequestTermsInvalidError),
+        ({"minimum_score": 101, "quality_method": 1}, RequestTermsInvalidError),
+        ({"quality_weight": 10_001, "quality_method": 1}, RequestTermsInvalidError),
+        ({"minimum_score": 1}, RequestTermsInvalidError),
+        ({"quality_weight": 1}, RequestTermsInvalidError),
         ({"category": 0}, RequestCategoryUnknownError),
         ({"category": 4}, RequestCategoryUnknownError),
         ({"token": STRANGER}, TokenNotAllowedError),
@@ -431,7 +438,7 @@ def test_acceptance__of_something_else_than_a_grant__has_no_grant() -> None:
 
 
 def test_deliver__by_the_named_custodian__is_delivered(reserved: LedgerModel) -> None:
-    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, at(NOW + 5))
+    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 0, at(NOW + 5))
     assert reserved.reservation(ONE, MARY) == Reservation(
         custodian=HOSPITAL, since=NOW + 5, status=ReservationStatus.DELIVERED
     )
@@ -440,7 +447,7 @@ def test_deliver__by_the_named_custodian__is_delivered(reserved: LedgerModel) ->
 
 def test_deliver__that_could_not_be__is_refused(reserved: LedgerModel) -> None:
     act = lambda by=HOSPITAL, request=ONE, patient=MARY, content=CONTENT, time=NOW: (  # noqa: E731
-        lambda: reserved.deliver(by, request, patient, content, BUNDLE, at(time))
+        lambda: reserved.deliver(by, request, patient, content, BUNDLE, 0, at(time))
     )
     for verb, error in (
         (act(request=TWO), UnknownRequestError),
@@ -464,7 +471,7 @@ def test_deliver__that_could_not_be__is_refused(reserved: LedgerModel) -> None:
 def test_revoke__before_the_delivery__loses_what_was_not_yet_earned_and_no_more(reserved: LedgerModel) -> None:
     reserved.revoke(MARY, derive_grant_id(MARY, RESEARCHER, acceptance().grant.terms), at())
     with refused(reserved, GrantNotLiveError):
-        reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, at())
+        reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 0, at())
     reserved.return_unearned(ONE, at(DEADLINE))
     assert reserved.credit(RESEARCHER, NATIVE) == 2 * REWARD
 
@@ -511,6 +518,29 @@ def test_confirm__by_the_requester__divides_the_reward(delivered: LedgerModel) -
     assert balanced(delivered)
     with refused(delivered, ReservationNotError):
         delivered.confirm(RESEARCHER, ONE, MARY, at())
+
+
+def test_deliver__not_as_good_as_asked__is_refused(model: LedgerModel) -> None:
+    model.open_request(RESEARCHER, terms(minimum_score=80, quality_method=3), at())
+    model.accept(ONE, acceptance(), at())
+    for score in (0, 79, 101):
+        with refused(model, ScoreUnfitError) as caught:
+            model.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, score, at())
+        assert (caught.value.score, caught.value.minimum_score) == (score, 80)
+    (event,) = model.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 80, at())
+    assert (event.score, model.reservation(ONE, MARY).score) == (80, 80)
+
+
+def test_confirm__half_depends_on_quality__what_is_not_earned_goes_back(model: LedgerModel) -> None:
+    model.open_request(RESEARCHER, terms(quality_method=3, quality_weight=5_000), at())
+    model.accept(ONE, acceptance(), at())
+    model.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 60, at())
+    events = model.confirm(RESEARCHER, ONE, MARY, at())
+    assert [type(event) for event in events] == [RewardPaid, *[Credited] * 4]
+    assert (events[0].to_custodian, events[0].to_requester) == (160, 40)
+    accounts = (MARY, HOSPITAL, CONSORTIUM, RESEARCHER)
+    assert [model.credit(account, NATIVE) for account in accounts] == [701, 160, 100, 40]
+    assert balanced(model)
 
 
 def test_confirm__before_a_delivery__is_refused(reserved: LedgerModel) -> None:
@@ -584,7 +614,7 @@ def test_release__undisputed__is_paid_once_its_time_has_come(delivered: LedgerMo
 def test_pay__a_reward_of_nothing__credits_nobody(model: LedgerModel) -> None:
     model.open_request(RESEARCHER, terms(reward=0), at())
     model.accept(ONE, acceptance(), at())
-    model.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, at())
+    model.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 0, at())
     assert [type(event) for event in model.confirm(RESEARCHER, ONE, MARY, at())] == [RewardPaid]
     assert [type(event) for event in model.return_unearned(ONE, at(DEADLINE))] == [UnearnedReturned]
 
@@ -606,7 +636,7 @@ def test_cancel__by_requester_or_vote__gives_back_what_nobody_reserved(reserved:
         reserved.cancel_request(by, ONE, at())
     with refused(reserved, RequestNotOpenError):
         reserved.accept(ONE, acceptance(JOHN), at())
-    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, at())
+    reserved.deliver(HOSPITAL, ONE, MARY, CONTENT, BUNDLE, 0, at())
     reserved.confirm(RESEARCHER, ONE, MARY, at())
     with refused(reserved, NothingToReturnError):
         reserved.return_unearned(ONE, at(DEADLINE))
@@ -720,6 +750,35 @@ def test_divide__any_reward_by_any_shares__loses_nothing_and_rounds_for_the_pati
     assert parts[0] >= reward * patient // 10_000
 
 
+@given(
+    reward=st.integers(0, (1 << 128) - 1),
+    shares=st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)).filter(lambda both: sum(both) <= 10_000),
+    weight=st.integers(0, 10_000),
+    score=st.integers(0, 100),
+)
+def test_divide__any_weight_and_score__only_the_custodian_loses_and_nothing_is_lost(
+    reward: int, shares, weight: int, score: int
+) -> None:
+    patient, custodian = shares
+    split = Split(patient=patient, custodian=custodian)
+    asked = AccessRequest(
+        request_id=ONE,
+        requester=RESEARCHER,
+        terms=terms(reward=reward, quality_method=1, quality_weight=weight),
+        status=RequestStatus.OPEN,
+        places=1,
+        delivered=0,
+        returned=0,
+        split=split,
+        periods=PERIODS,
+    )
+    to_patient, to_custodian, to_consortium, to_requester = asked.divide(score)
+    assert to_patient + to_custodian + to_consortium + to_requester == reward
+    assert (to_patient, to_custodian + to_requester, to_consortium) == split.divide(reward)
+    lost = Fraction(to_custodian + to_requester) * weight * (100 - score) / 1_000_000
+    assert lost - 1 < to_requester <= lost
+
+
 # ------------------------------------------------------------------------------------------------- history
 
 
@@ -731,9 +790,11 @@ class Step:
     def take(self, model: LedgerModel, time: int):
         return getattr(self, "_" + self.verb)(model, time, *self.arguments)
 
-    def _open(self, model: LedgerModel, time: int, reward, grants, token, open_call):
+    def _open(self, model: LedgerModel, time: int, reward, grants, token, open_call, quality):
         invitees = bytes(32) if open_call else TREE.root
-        wanted = terms(reward=reward, grants=grants, token=token, invitees=invitees, deadline=time + 40)
+        minimum, weight = quality
+        asked = {"minimum_score": minimum, "quality_weight": weight, "quality_method": 1}
+        wanted = terms(reward=reward, grants=grants, token=token, invitees=invitees, deadline=time + 40, **asked)
         return model.open_request(RESEARCHER, replace(wanted, access_days=0), at(time))
 
     def _accept(self, model: LedgerModel, time: int, request, patient, custodian):
@@ -750,8 +811,8 @@ class Step:
         signed = replace(message.signed, message=replace(message.grant, epoch=epoch))
         return model.accept(request, replace(message, signed=signed), at(time))
 
-    def _deliver(self, model: LedgerModel, time: int, request, patient, custodian):
-        return model.deliver(custodian, request, patient, CONTENT, BUNDLE, at(time))
+    def _deliver(self, model: LedgerModel, time: int, request, patient, custodian, score):
+        return model.deliver(custodian, request, patient, CONTENT, BUNDLE, score, at(time))
 
     def _call(self, model: LedgerModel, time: int, name, *arguments):
         return getattr(model, name)(*arguments, at(time))
@@ -764,6 +825,9 @@ requests = st.sampled_from((ONE, TWO, RequestId(3)))
 patients = st.sampled_from(PATIENTS)
 custodians = st.sampled_from((HOSPITAL, CLINIC))
 tokens = st.sampled_from((NATIVE, TOKEN))
+scores = st.sampled_from((0, 50, 79, 80, 100, 101))
+qualities = st.sampled_from(((0, 0), (80, 0), (0, 3_333), (80, 10_000)))
+"""The score asked for, and the weight."""
 accounts = st.sampled_from((*PATIENTS, HOSPITAL, CLINIC, RESEARCHER, CONSORTIUM))
 
 
@@ -772,11 +836,13 @@ def a_call(name: str, *arguments: st.SearchStrategy) -> st.SearchStrategy[Step]:
 
 
 steps = st.one_of(
-    st.tuples(st.sampled_from((0, 1, 999)), st.integers(1, 3), tokens, st.booleans()).map(lambda d: Step("open", d)),
+    st.tuples(st.sampled_from((0, 1, 999)), st.integers(1, 3), tokens, st.booleans(), qualities).map(
+        lambda d: Step("open", d)
+    ),
     st.tuples(requests, patients, custodians).map(lambda d: Step("accept", d)),
     st.tuples(requests, patients, custodians).map(lambda d: Step("accept", d)),
-    st.tuples(requests, patients, custodians).map(lambda d: Step("deliver", d)),
-    st.tuples(requests, patients, custodians).map(lambda d: Step("deliver", d)),
+    st.tuples(requests, patients, custodians, scores).map(lambda d: Step("deliver", d)),
+    st.tuples(requests, patients, custodians, scores).map(lambda d: Step("deliver", d)),
     st.tuples(requests, patients, st.booleans()).map(lambda d: Step("decide", d)),
     a_call("approve_study", st.just(ETHICS), requests),
     a_call("cancel_request", st.just(RESEARCHER), requests),

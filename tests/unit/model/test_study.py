@@ -21,15 +21,22 @@ from medshare.errors import IntegrityError, InvalidInputError
 from medshare.model.grant import MAX_TIME
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import Purpose, PurposeOfUse
+from medshare.model.quality_condition import QualityCondition
 from medshare.model.record import RecordRef
 from medshare.model.request import DAY
 from medshare.model.study import MAX_REWARD, MAX_STUDY_SIZE, Study
 
 pytestmark = pytest.mark.unit
 
+QUALITY = QualityCondition(method=3, minimum_score=80, weight=5_000)
+
 
 def test_study__written_and_read__is_the_same() -> None:
-    for study in (STUDY, replace(STUDY, token=TOKEN, reward=MAX_REWARD, reward_in_words=None, access_days=0)):
+    for study in (
+        STUDY,
+        replace(STUDY, quality=QUALITY),
+        replace(STUDY, token=TOKEN, reward=MAX_REWARD, reward_in_words=None, access_days=0),
+    ):
         assert Study.from_json(study.to_json()) == study
 
 
@@ -52,6 +59,7 @@ def test_terms__of_a_study__say_what_it_says() -> None:
         ("access_days", 3),
         ("token", TOKEN),
         ("reward", 1),
+        ("quality", QUALITY),
         ("wanted", replace(STUDY.wanted, purposes=(PurposeOfUse.PUBHLTH,))),
     ],
 )
@@ -132,3 +140,37 @@ def test_from_json__too_large__is_refused() -> None:
 
 def test_requester__in_the_study__is_who_may_open_it() -> None:
     assert STUDY.requester == RESEARCHER
+
+
+@pytest.mark.parametrize(
+    "quality",
+    [
+        {"method": 3},
+        {"method": 0, "weight": 1},
+        {"method": 65_536, "weight": 1},
+        {"method": 3, "minimum_score": 101},
+        {"method": 3, "minimum_score": -1, "weight": 1},
+        {"method": 3, "weight": 10_001},
+        {"minimum_score": 80},
+        {"method": 3, "weight": 1, "assessor": TOKEN},
+    ],
+)
+def test_from_json__a_condition_of_quality_that_cannot_be__is_refused(quality: dict) -> None:
+    document = json.loads(STUDY.to_json()) | {"quality": quality}
+    with pytest.raises(InvalidInputError):
+        Study.from_json(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        (QUALITY, ("below 80 of 100 are not delivered", "50 % of the custodian's part", "by method 3")),
+        (replace(QUALITY, minimum_score=0), ("50 % of the custodian's part",)),
+        (replace(QUALITY, weight=0), ("below 80 of 100 are not delivered",)),
+    ],
+)
+def test_quality__in_words__says_what_is_asked_and_no_more(quality: QualityCondition, said: tuple[str, ...]) -> None:
+    words = quality.in_words()
+    assert all(each in words for each in said)
+    assert ("custodian" in words) == bool(quality.weight)
+    assert ("delivered" in words) == bool(quality.minimum_score)

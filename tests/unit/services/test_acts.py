@@ -185,7 +185,7 @@ def study() -> InMemoryChain:
     signed = SignedMessage(message=message, domain=domain, signer=ANN.address, signature=signature)
     acceptance = Acceptance(custodian=HOSPITAL.address, content=DETAILS, signed=signed)
     ledger.requests.accept(SON, request_id, acceptance)
-    ledger.requests.deliver(HOSPITAL, request_id, ANN.address, DETAILS, BUNDLE)
+    ledger.requests.deliver(HOSPITAL, request_id, ANN.address, DETAILS, BUNDLE, 0)
     ledger.requests.dispute(RESEARCHER, request_id, ANN.address, DETAILS)
     decided(ledger, chain, DecideDispute(request_id=request_id, patient=ANN.address, paid=True))
     ledger.escrow.withdraw(HOSPITAL, HOSPITAL.address, NATIVE, NEW_KEY.address)

@@ -77,7 +77,7 @@ def test_released_keys__while_the_episode_lasts_and_after__are_kept_and_have_end
 
 DOCUMENT, BUNDLE = b"\1" * 32, b"\2" * 32
 OPENED = RequestOpened(place=None, request=SimpleNamespace(terms=SimpleNamespace(document=DOCUMENT)))
-DELIVERED = AccessDelivered(place=None, request_id=1, patient="0x" + "11" * 20, bundle=BUNDLE)
+DELIVERED = AccessDelivered(place=None, request_id=1, patient="0x" + "11" * 20, bundle=BUNDLE, score=0)
 
 
 def test_request__its_document_and_what_was_delivered__are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +99,8 @@ def test_bundle__of_a_live_grant_and_delivered__is_kept(world: World, monkeypatc
         "apply",
         lambda model, event: None if isinstance(event, AccessDelivered) else apply(model, event),
     )
-    delivered = AccessDelivered(place=None, request_id=1, patient=world.patient.address, bundle=granted.bundle.digest)
+    delivered = AccessDelivered(
+        place=None, request_id=1, patient=world.patient.address, bundle=granted.bundle.digest, score=0
+    )
     for order in ([*events, delivered], [delivered, *events]):
         assert named_roots(order, now=world.clock.now())[granted.bundle].keep is Keep.YES

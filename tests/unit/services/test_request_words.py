@@ -13,6 +13,7 @@ import pytest
 from studies import DAY, MEMBER, NOW, RESEARCHER, STUDY, TOKEN, on_chain
 
 from medshare.model.intended_use import IntendedUse
+from medshare.model.quality_condition import QualityCondition
 from medshare.model.request import RequestCategory
 from medshare.services.request_words import category_in_words, request_lines, reward_in_words
 
@@ -52,6 +53,15 @@ def test_lines__without_names_reward_or_approval__say_so() -> None:
 
 def test_reward__in_a_token__names_it() -> None:
     assert "units of token coupon" in reward_in_words(on_chain(replace(STUDY, token=TOKEN)), NAMES.get)
+
+
+@pytest.mark.parametrize("quality", [{"minimum_score": 80}, {"weight": 5_000}])
+def test_lines__of_a_study_that_asks_for_quality__say_it(quality: dict) -> None:
+    study = replace(STUDY, quality=QualityCondition(method=3, **quality))
+    said = words(study)
+    assert said["quality"] == study.quality.in_words()
+    assert ("up to 200000, by quality, for the custodian" in said["reward"]) == ("weight" in quality)
+    assert "quality" not in words()
 
 
 def test_days__of_access_that_is_over_or_ends_tomorrow__are_counted() -> None:

@@ -436,7 +436,7 @@ def test_confirm__another_bundle_was_delivered__is_not_confirmed(town: StudyTown
     town.accept(opened.request_id)
     content = town.part(opened.request_id).reserved.content
     town.world.ledger.requests.deliver(
-        town.world.hospital.signer, opened.request_id, town.mary.address, content, opened.request.terms.document
+        town.world.hospital.signer, opened.request_id, town.mary.address, content, opened.request.terms.document, 0
     )
     with pytest.raises(IntegrityError, match="another bundle"):
         town.requesting.confirm(opened.request_id, town.mary.address, requester=town.researcher)
