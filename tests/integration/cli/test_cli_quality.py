@@ -88,13 +88,13 @@ def test_study__that_asks_for_quality__is_delivered_and_paid_by_it(granted: Comm
     attest(cli, home.observation, 92)
     attest(cli, other.record_id.hex(), 70)
     wanted = {"effect": "permit", "purposes": ["BIORCH"], "everything": True}
-    asked = ("--min-score", 80, "--quality-method", 1, "--quality-weight", 5000)
+    asked = ("--min-score", 80, "--quality-method", 100, "--quality-weight", 5000)
     opening = ("request", "open", write_study(tmp_path, wanted=wanted), "--as", "researcher")
     for half in (asked[:2], asked[4:]):
         answer = cli("--json", *opening, *half)
         assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     row = cli.json(*opening, *asked)
-    assert (row["minimum_score"], row["quality_method"], row["quality_weight"]) == (80, 1, 5000)
+    assert (row["minimum_score"], row["quality_method"], row["quality_weight"]) == (80, 100, 5000)
     number = str(row["request"])
     assert cli.json(*opening, *asked)["already"]
     cli.json("request", "approve", number, "--as", "neighbour")
