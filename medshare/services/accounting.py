@@ -37,6 +37,7 @@ from medshare.model.events import (
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RegisteredFromBatch,
     RequestEvent,
     RequestOpened,
     RewardPaid,
@@ -336,7 +337,7 @@ def _accounted(act: Act, made: Disclosure | None) -> AccountedEvent:
 def _objects(event: LedgerEvent) -> tuple[tuple[str, str], ...]:
     """Return what an event was about: kinds and ids."""
     match event:
-        case RecordRegistered() | RecordRetracted():
+        case RecordRegistered() | RegisteredFromBatch() | RecordRetracted():
             return (("record", event.record_id.hex()),)
         case RecordSuperseded():
             return (("record", event.record_id.hex()), ("record", event.previous_id.hex()))
