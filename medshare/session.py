@@ -34,6 +34,8 @@ from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
 from medshare.services.assessing import Assessing
 from medshare.services.auditing import Auditing
+from medshare.services.batch_book import BatchBook
+from medshare.services.batched_ledger import batched_ledger
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
@@ -44,6 +46,7 @@ from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.erasure_planning import ErasurePlanning
 from medshare.services.examining import Examining
+from medshare.services.finding import Finding
 from medshare.services.forgetting import Forgetting
 from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
@@ -96,6 +99,8 @@ class Session:
     keyring: Keyring
     clock: Clock
     publishing: Publishing
+    batches: BatchBook
+    finding: Finding
     ingesting: Ingesting
     rotating: Rotating
     consenting: Consenting
@@ -177,7 +182,11 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
-        index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
+        batches = BatchBook(state)
+        ledger = batched_ledger(ledger, batches)
+        index = LedgerIndex(
+            state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id, batched=batches
+        )
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         retrieving = Retrieving(ledger=ledger, store=store, clock=clock, auditing=auditing)
@@ -187,9 +196,12 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             auditing=auditing,
             retrieving=retrieving,
             journal=BundleJournal(state / "bundles.sqlite"),
+            batches=batches,
         )
         safe = Safe(home / "safe")
-        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe)
+        emergencies = Emergencies(
+            ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, batches=batches
+        )
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
         request_journal = RequestJournal(state)
@@ -231,6 +243,8 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             keyring=open_keyring(settings),
             clock=clock,
             publishing=publishing,
+            batches=batches,
+            finding=Finding(store=store, auditing=auditing, book=batches),
             ingesting=Ingesting(publishing=publishing),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,

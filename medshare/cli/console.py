@@ -15,7 +15,7 @@ import click
 
 from medshare.cli.asking import passphrase_of
 from medshare.cli.hints import respelled
-from medshare.errors import MedshareError
+from medshare.errors import LedgerError, MedshareError
 from medshare.keyring import Keyring
 from medshare.places import open_keyring
 from medshare.ports import Actor
@@ -81,12 +81,19 @@ class App:
         return open_keyring(self.settings)
 
     @contextmanager
-    def session(self, paying: Paying | None = None) -> Iterator[Session]:
-        """Open the session these options lead to; ``paying`` says who pays, where another does."""
+    def session(self, paying: Paying | None = None, *, acts: Actor | None = None) -> Iterator[Session]:
+        """Open the session these options lead to.
+
+        Args:
+            paying: who pays, where another does.
+            acts: who acts: what batches hold for him is found first.
+        """
         # The chain's libraries take a second to import: help, and what needs no chain, need not wait for them.
         from medshare.session import connect
 
         with connect(self.folder, network=self.network, paying=paying) as session:
+            if acts is not None:
+                self._find(session, acts)
             yield session
             for each in session.shortfalls:
                 self.warn(
@@ -94,6 +101,17 @@ class App:
                     + "; ".join(f"{name}: {why}" for name, why in each.reasons),
                     hint="nothing is lost; when they answer: medshare storage repair",
                 )
+
+    def _find(self, session: Session, actor: Actor) -> None:
+        try:
+            unread = session.finding.find(actor).unread
+        except LedgerError:
+            return  # what the command itself asks of the chain says what is wrong
+        if unread:
+            self.warn(
+                f"{len(unread)} catalogues or bundles could not be looked through: {unread[0].error}",
+                hint="records of batches may be missing here; see: medshare record find --as NAME",
+            )
 
     def respelled(self, text: str) -> str:
         """Return a message whose commands have the options that these are."""

@@ -120,6 +120,27 @@ def list_(app: App, patient: str, min_score: int | None) -> None:
     )
 
 
+@record.command("find")
+@click.option("--as", "who", required=True, metavar="NAME", help="Whose records are looked for: his key opens them.")
+@click.option("--custodian", metavar="WHO", help="Look through the batches of this custodian only.")
+@click.pass_obj
+def find_(app: App, who: str, custodian: str | None) -> None:
+    """Find the records of somebody in what custodians have published in batches.
+
+    Commands that act for him do this themselves. A custodian who has lost his home gets back what he published.
+    """
+    actor = app.actor(who)
+    account = app.keyring.resolve(custodian) if custodian is not None else None
+    with app.session() as session, app.progress() as progress:
+        found = session.finding.find(actor, custodian=account, progress=progress)
+    app.show(
+        {"found": found.records, "looked_through": found.looked, "not_readable": len(found.unread)},
+        title="looked through what was published in batches",
+    )
+    for one in found.unread:
+        app.warn(f"{Cid.of_directory(one.source)}: {one.error}", hint=one.error.hint or "try again later")
+
+
 @record.command("readable")
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
@@ -131,7 +152,7 @@ def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
     its custodian was told.
     """
     actor = app.actor(reader)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         found = session.retrieving.readable(reader=actor, purpose=purpose)
         head = session.ledger.chain.head()
         entries = [session.ledger.records.record(ref.custodian, ref.record_id, block=head) for ref in found.records]
@@ -193,7 +214,7 @@ def fetch(
     if out is None and app.as_json:
         raise click.UsageError("--json needs --out: the record itself goes to standard output")
     actor = app.actor(reader)
-    with app.session() as session, app.progress() as progress:
+    with app.session(acts=actor) as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)
         chunks = opened.stream(progress) if offset is None or length is None else opened.stream_range(offset, length)
         with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as stream:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from medshare.errors import InvalidInputError
 from medshare.hashing import DIGEST_SIZE
@@ -18,6 +18,7 @@ from medshare.model.record_batch import (
     MAX_BATCH,
     MAX_PROOF,
     BatchedRecord,
+    Inclusion,
     PatientsPart,
     salted,
     whole_part,
@@ -46,19 +47,25 @@ def decode_parts(data: bytes) -> Iterator[PatientsPart]:
     """
     read = _Bytes(data)
     while read.left:
-        kind = read.number(1, _SOME)
-        patient = address("0x" + read.take(_ADDRESS_SIZE).hex())
-        count = read.number(4, MAX_BATCH)
-        path = read.path()
-        if not count:
-            raise InvalidInputError("a part of a batch holds no records")
-        if kind == _WHOLE:
-            seed = read.take(DIGEST_SIZE)
-            ids = read.take(count * DIGEST_SIZE)
-            records = salted(seed, patient, _split(ids))
-            yield whole_part(patient, records, path)
-        else:
-            yield PatientsPart(patient=patient, records=tuple(read.records(patient, count)), path=path)
+        yield read.part()
+
+
+def encode_shown(inclusions: Iterable[Inclusion]) -> bytes:
+    """Return what shows records of several batches, of several custodians, as bytes."""
+    shown = []
+    for one in inclusions:
+        part = PatientsPart(patient=one.record.patient, records=((one.record, one.proof),), path=())
+        shown.append(bytes.fromhex(one.custodian[2:]) + one.root + encode_some(part))
+    return b"".join(shown)
+
+
+def decode_shown(data: bytes) -> Iterator[Inclusion]:
+    """Yield what one was shown, whether or not it is true; raises ``InvalidInputError`` where it is malformed."""
+    read = _Bytes(data)
+    while read.left:
+        custodian = address("0x" + read.take(_ADDRESS_SIZE).hex())
+        root = read.take(DIGEST_SIZE)
+        yield from read.part().inclusions(custodian, root)
 
 
 class _Bytes:
@@ -84,6 +91,19 @@ class _Bytes:
             raise InvalidInputError("what is told of a batch is malformed")
         return found
 
+    def part(self) -> PatientsPart:
+        kind = self.number(1, _SOME)
+        patient = address("0x" + self.take(_ADDRESS_SIZE).hex())
+        count = self.number(4, MAX_BATCH)
+        path = self.path()
+        if not count:
+            raise InvalidInputError("a part of a batch holds no records")
+        if kind == _SOME:
+            return PatientsPart(patient=patient, records=tuple(self.records(patient, count)), path=path)
+        seed = self.take(DIGEST_SIZE)
+        ids = _split(self.take(count * DIGEST_SIZE))
+        return whole_part(patient, salted(seed, patient, map(RecordId, ids)), path)
+
     def path(self) -> tuple[bytes, ...]:
         return _split(self.take(self.number(1, MAX_PROOF) * DIGEST_SIZE))
 
@@ -101,5 +121,5 @@ def _path(path: Sequence[bytes]) -> bytes:
     return bytes([len(path)]) + b"".join(path)
 
 
-def _split(data: bytes) -> tuple[RecordId, ...]:
-    return tuple(RecordId(data[at : at + DIGEST_SIZE]) for at in range(0, len(data), DIGEST_SIZE))
+def _split(data: bytes) -> tuple[bytes, ...]:
+    return tuple(data[at : at + DIGEST_SIZE] for at in range(0, len(data), DIGEST_SIZE))

@@ -22,7 +22,11 @@ def nodes_of(leaves: Iterable[bytes]) -> tuple[bytes, ...]:
 
 def proof_of(nodes: Sequence[bytes], leaf: bytes) -> tuple[bytes, ...]:
     """Return the siblings from ``leaf`` up to the root; raises ``ValueError`` where the tree has no such leaf."""
-    at = nodes.index(leaf, len(nodes) // 2)
+    return proof_at(nodes, nodes.index(leaf, len(nodes) // 2))
+
+
+def proof_at(nodes: Sequence[bytes], at: int) -> tuple[bytes, ...]:
+    """Return the siblings from the node at this place up to the root."""
     proof = []
     while at > 0:
         proof.append(nodes[at + 1 if at % 2 else at - 1])

@@ -15,7 +15,7 @@ from typing import Self
 from medshare.errors import InvalidInputError
 from medshare.hashing import DIGEST_SIZE, keccak256
 from medshare.model.ids import ZERO_ADDRESS, Address, RecordId, digest32
-from medshare.model.merkle import nodes_of, proof_of, root_of
+from medshare.model.merkle import nodes_of, proof_at, root_of
 from medshare.model.record import RecordRef
 
 MAX_BATCH = 1_000_000
@@ -89,8 +89,22 @@ class PatientsPart:
     path: tuple[bytes, ...]
     """The siblings from there up to the batch's."""
 
+    def leads_to(self, root: bytes) -> bool:
+        """Whether each of its records is shown to be under this root; each node is hashed once."""
+        known: dict[bytes, tuple[bytes, ...]] = {root: ()}
+        for record, below in self.records:
+            node, proof = record.leaf, (*below, *self.path)
+            passed = {}
+            while node not in known and proof:
+                passed[node] = proof
+                node, proof = root_of(node, proof[:1]), proof[1:]
+            if known.get(node) != proof:
+                return False
+            known |= passed
+        return True
+
     def inclusions(self, custodian: Address, root: bytes) -> Iterator[Inclusion]:
-        """Yield the records with what shows that they are in this batch; whether it does, each says itself."""
+        """Yield the records with what shows that they are in this batch."""
         for record, proof in self.records:
             yield Inclusion(custodian=custodian, root=root, record=record, proof=proof + self.path)
 
@@ -110,7 +124,8 @@ def salted(seed: bytes, patient: Address, record_ids: Iterable[RecordId]) -> tup
 def whole_part(patient: Address, records: Sequence[BatchedRecord], path: tuple[bytes, ...]) -> PatientsPart:
     """Return the part of a patient by all his records of a batch: his tree is made anew."""
     nodes = nodes_of(record.leaf for record in records)
-    proven = tuple((record, proof_of(nodes, record.leaf)) for record in records)
+    places = {node: at for at, node in enumerate(nodes)}
+    proven = tuple((record, proof_at(nodes, places[record.leaf])) for record in records)
     return PatientsPart(patient=patient, records=proven, path=path)
 
 

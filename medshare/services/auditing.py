@@ -21,6 +21,7 @@ from medshare.model.events import (
     AccessRevoked,
     AllAccessRevoked,
     AttestationWithdrawn,
+    BatchAnchored,
     BlockRef,
     ConsortiumEvent,
     ControlMoved,
@@ -46,6 +47,7 @@ from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.services.acts import acts
+from medshare.services.batched_events import chain_order
 from medshare.services.index import LedgerIndex
 
 Told = TypeVar("Told", bound=LedgerEvent)
@@ -191,8 +193,7 @@ class Auditing:
         for event in list(events):
             match event:
                 case RecordRegistered() | RecordSuperseded():
-                    about = self._index.events(actor=event.custodian, record_id=event.record_id)
-                    events += [other for other in about if isinstance(other, RecordRetracted)]
+                    events += self._index.events(actor=event.custodian, record_id=event.record_id, kind=RecordRetracted)
                 case GlassBroken():
                     about = self._index.events(episode_id=event.episode_id)
                     events += [other for other in about if other != event]
@@ -201,7 +202,7 @@ class Auditing:
                     events += [other for other in about if other not in events]
                 case _:
                     continue
-        return sorted(events, key=_chain_order)
+        return sorted(events, key=chain_order)
 
     def records(self, patient: Address) -> list[RecordEntry]:
         """Return the records that custodians state of a patient, oldest first."""
@@ -289,7 +290,7 @@ class Auditing:
         ]
         model = LedgerModel()
         attested = set()
-        for event in sorted(told, key=_chain_order):
+        for event in sorted(told, key=chain_order):
             if isinstance(event, QualityAttested):
                 attested.add(event.assessor)
             elif isinstance(event, AttestationWithdrawn) and event.assessor not in attested:
@@ -302,6 +303,12 @@ class Auditing:
         self._index.sync()
         events = self._index.events(actor=custodian, kind=ReceiptsAnchored)
         return [event for event in events if isinstance(event, ReceiptsAnchored)]
+
+    def batches(self, custodian: Address | None = None) -> list[BatchAnchored]:
+        """Return the batches of records that custodians, or one of them, have anchored, oldest first."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=BatchAnchored)
+        return [event for event in events if isinstance(event, BatchAnchored)]
 
     # --------------------------------------------------------------------------- representing, emergencies
 
@@ -378,7 +385,7 @@ class Auditing:
         """
         block = self._index.sync()
         told = [event for kind in get_args(ConsortiumEvent) for event in self._index.events(kind=kind)]
-        events = tuple(sorted(told, key=_chain_order))
+        events = tuple(sorted(told, key=chain_order))
         return Governance(events=events, model=_replay(events), block=block)
 
     # -------------------------------------------------------------------------------------------- replaying
@@ -460,7 +467,3 @@ def _replay(events: Sequence[LedgerEvent]) -> LedgerModel:
 def is_erasure(event: RecordRetracted) -> bool:
     """Whether a retraction carries the mark of an erasure."""
     return event.reason == erasure_mark(event.custodian, event.record_id)
-
-
-def _chain_order(event: LedgerEvent) -> tuple[int, int]:
-    return event.place.block.number, event.place.log_index

@@ -71,9 +71,10 @@ from medshare.model.subject import Subject
 from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
+from medshare.services.batch_book import BatchBook
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundle_journal import BundleJournal
-from medshare.services.bundles import sealed_terms
+from medshare.services.bundles import BATCHED_FILE, sealed_shown, sealed_terms
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.progress import Progress, silent
@@ -155,6 +156,7 @@ class Consenting:
         auditing: which keys custodians have published, and which bundles grants have had.
         retrieving: opens records for a delegate, as for any reader; None where nobody acts for others.
         journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
+        batches: what shows records of batches, for readers, too; None where there are none.
     """
 
     def __init__(
@@ -165,12 +167,14 @@ class Consenting:
         auditing: Auditing,
         retrieving: Retrieving | None = None,
         journal: BundleJournal | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
         self._retrieving = retrieving
         self._journal = journal
+        self._batches = batches
 
     def grant(
         self,
@@ -288,6 +292,9 @@ class Consenting:
                 files[name] = writer.file(pieces)
             readers = [reader, *self._keys_of_patient(subject, patient, block)]
             files[TERMS_FILE] = writer.file(sealed_terms(terms, patient.identity, readers))  # (6)
+            shown = () if self._batches is None else self._batches.showing(released)
+            if shown:
+                files[BATCHED_FILE] = writer.file(sealed_shown(shown, patient.identity, readers))
             bundle = writer.directory(files)
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))

@@ -43,9 +43,10 @@ from medshare.model.emergency import EmergencyReason, Episode, EpisodeRequest, V
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
 from medshare.model.provision import MAX_RECORDS
-from medshare.model.record import Category, RecordEntry, RecordStatus
+from medshare.model.record import Category, RecordEntry, RecordRef, RecordStatus
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, Emergency
+from medshare.services.batch_book import BatchBook
 from medshare.services.emergency_keys import standing_episode, write_release
 from medshare.services.kept_texts import KeptTexts
 from medshare.services.progress import silent
@@ -105,15 +106,26 @@ class Emergencies:
         clock: the time on the wall.
         auditing: what the chain tells of episodes and records.
         safe: where texts are kept whose digests are on chain.
+        batches: what shows records of batches, for clinicians, too; None where there are none.
     """
 
-    def __init__(self, *, ledger: Ledger, store: BlobStore, clock: Clock, auditing: Auditing, safe: Safe) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: BlobStore,
+        clock: Clock,
+        auditing: Auditing,
+        safe: Safe,
+        batches: BatchBook | None = None,
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._auditing = auditing
         self._safe = safe
         self._texts = KeptTexts(safe)
+        self._batches = batches
 
     # ---------------------------------------------------------------------------------------- clinicians
 
@@ -218,8 +230,14 @@ class Emergencies:
     def _announce(
         self, episode_id: EpisodeId, keys: dict[RecordId, FileKey], custodian: Actor, clinician: Recipient
     ) -> Cid:
+        records = [RecordRef(custodian=custodian.address, record_id=record_id) for record_id in keys]
         bundle = write_release(
-            self._store, keys, episode_id=episode_id, custodian=custodian.identity, clinician=clinician
+            self._store,
+            keys,
+            episode_id=episode_id,
+            custodian=custodian.identity,
+            clinician=clinician,
+            shown=() if self._batches is None else self._batches.showing(records),
         )
         self._store.pin(bundle)  # (4)
         try:

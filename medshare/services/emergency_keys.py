@@ -7,7 +7,7 @@ nor how many: decoys make up the number to a power of two.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from medshare.content import Cid, Link
@@ -17,9 +17,10 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.emergency import Episode
 from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.ids import EpisodeId, RecordId, clinician_of
+from medshare.model.record_batch import Inclusion
 from medshare.ports import BlobStore, Ledger
 from medshare.services.blob_writer import BlobWriter
-from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.bundles import BAD_BUNDLE, BATCHED_FILE, bundle_files, sealed_shown
 
 _FEWEST = 4
 
@@ -50,8 +51,18 @@ def write_release(
     episode_id: EpisodeId,
     custodian: Identity,
     clinician: Recipient,
+    shown: Sequence[Inclusion] = (),
 ) -> Cid:
-    """Store a bundle that gives the keys of these records to the clinician; return its CID. Raises ``StoreError``."""
+    """Store a bundle that gives the keys of these records to the clinician; return its CID. Raises ``StoreError``.
+
+    Args:
+        store: where it goes.
+        keys: of each record.
+        episode_id: for which episode.
+        custodian: who releases.
+        clinician: to whom.
+        shown: what shows those of the records that have no entry of their own.
+    """
     files = {}
     with BlobWriter(store) as writer:
         for record_id, file_key in keys.items():
@@ -61,6 +72,8 @@ def write_release(
             nobody = Identity.generate().recipient
             header = wrap(FileKey.generate(), writer=custodian, recipients=[nobody])
             files[secrets.token_bytes(32).hex() + ".c4gh"] = writer.file([header])
+        if shown:
+            files[BATCHED_FILE] = writer.file(sealed_shown(shown, custodian, [clinician]))
         return writer.directory(files)
 
 
