@@ -141,6 +141,30 @@ def find_(app: App, who: str, custodian: str | None) -> None:
         app.warn(f"{Cid.of_directory(one.source)}: {one.error}", hint=one.error.hint or "try again later")
 
 
+@record.command("register")
+@click.argument("record_id", type=RecordIdValue())
+@click.option("--as", "payer", required=True, metavar="NAME", help="Who sends and pays: anybody who can show it.")
+@click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
+@click.pass_obj
+def register(app: App, record_id: RecordId, payer: str, custodian: str | None) -> None:
+    """Give a record of a batch an entry of its own: who knows nothing of the batch sees it from then on.
+
+    It counts since its batch. Superseding, retracting and erasing do this themselves; it is for a custodian whose word
+    is sent by somebody else, with --sign-to.
+    """
+    actor = app.actor(payer)
+    with app.session(acts=actor) as session:
+        ref = find(session, app, record_id, custodian)
+        shown = session.batches.showing([ref])
+        if not shown:
+            raise InvalidInputError("this record is of no batch that can be shown here")
+        session.ledger.records.register_from_batch(actor.signer, shown[0])
+        (row,) = rows_of(
+            session, [session.ledger.records.record(ref.custodian, record_id, block=session.ledger.chain.head())]
+        )
+    app.show(row, title="registered")
+
+
 @record.command("readable")
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")

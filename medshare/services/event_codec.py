@@ -67,7 +67,6 @@ from medshare.model.events import (
     RewardReserved,
     RewardReturned,
     SplitSet,
-    StatedInBatch,
     StudyApproved,
     TokenAllowed,
     UnearnedReturned,
@@ -95,7 +94,7 @@ from medshare.model.request import AccessRequest, Periods, RequestStatus, Reques
 Subject: TypeAlias = Mapping[str, str | None]
 """What an event is searched by: patient, actor (who did it, or to whom), record, grant, episode, proposal, request."""
 
-_KINDS: Mapping[str, type[LedgerEvent]] = {kind.__name__: kind for kind in (*get_args(LedgerEvent), StatedInBatch)}
+_KINDS: Mapping[str, type[LedgerEvent]] = {kind.__name__: kind for kind in get_args(LedgerEvent)}
 
 
 def subject(event: LedgerEvent) -> Subject:

@@ -4,6 +4,7 @@ given a custodian who has published two records of a patient in a batch
 ├─ nobody lists them who cannot show them; the patient's own commands find them, and ``record find`` says how many
 ├─ the patient grants one: the grantee lists and fetches it, and not the other
 ├─ the custodian, in a new home, retracts one: everybody sees it, at the time of its batch
+├─ anybody who can show one registers it; where another pays for a retraction, he does
 ├─ the chain verifies, and an accounting is made anew alike
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
 """
@@ -116,6 +117,25 @@ def test_retract__by_a_custodian_without_his_book__has_an_entry_since_the_batch(
     rows = {row["record"]: row for row in cli.json("record", "list", "--patient", "patient")}
     assert len({row["registered_at"] for row in rows.values()}) == 1
     assert rows[batch.ids[1]]["status"] == "active"
+
+
+def test_register__by_the_patient__is_seen_by_everybody(cli: CommandLine, batch: Load, people: Home) -> None:
+    row = cli.json("record", "register", batch.ids[0], "--as", "patient")
+    assert (row["record"], row["status"], row["version"]) == (batch.ids[0], "active", 1)
+    forget(people)
+    assert listed(cli) == [batch.ids[0]]
+    again = cli("record", "register", batch.ids[0], "--as", "patient")
+    assert (again.code, "already" in again.err) == (1, True)
+    forget(people)
+    nothing = cli("record", "register", batch.ids[0], "--as", "doctor")
+    assert (nothing.code, "no batch" in nothing.err) == (2, True)
+
+
+def test_retract__paid_by_another__is_registered_by_who_pays(cli: CommandLine, batch: Load, people: Home) -> None:
+    words = ("--as", "hospital", "--reason", "a mistake", "--paid-by", "doctor", "--yes")
+    cli.json("record", "retract", batch.ids[0], *words)
+    forget(people)
+    assert listed(cli) == [batch.ids[0]]
 
 
 def test_find__catalogue_is_gone__is_warned_of_and_keeps_nobody_from_anything(cli: CommandLine, batch: Load) -> None:
