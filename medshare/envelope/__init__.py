@@ -1,6 +1,6 @@
 """Crypt4GH envelopes: keys, headers and payloads; and cells for very many. No chain, no store."""
 
-from medshare.envelope.cells import CELL_SIZE, MAX_BUCKETS, max_cells, open_cells, seal_cells
+from medshare.envelope.cells import CELL_SIZE, MAX_BUCKETS, SealedCells, max_cells, open_cells, seal_cells
 from medshare.envelope.file_key import FileKey
 from medshare.envelope.header import (
     MAX_PACKETS,
@@ -37,6 +37,7 @@ __all__ = [
     "FileKey",
     "Identity",
     "Recipient",
+    "SealedCells",
     "Unwrapped",
     "max_cells",
     "open_cells",

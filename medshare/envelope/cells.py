@@ -10,7 +10,7 @@ and nothing in it tells whose the others are, or how many.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from medshare.envelope.keys import KEY_SIZE, Identity, Recipient
 from medshare.errors import AuthenticationError, InvalidInputError
 
-CELL_TEXT: Final = 2048
+CELL_TEXT: Final = 2304
 """Bytes of text in one cell: the seed, the path and the ids of some fifty records."""
 MAX_BUCKETS: Final = 4096
 """As many files as one directory holds."""
@@ -51,8 +51,27 @@ class _Place:
     cipher: ChaCha20Poly1305
 
 
-def seal_cells(texts: Iterable[tuple[Recipient, bytes]], *, writer: Identity) -> list[bytes]:
-    """Return the buckets with all texts, each as long as the others; their number is a power of two.
+@dataclass(frozen=True, slots=True)
+class SealedCells:
+    """What was written for all, bucket by bucket: filled up only when it is asked for."""
+
+    cells: int
+    """In each bucket."""
+    _buckets: list[list[bytes]]
+
+    def __len__(self) -> int:
+        """How many buckets there are: a power of two."""
+        return len(self._buckets)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the buckets in their order, each as long as the others."""
+        for bucket in self._buckets:
+            nobodys = (os.urandom(CELL_SIZE) for _ in range(self.cells - len(bucket)))
+            yield b"".join(sorted((*bucket, *nobodys)))
+
+
+def seal_cells(texts: Iterable[tuple[Recipient, bytes]], *, writer: Identity) -> SealedCells:
+    """Return the cells of all texts.
 
     Args:
         texts: one for each recipient.
@@ -62,19 +81,19 @@ def seal_cells(texts: Iterable[tuple[Recipient, bytes]], *, writer: Identity) ->
         InvalidInputError: a text is longer than ``MAX_TEXT``, or all of them are more than ``MAX_BUCKETS`` can hold
             within a block of the store.
     """
-    cut = [(writer.shared_secret(recipient, _PURPOSE, b""), _cut(text)) for recipient, text in texts]
-    wanted = sum(len(pieces) for _, pieces in cut) // _CELLS_IN_A_BUCKET
-    buckets: list[list[bytes]] = [[] for _ in range(min(1 << wanted.bit_length(), MAX_BUCKETS))]
-    while cut:
-        secret, pieces = cut.pop()
-        for number, piece in enumerate(pieces):
+    waiting = list(texts)
+    buckets: list[list[bytes]] = [[] for _ in range(_bucket_count(sum(_cell_count(len(text)) for _, text in waiting)))]
+    while waiting:
+        recipient, text = waiting.pop()
+        secret = writer.shared_secret(recipient, _PURPOSE, b"")
+        for number, piece in enumerate(_cut(text)):
             place = _place(secret, number, len(buckets))
             buckets[place.bucket].append(place.tag + place.cipher.encrypt(_NONCE, piece, None))
     room = max(map(len, buckets))
-    room += -room % _STEP
+    room += -room % _STEP or (0 if room else _STEP)
     if room > max_cells():
         raise InvalidInputError("one batch cannot tell so many readers of so much", hint="divide it")
-    return [_filled(bucket, room) for bucket in buckets]
+    return SealedCells(room, buckets)
 
 
 def open_cells(fetch: Callable[[int], bytes], identity: Identity, *, writer: Recipient, buckets: int) -> bytes | None:
@@ -97,7 +116,7 @@ def open_cells(fetch: Callable[[int], bytes], identity: Identity, *, writer: Rec
     if length > MAX_TEXT:
         raise AuthenticationError("a cell states a length that no text has")
     text = bytearray(first[_LENGTH_SIZE:])
-    for number in range(1, -(-(length + _LENGTH_SIZE) // CELL_TEXT)):
+    for number in range(1, _cell_count(length)):
         piece = _find(fetch, _place(secret, number, buckets))
         if piece is None:
             raise AuthenticationError("the text in the cells is not whole")
@@ -108,6 +127,17 @@ def open_cells(fetch: Callable[[int], bytes], identity: Identity, *, writer: Rec
 def max_cells() -> int:
     """Return how many cells a bucket holds at most: those of one block of the store."""
     return (1 << 20) // CELL_SIZE
+
+
+def _bucket_count(cells: int) -> int:
+    """Return the power of two that comes nearest to ``_CELLS_IN_A_BUCKET`` on average."""
+    wanted = max(1, cells // _CELLS_IN_A_BUCKET)
+    lower = 1 << (wanted.bit_length() - 1)
+    return min(lower if wanted * wanted < 2 * lower * lower else 2 * lower, MAX_BUCKETS)
+
+
+def _cell_count(length: int) -> int:
+    return -(-(length + _LENGTH_SIZE) // CELL_TEXT)
 
 
 def _cut(text: bytes) -> list[bytes]:
@@ -136,8 +166,3 @@ def _find(fetch: Callable[[int], bytes], place: _Place) -> bytes | None:
             except InvalidTag:
                 continue  # another's tag may be the same, by chance or by malice
     return None
-
-
-def _filled(bucket: list[bytes], room: int) -> bytes:
-    cells = [*bucket, *(os.urandom(CELL_SIZE) for _ in range(room - len(bucket)))]
-    return b"".join(sorted(cells))

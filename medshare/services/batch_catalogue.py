@@ -110,14 +110,11 @@ def write_catalogue(
     for patient in batch.patients:
         for reader, record_ids in readers.get(patient, {}).items():
             texts.setdefault(reader, bytearray()).extend(_told(batch, patient, record_ids))
-    buckets = seal_cells(((reader, bytes(text)) for reader, text in texts.items()), writer=once)
-    del texts
-    head = CatalogueHead(
-        count=batch.count, buckets=len(buckets), cells=len(buckets[0]) // CELL_SIZE, key=once.recipient
-    )
+    sealed = seal_cells(((reader, bytes(texts.pop(reader))) for reader in list(texts)), writer=once)
+    head = CatalogueHead(count=batch.count, buckets=len(sealed), cells=sealed.cells, key=once.recipient)
     file_key = FileKey.generate()
     with BlobWriter(store) as writer:
-        entries = {_bucket_name(number): writer.file([bucket]) for number, bucket in enumerate(buckets)}
+        entries = {_bucket_name(number): writer.file([bucket]) for number, bucket in enumerate(sealed)}
         header = wrap(file_key, writer=custodian, recipients=[custodian.recipient])
         entries[CUSTODIAN_FILE] = writer.file(_chained(header, seal(_book_of(batch), file_key)))
         entries[HEAD_FILE] = writer.file([head.to_json()])

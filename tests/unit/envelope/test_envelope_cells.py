@@ -36,7 +36,7 @@ def test_cells__of_any_texts__each_opens_his_own_whole(sizes: list[int], seed: i
     dice = random.Random(seed)
     texts = {who.recipient: dice.randbytes(size) for who, size in zip(PEOPLE, sizes, strict=False)}
     writer = Identity.generate()
-    buckets = seal_cells(texts.items(), writer=writer)
+    buckets = list(seal_cells(texts.items(), writer=writer))
     assert len({len(bucket) for bucket in buckets}) == 1
     assert len(buckets[0]) % (4 * CELL_SIZE) == 0
     for who in (*PEOPLE, STRANGER):
@@ -60,7 +60,7 @@ def test_cells__of_the_same_twice__have_no_tag_in_common() -> None:
 def test_open__one_of_very_many__fetches_his_bucket_only() -> None:
     writer = Identity.generate()
     others = [(Identity.generate().recipient, b"other") for _ in range(200)]
-    buckets = seal_cells([*others, (PEOPLE[0].recipient, b"mine")], writer=writer)
+    buckets = list(seal_cells([*others, (PEOPLE[0].recipient, b"mine")], writer=writer))
     fetched: list[int] = []
 
     def fetch(number: int) -> bytes:
@@ -73,7 +73,7 @@ def test_open__one_of_very_many__fetches_his_bucket_only() -> None:
 
 def sealed(text: bytes) -> tuple[list[bytes], Identity]:
     writer = Identity.generate()
-    return seal_cells([(PEOPLE[0].recipient, text), (PEOPLE[1].recipient, b"other")], writer=writer), writer
+    return list(seal_cells([(PEOPLE[0].recipient, text), (PEOPLE[1].recipient, b"other")], writer=writer)), writer
 
 
 @pytest.mark.parametrize("damage", [lambda bucket: bucket[: CELL_SIZE - 1], lambda _: b"", lambda b: bytes(len(b))])
