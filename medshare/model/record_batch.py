@@ -144,7 +144,7 @@ class RecordBatch:
         self.patients: tuple[Address, ...] = tuple(ids_of)
         self._ids = ids_of
         self.count = sum(map(len, ids_of.values())) // DIGEST_SIZE
-        roots = [nodes_of(record.leaf for record in self._leaves(patient))[0] for patient in self.patients]
+        roots = [nodes_of(self._leaves_of(patient))[0] for patient in self.patients]
         # Ordered by their hashes: a place in the tree says nothing of an address.
         order = sorted(range(len(roots)), key=roots.__getitem__, reverse=True)
         first = len(roots) - 1
@@ -207,6 +207,11 @@ class RecordBatch:
         """Yield every record with what shows that it is in it, patient by patient."""
         for patient in self.patients:
             yield from self.part(patient).inclusions(custodian, self.root)
+
+    def _leaves_of(self, patient: Address) -> Iterator[bytes]:
+        seed, subject = self.seed(patient), bytes.fromhex(patient[2:])
+        for record_id in self.records(patient):
+            yield _leaf(record_id, subject, _salt(seed, record_id))
 
     def _leaves(self, patient: Address) -> tuple[BatchedRecord, ...]:
         return salted(self.seed(patient), patient, self.records(patient))

@@ -4,6 +4,7 @@ given a custodian who has published two records of a patient in a batch
 ├─ nobody lists them who cannot show them; the patient's own commands find them, and ``record find`` says how many
 ├─ the patient grants one: the grantee lists and fetches it, and not the other
 ├─ the custodian, in a new home, retracts one: everybody sees it, at the time of its batch
+├─ erased, it is marked, and its neighbours are as before
 ├─ anybody who can show one registers it; where another pays for a retraction, he does
 ├─ the chain verifies, and an accounting is made anew alike
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from homes import PASSPHRASE, CommandLine, Home
@@ -136,6 +138,24 @@ def test_retract__paid_by_another__is_registered_by_who_pays(cli: CommandLine, b
     cli.json("record", "retract", batch.ids[0], *words)
     forget(people)
     assert listed(cli) == [batch.ids[0]]
+
+
+def test_erase__one_of_a_batch__is_marked_and_the_other_stays(
+    cli: CommandLine, batch: Load, people: Home, tmp_path: Path
+) -> None:
+    (people.path / "retention.toml").write_text(
+        'version = 1\njurisdiction = "Examplia"\ndefault = 0\nacknowledge_within = 30\n'
+    )
+    reason = tmp_path / "reason"
+    reason.write_text("asked for")
+    words = ("--as", "hospital", "--reason-file", reason, "--yes")
+    erased = cli.json("record", "erase", batch.ids[0], *words)
+    assert (erased["finished"], erased["versions"]) == (True, [batch.ids[0]])
+    cli.json("record", "find", "--as", "patient")
+    rows = {row["record"]: row["status"] for row in cli.json("record", "list", "--patient", "patient")}
+    assert rows == {batch.ids[0]: "erased", batch.ids[1]: "active"}
+    assert cli("record", "fetch", batch.ids[0], "--as", "patient").code == 4
+    assert cli.fetched(batch.ids[1], "patient") == b"two"
 
 
 def test_find__catalogue_is_gone__is_warned_of_and_keeps_nobody_from_anything(cli: CommandLine, batch: Load) -> None:
