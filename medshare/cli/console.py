@@ -104,13 +104,15 @@ class App:
 
     def _find(self, session: Session, actor: Actor) -> None:
         try:
-            unread = session.finding.find(actor).unread
+            found = session.finding.find(actor, again=False)
         except LedgerError:
             return  # what the command itself asks of the chain says what is wrong
-        if unread:
+        unread = [one for one in found.unread if one.custodian is not None]
+        if unread or found.passed_over:
+            why = f": {unread[0].error}" if unread else ""
             self.warn(
-                f"{len(unread)} catalogues or bundles could not be looked through: {unread[0].error}",
-                hint="records of batches may be missing here; see: medshare record find --as NAME",
+                f"{len(unread) + found.passed_over} batches could not be looked through{why}",
+                hint="records may be missing here; try again with: medshare record find --as NAME",
             )
 
     def respelled(self, text: str) -> str:

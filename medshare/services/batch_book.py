@@ -7,7 +7,7 @@ the book needs no correction after a reorganisation, and who fills it with roots
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from medshare.envelope import Recipient
 from medshare.errors import IntegrityError
 from medshare.files import private_folder
 from medshare.hashing import DIGEST_SIZE
-from medshare.model.ids import Address, CatalogueId, RecordId
+from medshare.model.ids import Address, RecordId
 from medshare.model.record import RecordRef
 from medshare.model.record_batch import BatchedRecord, Inclusion, PatientsPart, RecordBatch
 from medshare.services.database import opened
@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS records (
     record BLOB NOT NULL, part INTEGER NOT NULL, salt BLOB NOT NULL, path BLOB NOT NULL, PRIMARY KEY (record, part)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS records_part ON records (part);
-CREATE TABLE IF NOT EXISTS looked (key BLOB NOT NULL, root BLOB NOT NULL, PRIMARY KEY (key, root)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS looked (
+    key BLOB NOT NULL, source BLOB NOT NULL, done INTEGER NOT NULL, PRIMARY KEY (key, source)
+) WITHOUT ROWID;
 """
 
 
@@ -140,16 +142,16 @@ class BatchBook:
         with self._open() as database:
             return int(database.execute(query, (custodian, root)).fetchone()[0])
 
-    def has_looked(self, reader: Recipient, source: CatalogueId | bytes) -> bool:
-        """Whether a catalogue or bundle was looked through with this key before."""
+    def looked(self, reader: Recipient) -> Mapping[bytes, bool]:
+        """Return what was looked for with this key: whether it was looked through."""
         with self._open() as database:
-            query = "SELECT 1 FROM looked WHERE key = ? AND root = ?"
-            return database.execute(query, (reader.key, source)).fetchone() is not None
+            query = "SELECT source, done FROM looked WHERE key = ?"
+            return {source: bool(done) for source, done in database.execute(query, (reader.key,))}
 
-    def note_looked(self, reader: Recipient, source: CatalogueId | bytes) -> None:
-        """Note that a catalogue or bundle was looked through with this key, whatever was in it."""
+    def note_looked(self, reader: Recipient, source: bytes, *, done: bool) -> None:
+        """Note that a catalogue or bundle was looked for with this key, and whether there is no need to look again."""
         with self._open() as database, database:
-            database.execute("INSERT OR IGNORE INTO looked VALUES (?, ?)", (reader.key, source))
+            database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?)", (reader.key, source, done))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -329,7 +329,21 @@ def test_find__bucket_is_missing__is_named_and_tried_again(town: BatchTown, load
     home, _ = watched(town, "anna", gone)
     found = home.find()
     assert (found.records, found.looked, [type(one.error) for one in found.unread]) == (0, 0, [StoreUnavailableError])
-    assert town.anna.find().records == 3
+    assert [one.custodian for one in found.unread] == [load.hospital.address]
+    by_the_way = town.anna.find(again=False)
+    assert (by_the_way.records, by_the_way.passed_over, by_the_way.unread) == (0, 1, ())
+    assert (town.anna.find().records, town.anna.find(again=False).passed_over) == (3, 0)
+
+
+def test_find__bundle_is_nowhere__is_waited_for_once(town: BatchTown, load: Load) -> None:
+    town.anna.find()
+    granted = town.grant("anna", "doctor", load.ref("anna"))
+    town.store.blocks.pop(granted.bundle)
+    first = town.doctor.find(again=False)
+    assert [(one.source, one.custodian) for one in first.unread] == [(granted.bundle.digest, None)]
+    home, store = watched(town, "doctor")
+    assert home.find(again=False).passed_over == 0
+    assert store.fetched == []
 
 
 def test_find__store_lies__is_named_and_tried_again(town: BatchTown, load: Load) -> None:
@@ -362,6 +376,12 @@ def test_find__catalogue_of_another_batch__nothing_counts(town: BatchTown, load:
     found = town.anna.find()
     assert (found.records, [type(one.error) for one in found.unread]) == (3, [IntegrityError])
     assert {entry.custodian for entry in town.anna.auditing.records(town.anna.actor.address)} == {load.hospital.address}
+
+
+def test_find__another_names_the_same_catalogue__hides_nothing(town: BatchTown, load: Load) -> None:
+    town.ledger.records.anchor_batch(town.clinic.actor.signer, SECRET, load.catalogue, load.batch.count)
+    found = town.anna.find()
+    assert (found.records, [one.custodian for one in found.unread]) == (3, [town.clinic.actor.address])
 
 
 def test_find__catalogue_is_no_catalogue__is_named(town: BatchTown, load: Load) -> None:
