@@ -1,7 +1,7 @@
 """Who may read, who could at a past time, and what happened: answers from the chain's own events.
 
 Nothing here is taken from a log that somebody could edit: the index is a copy of the chain's events, and is checked
-against the chain each time it is brought up to date.
+against the chain each time it is brought up to date. Records of batches stand among them, where they can be shown here.
 """
 
 from __future__ import annotations
