@@ -25,7 +25,7 @@ def quality() -> None:
 def attest(app: App, record_id: RecordId, assessor: str, score: int, method: int) -> None:
     """Attest the quality of a RECORD, or attest it anew, as an accredited assessor. Nothing is said of its content."""
     actor = app.actor(assessor)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         receipt = session.assessing.attest(record_id, score=score, method=method, assessor=actor)
     app.show(
         {"record": record_id.hex(), "score": score, "method": method, "block": receipt.block.number}, title="attested"
