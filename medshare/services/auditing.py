@@ -134,8 +134,18 @@ class Auditing:
         """Forget the index and read the chain anew; return its newest block. Raises ``LedgerUnavailableError``."""
         return self._index.rebuild(progress)
 
+    def named(self, since: BlockRef) -> frozenset[Address]:
+        """Return whom the chain has told something about, or of, after a block; raises as ``sync``."""
+        self._index.sync()
+        return self._index.named(after_block=since.number)
+
     def grants(
-        self, *, patient: Address | None = None, grantee: Address | None = None, at: int | None = None
+        self,
+        *,
+        patient: Address | None = None,
+        grantee: Address | None = None,
+        at: int | None = None,
+        head: BlockRef | None = None,
     ) -> list[GrantStanding]:
         """Return the grants of a patient, or to a grantee, or of the one to the other, oldest first.
 
@@ -144,6 +154,7 @@ class Auditing:
             grantee: to whom.
             at: as they stood at this time (Unix seconds), by what the chain had told by then; default: now, which is
                 the time of the newest block.
+            head: what ``sync`` has just returned, where very many are asked about at one block.
 
         Raises:
             InvalidInputError: neither patient nor grantee is given, or ``at`` lies ahead of the newest block.
@@ -151,7 +162,7 @@ class Auditing:
         """
         if patient is None and grantee is None:
             raise InvalidInputError("name a patient or a grantee")
-        head = self._index.sync()
+        head = head or self._index.sync()
         if at is not None and at > head.time:
             raise InvalidInputError(
                 "that time lies ahead of the chain's newest block", hint="ask about now, or about the past"
@@ -259,6 +270,12 @@ class Auditing:
         self._index.sync()
         events = self._index.events(actor=record.custodian, record_id=record.record_id, kind=RecordRetracted)
         return next((event for event in events if isinstance(event, RecordRetracted) and is_erasure(event)), None)
+
+    def retracted(self, custodian: Address) -> frozenset[RecordId]:
+        """Return the records that a custodian has retracted."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=RecordRetracted)
+        return frozenset(event.record_id for event in events if isinstance(event, RecordRetracted))
 
     def erasures(self, patient: Address) -> dict[RecordRef, RecordRetracted]:
         """Return the records of a patient that were erased, each version, with its mark."""

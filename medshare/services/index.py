@@ -234,6 +234,15 @@ class LedgerIndex:
             self.sync()
         raise LedgerBusyError("another process rebuilds the index again and again")
 
+    def named(self, *, after_block: int) -> frozenset[Address]:
+        """Return whom events in blocks after this number are about or by; raises as ``events``."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT patient FROM events WHERE number > ?1 UNION SELECT actor FROM events WHERE number > ?1",
+                (after_block,),
+            ).fetchall()
+        return frozenset(Address(account) for (account,) in rows if account is not None)
+
     def _holds_what_was_synced(self, database: sqlite3.Connection) -> bool:
         """Whether no other process has begun the index anew since our last ``sync`` and is not done yet."""
         if self._synced is None:
