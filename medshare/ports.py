@@ -93,6 +93,13 @@ class BlobStore(Protocol):
         """Keep everything below ``root``; raises ``BlobNotFoundError`` where a block of it is missing."""
         ...
 
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root, each by itself: as ``pin``, with one barrier or call for many.
+
+        Where it raises, some of them may be pinned; repeating is safe.
+        """
+        ...
+
     def unpin(self, root: Cid) -> None:
         """Keep it no longer. Not pinned is no error."""
         ...
