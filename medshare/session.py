@@ -27,6 +27,7 @@ from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
+from medshare.loading import Loading
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
 from medshare.recognising import Recognising
@@ -36,6 +37,7 @@ from medshare.services.assessing import Assessing
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
 from medshare.services.batched_ledger import batched_ledger
+from medshare.services.batching import Batching
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
@@ -55,6 +57,7 @@ from medshare.services.holds import LegalHolds
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
+from medshare.services.load_journal import LoadJournal
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
@@ -102,6 +105,7 @@ class Session:
     batches: BatchBook
     finding: Finding
     ingesting: Ingesting
+    loading: Loading
     rotating: Rotating
     consenting: Consenting
     representing: Representing
@@ -222,6 +226,16 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         history = History(auditing=auditing, retrieving=retrieving)
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
+        loads = LoadJournal(journal)
+        batching = Batching(
+            ledger=ledger,
+            store=store,
+            journal=loads,
+            auditing=auditing,
+            standing=standing,
+            book=batches,
+            publishing=publishing,
+        )
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         erasure_journal = ErasureJournal(state)
         places: dict[str, BlobStore] = {HERE: own, **{node.name: node.store for node in nodes}}
@@ -246,6 +260,14 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             batches=batches,
             finding=Finding(store=store, auditing=auditing, book=batches),
             ingesting=Ingesting(publishing=publishing),
+            loading=Loading(
+                batching=batching,
+                publishing=publishing,
+                journal=journal,
+                loads=loads,
+                auditing=auditing,
+                store=store,
+            ),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
             representing=Representing(ledger=ledger, auditing=auditing, consenting=consenting),
