@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from medshare.cli.console import App, Group, moment
+from medshare.cli.loading import batch_row
 from medshare.cli.publications import published_row, tell_withheld
 from medshare.cli.sending import Way, paying_options, sending_options
 from medshare.cli.values import PurposeValue, RecordIdValue
@@ -91,11 +92,19 @@ def _row(entry: RecordEntry, newest: RecordId | None, *, erased: bool) -> dict[s
 @paying_options
 @click.pass_obj
 def resume(app: App, custodian: str, way: Way) -> None:
-    """Register what was stored when a crash or a lost connection came between."""
+    """Register what was stored when a crash or a lost connection came between, and anchor unfinished batches."""
     actor = app.actor(custodian)
     with way.session(app, actor) as session, way.progress(app) as progress:
         finished = session.publishing.resume(actor, progress=progress)
-    app.show_all([published_row(app, each) for each in finished], nothing="nothing was left unfinished")
+        anchored = session.loading.resume(actor, progress=progress)
+    rows = [published_row(app, each) for each in finished]
+    batches = [batch_row(each) for each in anchored]
+    if app.as_json:
+        app.show_all([*rows, *batches], nothing="")
+    elif rows or not batches:
+        app.show_all(rows, nothing="nothing was left unfinished")
+    if batches and not app.as_json:
+        app.show_all(batches, nothing="")
     tell_withheld(app, finished)
 
 
