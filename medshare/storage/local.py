@@ -129,12 +129,19 @@ class LocalBlobStore:
     def _put_small(self, blocks: list[Block]) -> list[Block]:
         """Give new ones to the file of small blocks, and those that are here a new age; return damaged files'."""
         with self._lock:
-            missing = [block for block in blocks if not self._holds(block)]
-            damaged = [block for block in missing if os.path.lexists(self._path(block.cid))]
-            new = [block for block in missing if block not in damaged] if damaged else missing
+            new, here, damaged = [], [], []
+            for block in blocks:
+                if self._small.get(block.cid) == block.data:
+                    here.append(block.cid)
+                elif not os.path.lexists(self._path(block.cid)):
+                    new.append(block)
+                elif self._holds(block):
+                    here.append(block.cid)
+                else:
+                    damaged.append(block)
             self._small.put(new, born=time.time_ns())
-            self._renew_all({block.cid for block in blocks} - {block.cid for block in missing})
-        _log.debug("stored %d small blocks, %d were here", len(new), len(blocks) - len(missing))
+            self._renew_all(here)
+        _log.debug("stored %d small blocks, %d were here", len(new), len(here))
         return damaged
 
     def _put_batch(self, blocks: list[Block]) -> None:
@@ -171,6 +178,8 @@ class LocalBlobStore:
                 except FileNotFoundError:  # so slow that collect() took it for a leftover
                     self._stage(block).replace(self._path(block.cid))
                 if contested:
+                    if self._small.is_there:
+                        self._small.remove([block.cid])  # it was damaged there: a block is in one place
                     self._renew(block.cid)
             for block in present:
                 try:
@@ -188,16 +197,18 @@ class LocalBlobStore:
     def _renew_all(self, cids: Iterable[Cid]) -> list[Cid]:
         """Keep blocks young for longer; return those that are not here."""
         renewed = self._now() + self._grace
-        elsewhere = []
+        small, absent = [], []
         for cid in cids:
+            if self._small.size(cid) is not None:
+                small.append(cid)
+                continue
             try:
                 os.utime(self._path(cid), (renewed, renewed))
             except FileNotFoundError:
-                elsewhere.append(cid)
-        here = [cid for cid in elsewhere if self._small.size(cid) is not None]
-        if here:
-            self._small.renew(here, born=int(renewed * _NANO))
-        return [cid for cid in elsewhere if cid not in here]
+                absent.append(cid)
+        if small:
+            self._small.renew(small, born=int(renewed * _NANO))
+        return absent
 
     def _stage(self, block: Block) -> Path:
         path = self._incoming / f"{secrets.token_hex(16)}.part"
@@ -273,12 +284,13 @@ class LocalBlobStore:
 
     def _age(self, cids: Collection[Cid], pinned_at: int) -> None:
         """Let the next ``collect`` remove blocks, unless somebody put them again after they were pinned."""
-        for path in map(self._path, cids):
+        small = [cid for cid in cids if self._small.size(cid) is not None]
+        if small:
+            self._small.age(small, pinned_at)
+        for path in map(self._path, set(cids).difference(small)):
             with suppress(FileNotFoundError):
                 if path.lstat().st_mtime_ns <= pinned_at:
                     os.utime(path, (0, 0))
-        if self._small.is_there:
-            self._small.age(cids, pinned_at)
 
     def collect(self, *, grace: float | None = None) -> Collected:
         """Remove what no pin reaches and is not young, and what crashed writers left.
@@ -344,10 +356,13 @@ class LocalBlobStore:
         return self._blocks / name[-2] / name  # the last character holds three bits only
 
     def _size(self, cid: Cid) -> int | None:
+        small = self._small.size(cid)
+        if small is not None:
+            return small
         try:
             status = self._path(cid).lstat()
         except FileNotFoundError:
-            return self._small.size(cid)
+            return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def _holds(self, block: Block) -> bool:
@@ -360,16 +375,16 @@ class LocalBlobStore:
 
     def _read(self, cid: Cid, max_size: int) -> bytes:
         path = self._path(cid)
+        small = self._small.get(cid)
+        if small is not None:
+            if len(small) > max_size:
+                raise BlobTooLargeError(f"block {cid}", max_size)
+            return small
         try:
             # Not to wait for a writer, should somebody have put a pipe here.
             descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
         except FileNotFoundError:
-            data = self._small.get(cid)
-            if data is None:
-                raise BlobNotFoundError(str(cid)) from None
-            if len(data) > max_size:
-                raise BlobTooLargeError(f"block {cid}", max_size) from None
-            return data
+            raise BlobNotFoundError(str(cid)) from None
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

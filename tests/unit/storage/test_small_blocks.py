@@ -105,15 +105,19 @@ def test_remove__one_that_no_pin_reaches__is_gone_and_its_bytes_too(store: Local
     assert all(store.has(block.cid) for block in blocks[:14])
 
 
-def test_get__bit_rot__is_a_mismatch_and_putting_again_repairs(store: LocalBlobStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [False, True])
+def test_get__bit_rot__is_a_mismatch_and_putting_again_repairs(
+    store: LocalBlobStore, tmp_path: Path, few: bool
+) -> None:
     _, blocks = records(MANY)
     store.put(blocks)
     with closing(sqlite3.connect(tmp_path / "blocks.sqlite")) as database, database:
         database.execute("UPDATE blocks SET data = ? WHERE cid = ?", (b"recXrd 0", bytes(blocks[0].cid)))
     with pytest.raises(BlobMismatchError):
         store.get(blocks[0].cid)
-    store.put(blocks)
+    store.put(blocks[:1] if few else blocks)
     assert store.get(blocks[0].cid) == blocks[0].data
+    assert store.collect(grace=-2 * DAY).removed_blocks == len(blocks)
 
 
 def test_put__a_file_of_one_is_damaged__is_repaired(store: LocalBlobStore, tmp_path: Path) -> None:
