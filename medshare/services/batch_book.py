@@ -63,7 +63,7 @@ class BatchBook:
 
     def keep(self, custodian: Address, batch: RecordBatch) -> int:
         """Keep a whole batch, as its custodian; durable when this returns. Return how many records are new."""
-        return self.add(custodian, batch.root, map(batch.part, batch.patients))
+        return self._write(custodian, batch.root, map(batch.part, batch.patients))
 
     def add(self, custodian: Address, root: bytes, parts: Iterable[PatientsPart]) -> int:
         """Keep what shows records of a batch, all or nothing; durable when this returns. Return how many are new.
@@ -71,25 +71,23 @@ class BatchBook:
         Raises:
             IntegrityError: it does not lead to the root.
         """
-        added = 0
-        with self._open() as database, database:
-            for part in parts:
-                if not part.leads_to(root):
-                    raise IntegrityError("what is told of a batch does not lead to the root on chain")
-                number = _part_number(database, custodian, root, part)
-                rows = [(record.record_id, number, record.salt, b"".join(path)) for record, path in part.records]
-                added += database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows).rowcount
-        return added
+        return self._write(custodian, root, (_checked(part, root) for part in parts))
 
     def add_shown(self, inclusions: Iterable[Inclusion]) -> int:
-        """Keep records one by one, as ``add``."""
+        """Keep records of several batches, all of one batch or none of it; else as ``add``."""
+        batches: dict[tuple[Address, bytes], dict[Address, list[Inclusion]]] = {}
+        for one in inclusions:
+            batches.setdefault((one.custodian, one.root), {}).setdefault(one.record.patient, []).append(one)
         return sum(
             self.add(
-                one.custodian,
-                one.root,
-                [PatientsPart(patient=one.record.patient, records=((one.record, one.proof),), path=())],
+                custodian,
+                root,
+                (
+                    PatientsPart(patient=patient, records=tuple((one.record, one.proof) for one in shown), path=())
+                    for patient, shown in patients.items()
+                ),
             )
-            for one in inclusions
+            for (custodian, root), patients in batches.items()
         )
 
     def stated(
@@ -153,12 +151,27 @@ class BatchBook:
         with self._open() as database, database:
             database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?)", (reader.key, source, done))
 
+    def _write(self, custodian: Address, root: bytes, parts: Iterable[PatientsPart]) -> int:
+        added = 0
+        with self._open() as database, database:
+            for part in parts:
+                number = _part_number(database, custodian, root, part)
+                rows = [(record.record_id, number, record.salt, b"".join(path)) for record, path in part.records]
+                added += database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows).rowcount
+        return added
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         private_folder(self._folder)
         with opened(self._path, "the book of batches", hint=_HINT) as database:
             database.executescript(_SCHEMA)
             yield database
+
+
+def _checked(part: PatientsPart, root: bytes) -> PatientsPart:
+    if not part.leads_to(root):
+        raise IntegrityError("what is told of a batch does not lead to the root on chain")
+    return part
 
 
 def _part_number(database: sqlite3.Connection, custodian: Address, root: bytes, part: PatientsPart) -> int:
