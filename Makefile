@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ON ?= embedded
 CASES ?= referral cross_region cohort telemedicine emergency repeat_exam coming_of_age drug_recall
+RECORDS ?= 100000
 
-.PHONY: help demo cases nodes test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
+.PHONY: help demo cases nodes load test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -91,6 +92,9 @@ bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and me
 lock: ## Pin every dependency by hash (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
 	  --prerelease if-necessary-or-explicit --no-header --quiet --output-file requirements.lock
+
+load: $(VENV)/.ready ## Publish 100,000 records in batches, killed twice on the way, and measure it (some minutes; RECORDS=2000 for less)
+	$(BIN)/python benchmarks/load.py --records $(RECORDS)
 
 clean: ## Remove what was made
 	rm -rf $(VENV) node_modules build dist medshare-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
 import {Signed} from "./Signed.sol";
 import {IAccreditation} from "./interfaces/IAccreditation.sol";
 import {IRecordRegistry} from "./interfaces/IRecordRegistry.sol";
-import {RecordId} from "./types/Ids.sol";
+import {CatalogueId, RecordId} from "./types/Ids.sol";
 
 /// @title RecordRegistry
-/// @notice Which records exist, by whose word, and in which version.
+/// @notice Which records exist, by whose word, and in which version: one by one, or very many under one root.
 /// @dev Immutable, without owner: only a custodian writes under his own address, and only an accredited one about others.
 contract RecordRegistry is Signed, IRecordRegistry {
     uint16 private constant FIRST_VERSION = 1;
+    uint32 private constant MAX_BATCH = 1_000_000;
 
     bytes32 private constant REGISTER =
         keccak256("Register(address custodian,bytes32 recordId,address patient,uint32 deadline)");
@@ -23,6 +26,9 @@ contract RecordRegistry is Signed, IRecordRegistry {
 
     // slot 0: patient, registeredAt, endedAt, version, status
     mapping(address custodian => mapping(RecordId recordId => Record)) private _records;
+
+    // slot 0: anchoredAt, count
+    mapping(address custodian => mapping(bytes32 root => Batch)) private _batches;
 
     /// @param accreditation who says who is a custodian
     constructor(IAccreditation accreditation) {
@@ -94,21 +100,63 @@ contract RecordRegistry is Signed, IRecordRegistry {
     }
 
     function _store(address custodian, RecordId recordId, address patient, uint16 version) private {
-        Record storage record = _records[custodian][recordId];
-
         if (custodian != patient && !_accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)) {
             revert RecordRegistryNotAccredited(custodian);
         }
-        if (RecordId.unwrap(recordId) == bytes32(0)) revert RecordRegistryRecordIdIsZero();
-        if (record.status != Status.Unknown) revert RecordRegistryRecordExists(custodian, recordId);
 
-        _records[custodian][recordId] = Record({
-            patient: patient,
-            registeredAt: uint32(block.timestamp),
-            endedAt: 0,
-            version: version,
-            status: Status.Active
-        });
+        _enter(custodian, recordId, patient, uint32(block.timestamp), version);
+    }
+
+    // --------------------------------------------------------------------------------- PUBLISHING VERY MANY RECORDS
+
+    /// @inheritdoc IRecordRegistry
+    function anchorBatch(bytes32 root, CatalogueId catalogue, uint32 count) external {
+        if (!_accreditation.isAccredited(msg.sender, IAccreditation.Kind.Custodian)) {
+            revert RecordRegistryNotAccredited(msg.sender);
+        }
+        if (root == bytes32(0)) revert RecordRegistryRootIsZero();
+        if (count == 0 || count > MAX_BATCH) revert RecordRegistryCountOutOfRange(count);
+        if (_batches[msg.sender][root].anchoredAt != 0) revert RecordRegistryBatchExists(msg.sender, root);
+
+        _batches[msg.sender][root] = Batch({anchoredAt: uint32(block.timestamp), count: count});
+
+        emit BatchAnchored(msg.sender, root, catalogue, count);
+    }
+
+    /// @inheritdoc IRecordRegistry
+    function registerFromBatch(
+        address custodian,
+        bytes32 root,
+        RecordId recordId,
+        address patient,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) external {
+        // No accreditation is asked: the custodian's word is in the root, and had to be his when he anchored it.
+        uint32 anchoredAt = _requireIncluded(custodian, root, recordId, patient, salt, proof);
+
+        if (patient == address(0)) revert RecordRegistryPatientIsZero();
+
+        _enter(custodian, recordId, patient, anchoredAt, FIRST_VERSION);
+
+        emit RecordRegistered(custodian, patient, recordId);
+        emit RegisteredFromBatch(custodian, patient, recordId, root, anchoredAt);
+    }
+
+    /// @dev Since when the record is stated by its batch.
+    function _requireIncluded(
+        address custodian,
+        bytes32 root,
+        RecordId recordId,
+        address patient,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) private view returns (uint32 anchoredAt) {
+        anchoredAt = _existingBatch(custodian, root).anchoredAt;
+        // Hashed twice: a leaf is never as long as two nodes, and cannot stand for them.
+        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(recordId, patient, salt))));
+
+        if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert RecordRegistryNotInBatch(custodian, root, recordId);
     }
 
     // --------------------------------------------------------------------------------------- WITHDRAWING A RECORD
@@ -151,12 +199,64 @@ contract RecordRegistry is Signed, IRecordRegistry {
         return _existing(custodian, recordId);
     }
 
+    /// @inheritdoc IRecordRegistry
+    function getBatch(address custodian, bytes32 root) external view returns (Batch memory) {
+        return _existingBatch(custodian, root);
+    }
+
+    /// @inheritdoc IRecordRegistry
+    function proveInclusion(
+        address custodian,
+        bytes32 root,
+        RecordId recordId,
+        address patient,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) external view returns (Record memory) {
+        uint32 anchoredAt = _requireIncluded(custodian, root, recordId, patient, salt, proof);
+
+        return Record({
+            patient: patient,
+            registeredAt: anchoredAt,
+            endedAt: 0,
+            version: FIRST_VERSION,
+            status: Status.Active
+        });
+    }
+
     // -------------------------------------------------------------------------------------------- SHARED INTERNALS
 
     function _existing(address custodian, RecordId recordId) private view returns (Record memory record) {
         record = _records[custodian][recordId];
 
         if (record.status == Status.Unknown) revert RecordRegistryRecordUnknown(custodian, recordId);
+    }
+
+    function _existingBatch(address custodian, bytes32 root) private view returns (Batch memory found) {
+        found = _batches[custodian][root];
+
+        if (found.anchoredAt == 0) revert RecordRegistryBatchUnknown(custodian, root);
+    }
+
+    function _enter(
+        address custodian,
+        RecordId recordId,
+        address patient,
+        uint32 registeredAt,
+        uint16 version
+    ) private {
+        Record storage record = _records[custodian][recordId];
+
+        if (RecordId.unwrap(recordId) == bytes32(0)) revert RecordRegistryRecordIdIsZero();
+        if (record.status != Status.Unknown) revert RecordRegistryRecordExists(custodian, recordId);
+
+        _records[custodian][recordId] = Record({
+            patient: patient,
+            registeredAt: registeredAt,
+            endedAt: 0,
+            version: version,
+            status: Status.Active
+        });
     }
 
     /// @dev The first end stays: a superseded record that is retracted later ended when it was superseded.

@@ -19,11 +19,21 @@ from medshare.model.delegation import Circle, Control, Delegation, DelegationReq
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
 from medshare.model.events import BlockRef, LedgerEvent
 from medshare.model.governed import GovernedCall
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, ProposalId, RecordId, RequestId
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    CatalogueId,
+    EpisodeId,
+    GrantId,
+    ProposalId,
+    RecordId,
+    RequestId,
+)
 from medshare.model.ledger import EncryptionKey
 from medshare.model.proposal import Proposal, Tally, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.model.request import Acceptance, AccessRequest, Periods, RequestTerms, Reservation, Split
 from medshare.model.typed_data import SignedMessage
 
@@ -81,6 +91,13 @@ class BlobStore(Protocol):
 
     def pin(self, root: Cid) -> None:
         """Keep everything below ``root``; raises ``BlobNotFoundError`` where a block of it is missing."""
+        ...
+
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root, each by itself: as ``pin``, with one barrier or call for many.
+
+        Where it raises, some of them may be pinned; repeating is safe.
+        """
         ...
 
     def unpin(self, root: Cid) -> None:
@@ -204,6 +221,24 @@ class RecordLedger(Protocol):
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         """Withdraw the signer's record; ``reason`` is a salted digest."""
+        ...
+
+    def anchor_batch(
+        self, signer: Signer, root: bytes, catalogue: CatalogueId, count: int, *, intent: str | None = None
+    ) -> Receipt:
+        """State very many records by their root, as an accredited custodian."""
+        ...
+
+    def register_from_batch(self, payer: Signer, inclusion: Inclusion, *, intent: str | None = None) -> Receipt:
+        """Give a record of a batch an entry of its own; anybody who can show it may send."""
+        ...
+
+    def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
+        """Return a batch that ``custodian`` anchored; raises ``UnknownBatchError``."""
+        ...
+
+    def included(self, inclusion: Inclusion, *, block: BlockRef) -> RecordEntry:
+        """Return what is stated of a record by a batch; raises ``UnknownBatchError``, ``NotInBatchError``."""
         ...
 
 

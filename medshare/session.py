@@ -27,6 +27,7 @@ from medshare.errors import DeploymentNotFoundError
 from medshare.files import private_folder
 from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
+from medshare.loading import Loading
 from medshare.model.ids import Address
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
 from medshare.ports import BlobStore, Clock, Ledger, Signer
@@ -37,6 +38,9 @@ from medshare.services.accepting import Accepting
 from medshare.services.accounting import Accounting
 from medshare.services.assessing import Assessing
 from medshare.services.auditing import Auditing
+from medshare.services.batch_book import BatchBook
+from medshare.services.batched_ledger import batched_ledger
+from medshare.services.batching import Batching
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.delivering import Delivering
@@ -47,6 +51,7 @@ from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.erasure_planning import ErasurePlanning
 from medshare.services.examining import Examining
+from medshare.services.finding import Finding
 from medshare.services.forgetting import Forgetting
 from medshare.services.governing import Governing
 from medshare.services.guarding import Guarding
@@ -56,6 +61,7 @@ from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.judging import Judging
+from medshare.services.load_journal import LoadJournal
 from medshare.services.offering import Offering
 from medshare.services.paid import Paying, paid_ledger
 from medshare.services.past_readers import PastReaders
@@ -103,7 +109,10 @@ class Session:
     keyring: Keyring
     clock: Clock
     publishing: Publishing
+    batches: BatchBook
+    finding: Finding
     ingesting: Ingesting
+    loading: Loading
     rotating: Rotating
     consenting: Consenting
     receipting: Receipting
@@ -189,7 +198,11 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
-        index = LedgerIndex(state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id)
+        batches = BatchBook(state)
+        ledger = batched_ledger(ledger, batches)
+        index = LedgerIndex(
+            state / "index.sqlite", ledger.chain, deployment=chain.deployment.deployment_id, batched=batches
+        )
         auditing = Auditing(index=index)
         standing = StandingConsents(ledger=ledger, store=store, clock=clock, auditing=auditing)
         slip_journal = SlipJournal(state)
@@ -214,6 +227,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             journal=BundleJournal(state / "bundles.sqlite"),
             slips=slips,
             receipts=receipting,
+            batches=batches,
         )
         receipt_journal = ReceiptJournal(state)
         receipts = Receipts(
@@ -223,7 +237,9 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             wallets=ChainWallets(chain.client),
             clock=clock,
         )
-        emergencies = Emergencies(ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, slips=slips)
+        emergencies = Emergencies(
+            ledger=ledger, store=store, clock=clock, auditing=auditing, safe=safe, slips=slips, batches=batches
+        )
         governing = Governing(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         book = RequestBook(index=index)
         judging = Judging(auditing=auditing)
@@ -246,6 +262,16 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         history = History(auditing=auditing, retrieving=retrieving)
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
+        loads = LoadJournal(journal)
+        batching = Batching(
+            ledger=ledger,
+            store=store,
+            journal=loads,
+            auditing=auditing,
+            standing=standing,
+            book=batches,
+            publishing=publishing,
+        )
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         erasure_journal = ErasureJournal(state)
         places: dict[str, BlobStore] = {HERE: own, **{node.name: node.store for node in nodes}}
@@ -267,7 +293,17 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             keyring=open_keyring(settings),
             clock=clock,
             publishing=publishing,
+            batches=batches,
+            finding=Finding(store=store, auditing=auditing, book=batches),
             ingesting=Ingesting(publishing=publishing),
+            loading=Loading(
+                batching=batching,
+                publishing=publishing,
+                journal=journal,
+                loads=loads,
+                auditing=auditing,
+                store=store,
+            ),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
             receipting=receipting,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {RecordId} from "../types/Ids.sol";
+import {CatalogueId, RecordId} from "../types/Ids.sol";
 import {ISigned} from "./ISigned.sol";
 
 /// @title Which records exist
@@ -9,6 +9,8 @@ import {ISigned} from "./ISigned.sol";
 /// @dev An entry is the statement of one custodian and lies under (custodian, record id). So nobody can take a record
 /// id before its custodian does, and an entry says nothing in anybody else's name. A record id is the digest of
 /// encrypted bytes: it says nothing about the text, and leads to the CID and back without a table.
+/// Very many records are stated at once by the root of a Merkle tree. Whoever holds the proof of one of them can give it
+/// an entry of its own; until then it stands as stated, from the time at which its batch was anchored.
 interface IRecordRegistry is ISigned {
     enum Status {
         Unknown,
@@ -31,6 +33,14 @@ interface IRecordRegistry is ISigned {
         Status status;
     }
 
+    /// @notice Very many records under one root, in one slot.
+    /// @param anchoredAt block time, Unix seconds
+    /// @param count how many the custodian says they are, 1 to 1,000,000
+    struct Batch {
+        uint32 anchoredAt;
+        uint32 count;
+    }
+
     /// @notice A custodian registered the first version of a record.
     /// @custom:privacy Makes public that custodian and patient, two pseudonymous addresses, are related, and when.
     event RecordRegistered(address indexed custodian, address indexed patient, RecordId indexed recordId);
@@ -49,7 +59,27 @@ interface IRecordRegistry is ISigned {
     /// @custom:privacy Makes public that the record was withdrawn, and when; the reason only to who has its text and salt.
     event RecordRetracted(address indexed custodian, RecordId indexed recordId, bytes32 reason);
 
-    /// @notice Only an accredited custodian states records of others; everybody states his own.
+    /// @notice A custodian stated very many records at once.
+    /// @param root of the Merkle tree of records, patients and salts
+    /// @param catalogue from which each patient finds his own records, and nobody else's
+    /// @param count how many the custodian says they are
+    /// @custom:privacy Makes public that this custodian has published so many records, and when; of whom, and which, only
+    /// to whom somebody shows salt and proof.
+    event BatchAnchored(address indexed custodian, bytes32 indexed root, CatalogueId catalogue, uint32 count);
+
+    /// @notice A record of a batch got an entry of its own; RecordRegistered stands right before.
+    /// @param root of the batch
+    /// @param anchoredAt since when the custodian states it: the entry's registeredAt
+    /// @custom:privacy As registering, and that the record is of this batch.
+    event RegisteredFromBatch(
+        address indexed custodian,
+        address indexed patient,
+        RecordId indexed recordId,
+        bytes32 root,
+        uint32 anchoredAt
+    );
+
+    /// @notice Only an accredited custodian states records of others, or anchors batches; everybody states his own.
     /// @custom:privacy Nothing: accreditations are public.
     error RecordRegistryNotAccredited(address custodian);
 
@@ -76,6 +106,26 @@ interface IRecordRegistry is ISigned {
     /// @notice The record has 65,535 versions, more cannot be counted.
     /// @custom:privacy Nothing: the entry is public.
     error RecordRegistryVersionsExhausted(address custodian, RecordId recordId);
+
+    /// @notice A root of zeros was refused.
+    /// @custom:privacy Nothing.
+    error RecordRegistryRootIsZero();
+
+    /// @notice A batch holds 1 to 1,000,000 records.
+    /// @custom:privacy Nothing: says only what the caller sent.
+    error RecordRegistryCountOutOfRange(uint32 count);
+
+    /// @notice The custodian has anchored this root already.
+    /// @custom:privacy Nothing: the batch is public.
+    error RecordRegistryBatchExists(address custodian, bytes32 root);
+
+    /// @notice The custodian has anchored no such root.
+    /// @custom:privacy Nothing: says only what the caller asked.
+    error RecordRegistryBatchUnknown(address custodian, bytes32 root);
+
+    /// @notice Proof, salt or patient do not lead from this record to the root.
+    /// @custom:privacy Nothing: says only what the caller sent.
+    error RecordRegistryNotInBatch(address custodian, bytes32 root, RecordId recordId);
 
     /// @notice State that a record of `patient` exists, as its custodian.
     /// @dev Warning: anybody may state this of anybody. Readers ask which custodians they trust.
@@ -115,6 +165,31 @@ interface IRecordRegistry is ISigned {
         bytes calldata signature
     ) external;
 
+    /// @notice State that very many records exist, by the root of a Merkle tree; for an accredited custodian. A root is
+    /// anchored once.
+    /// @dev A leaf is keccak256(bytes.concat(keccak256(abi.encode(recordId, patient, salt)))); pairs are sorted, and the
+    /// tree may have any shape. Warning: the contract cannot count the leaves.
+    /// @param catalogue digest of the CID of the batch's catalogue on the store
+    /// @param count how many records are under the root
+    /// @custom:privacy As BatchAnchored.
+    function anchorBatch(bytes32 root, CatalogueId catalogue, uint32 count) external;
+
+    /// @notice Give a record of a batch an entry of its own; anybody who holds salt and proof may.
+    /// @dev The word is the custodian's, who may have lost his accreditation since, and counts from the time at which the
+    /// batch was anchored. From then on it is a record as any other. One that has an entry already, of whatever patient
+    /// and status, keeps it.
+    /// @param salt 32 bytes that the custodian derived for this record
+    /// @param proof siblings from its leaf up to the root
+    /// @custom:privacy As registering, and that the record is of this batch; salt and proof are public from then on.
+    function registerFromBatch(
+        address custodian,
+        bytes32 root,
+        RecordId recordId,
+        address patient,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) external;
+
     /// @notice Withdraw your record, active or superseded. A second withdrawal is refused.
     /// @param reason salted digest of the reason
     /// @custom:privacy Makes public that the record was withdrawn, and when.
@@ -134,4 +209,23 @@ interface IRecordRegistry is ISigned {
     /// @notice What `custodian` states about a record. Reverts where he states nothing.
     /// @custom:privacy Nothing new: reads what is public.
     function getRecord(address custodian, RecordId recordId) external view returns (Record memory);
+
+    /// @notice When a custodian anchored a root, and how many records he says are under it. Reverts where he has not.
+    /// @custom:privacy Nothing new: reads what is public.
+    function getBatch(address custodian, bytes32 root) external view returns (Batch memory);
+
+    /// @notice What `custodian` states of a record by a batch: what registering it from there would write. Reverts where
+    /// salt and proof do not show it.
+    /// @dev Warning: a record that has an entry of its own may have been superseded or retracted; ask getRecord first.
+    /// @param salt 32 bytes that the custodian derived for this record
+    /// @param proof siblings from its leaf up to the root
+    /// @custom:privacy Makes public, to who sees the call, whose record it is; ask a node of your own.
+    function proveInclusion(
+        address custodian,
+        bytes32 root,
+        RecordId recordId,
+        address patient,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) external view returns (Record memory);
 }

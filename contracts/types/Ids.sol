@@ -7,6 +7,9 @@ type RecordId is bytes32;
 /// @dev The sha2-256 digest of the CID of a grant's bundle: one header for each record, and the encrypted terms.
 type BundleId is bytes32;
 
+/// @dev The sha2-256 digest of the CID of a batch's catalogue: who is in the batch finds his records in it.
+type CatalogueId is bytes32;
+
 /// @dev Salted digest of a grant's terms. The salt lives with the terms, off chain.
 type TermsDigest is bytes32;
 

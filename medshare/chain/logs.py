@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from medshare.chain import attestation_logs, consortium_logs, request_logs
+from medshare.chain import attestation_logs, consortium_logs, record_logs, request_logs
 from medshare.chain.artifacts import CONTRACTS, load_artifact, signature
 from medshare.chain.codec import (
     Decoder,
@@ -39,41 +39,12 @@ from medshare.model.events import (
     GuardiansNamed,
     KeysReleased,
     LedgerEvent,
-    RecordRegistered,
-    RecordRetracted,
-    RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
 )
-from medshare.model.ids import BundleId, EpisodeId, GrantId, RecordId, TermsDigest
+from medshare.model.ids import BundleId, EpisodeId, GrantId, TermsDigest
 
 _U8, _U32 = (1 << 8) - 1, (1 << 32) - 1
-
-
-def _registered(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    words(data, 0)
-    return RecordRegistered(
-        place=place,
-        custodian=to_address(topics[0]),
-        patient=to_address(topics[1]),
-        record_id=RecordId(topics[2]),
-    )
-
-
-def _superseded(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (previous,) = words(data, 1)
-    return RecordSuperseded(
-        place=place,
-        custodian=to_address(topics[0]),
-        patient=to_address(topics[1]),
-        record_id=RecordId(topics[2]),
-        previous_id=RecordId(previous),
-    )
-
-
-def _retracted(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
-    (reason,) = words(data, 1)
-    return RecordRetracted(place=place, custodian=to_address(topics[0]), record_id=RecordId(topics[1]), reason=reason)
 
 
 def _granted(place: EventPlace, topics: Sequence[bytes], data: bytes) -> LedgerEvent:
@@ -194,9 +165,6 @@ def _episode_id(topic: bytes) -> EpisodeId:
 
 
 _DECODERS: Mapping[str, tuple[Decoder, int]] = {
-    "RecordRegistered": (_registered, 3),
-    "RecordSuperseded": (_superseded, 3),
-    "RecordRetracted": (_retracted, 2),
     "AccessGranted": (_granted, 1),
     "AccessRevoked": (_revoked, 1),
     "AllAccessRevoked": (_all_revoked, 1),
@@ -212,6 +180,7 @@ _DECODERS: Mapping[str, tuple[Decoder, int]] = {
     "KeysReleased": (_keys_released, 2),
     "EpisodeReviewed": (_episode_reviewed, 2),
     "BarSet": (_bar_set, 1),
+    **record_logs.DECODERS,
     **consortium_logs.DECODERS,
     **request_logs.DECODERS,
     **attestation_logs.DECODERS,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from medshare.chain.client import ChainClient
-from medshare.chain.codec import address_word, decode_record, digest_word, selector
+from medshare.chain.codec import WORD, address_word, bounded, decode_record, digest_word, selector, word, words
 from medshare.chain.transactions import TransactionSender
+from medshare.errors import InvalidInputError
 from medshare.model.events import BlockRef
-from medshare.model.ids import Address, RecordId
+from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry
+from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.ports import Receipt, Signer
 
 CONTRACT = "RecordRegistry"
+_U32 = (1 << 32) - 1
+_INCLUSION = "(address,bytes32,bytes32,address,bytes32,bytes32[])"
 
 
 class RecordRegistryAdapter:
@@ -62,3 +66,59 @@ class RecordRegistryAdapter:
         """
         data = selector(CONTRACT, "retract(bytes32,bytes32)") + digest_word(record_id) + digest_word(reason)
         return self._sender.send(signer, to=self.address, data=data)
+
+    def anchor_batch(
+        self, signer: Signer, root: bytes, catalogue: CatalogueId, count: int, *, intent: str | None = None
+    ) -> Receipt:
+        """State very many records by their root, as an accredited custodian.
+
+        Raises:
+            CustodianNotAccreditedError: the signer is no accredited custodian now.
+            RootIsZeroError, BatchCountOutOfRangeError: an argument cannot be.
+            BatchExistsError: the signer has anchored it before.
+            InvalidInputError: the count cannot be.
+        """
+        if not 0 <= count <= _U32:
+            raise InvalidInputError("a count is a number of at most 32 bits")
+        arguments = digest_word(root) + digest_word(catalogue) + word(count)
+        data = selector(CONTRACT, "anchorBatch(bytes32,bytes32,uint32)") + arguments
+        return self._sender.send(signer, to=self.address, data=data, intent=intent)
+
+    def register_from_batch(self, payer: Signer, inclusion: Inclusion, *, intent: str | None = None) -> Receipt:
+        """Give a record of a batch an entry of its own; anybody who can show it may send.
+
+        Raises:
+            UnknownBatchError: its custodian has anchored no such batch.
+            NotInBatchError: the proof does not show it.
+            RecordExistsError: it has an entry already.
+            RecordIdIsZeroError, PatientIsZeroError: the batch states what cannot be.
+        """
+        data = selector(CONTRACT, f"registerFromBatch{_INCLUSION}") + _encode_inclusion(inclusion)
+        return self._sender.send(payer, to=self.address, data=data, intent=intent)
+
+    def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
+        """Return a batch that ``custodian`` anchored; raises ``UnknownBatchError``."""
+        data = selector(CONTRACT, "getBatch(address,bytes32)") + address_word(custodian) + digest_word(root)
+        anchored_at, count = words(self._client.call(self.address, data, block=block), 2)
+        return AnchoredBatch(
+            custodian=custodian, root=root, anchored_at=bounded(anchored_at, _U32), count=bounded(count, _U32)
+        )
+
+    def included(self, inclusion: Inclusion, *, block: BlockRef) -> RecordEntry:
+        """Return what is stated of a record by a batch; raises ``UnknownBatchError``, ``NotInBatchError``."""
+        data = selector(CONTRACT, f"proveInclusion{_INCLUSION}") + _encode_inclusion(inclusion)
+        answer = self._client.call(self.address, data, block=block)
+        return decode_record(inclusion.custodian, inclusion.record.record_id, answer)
+
+
+def _encode_inclusion(inclusion: Inclusion) -> bytes:
+    record = inclusion.record
+    head = (
+        address_word(inclusion.custodian),
+        digest_word(inclusion.root),
+        digest_word(record.record_id),
+        address_word(record.patient),
+        digest_word(record.salt),
+    )
+    start = word((len(head) + 1) * WORD)
+    return b"".join((*head, start, word(len(inclusion.proof)), *map(digest_word, inclusion.proof)))

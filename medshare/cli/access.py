@@ -249,7 +249,7 @@ def list_(app: App, patient: str | None, grantee: str | None) -> None:
 def check(app: App, record_id: RecordId, reader: str, purpose: PurposeOfUse, custodian: str | None) -> None:
     """Say whether a reader may fetch a record now, and why; exit code 3 if not."""
     actor = app.actor(reader)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         ref = find(session, app, record_id, custodian)
         decision = session.retrieving.preview(ref, reader=actor, purpose=purpose)
         entry = session.ledger.records.record(ref.custodian, ref.record_id, block=session.ledger.chain.head())

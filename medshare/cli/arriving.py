@@ -15,14 +15,17 @@ import click
 
 from medshare.cli.console import App, Command
 from medshare.cli.ending import exit_code, report
+from medshare.cli.loading import load
 from medshare.cli.publications import BY_LINE, about_place, derived_row, examined_of, published_row, tell_withheld
 from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import RecordIdValue
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.files import written_whole
 from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
+from medshare.loading import DEFAULT_BATCH_SIZE
 from medshare.model.ids import RecordId
 from medshare.model.record import Category
+from medshare.model.record_batch import MAX_BATCH
 from medshare.services.journal import Publication
 from medshare.services.publishing import Published
 
@@ -100,6 +103,12 @@ def saying_options(command: Decorated) -> Decorated:
     type=click.Path(dir_okay=False, path_type=Path),
     help="New file for a line of JSON about each record.",
 )
+@click.option("--batch", "in_batches", is_flag=True, help="Publish very many, one root on chain for each batch.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, MAX_BATCH),
+    help=f"With --batch: records under one root. Default: {DEFAULT_BATCH_SIZE}.",
+)
 @sending_options
 @click.pass_obj
 def publish(
@@ -111,6 +120,8 @@ def publish(
     said: Said,
     supersedes: RecordId | None,
     report_file: Path | None,
+    in_batches: bool,
+    batch_size: int | None,
     way: Way,
 ) -> None:
     """Encrypt, store and register what FILES hold.
@@ -122,7 +133,16 @@ def publish(
     What cannot be published is named by its place in the command, its line or its entry, and keeps nothing else from
     being published; the exit code is that of the first such. After a crash or a lost connection give the same command
     again: what is published is not published twice.
+
+    With --batch FILES may be folders, and any number of records is published with one transaction for each batch. What
+    a crash left unfinished the same command finishes, or: medshare record resume.
     """
+    if in_batches:
+        _check_batch(supersedes, way)
+        _load(app, files, custodian, patient, mapping, said, report_file, batch_size or DEFAULT_BATCH_SIZE)
+        return
+    if batch_size is not None:
+        raise click.UsageError("--batch-size goes with --batch")
     if supersedes is not None and len(files) != 1:
         raise click.UsageError("--supersedes takes one file")
     if way.sign_to is not None and len(files) != 1:
@@ -159,6 +179,40 @@ def publish(
         told.end()
     if told.refused:
         raise click.exceptions.Exit(exit_code(told.refused))
+
+
+def _check_batch(supersedes: RecordId | None, way: Way) -> None:
+    if supersedes is not None:
+        raise click.UsageError("--batch publishes first versions: --supersedes is for one file by itself")
+    if way.sign_to is not None or way.paid_by is not None:
+        raise click.UsageError("a batch is sent by its custodian: not with --sign-to or --paid-by")
+
+
+def _load(
+    app: App,
+    files: tuple[Path, ...],
+    custodian: str,
+    patient: str | None,
+    mapping: Path | None,
+    said: Said,
+    report_file: Path | None,
+    batch_size: int,
+) -> None:
+    actor = app.actor(custodian)
+    whose = _whose(app, patient, mapping)
+    with app.session() as session, _written(report_file) as report_to:
+        refused = load(
+            app,
+            session,
+            files,
+            custodian=actor,
+            patients=whose,
+            said=said,
+            batch_size=batch_size,
+            report_to=report_to,
+        )
+    if refused:
+        raise click.exceptions.Exit(exit_code(refused))
 
 
 def _whose(app: App, patient: str | None, mapping: Path | None) -> Patients:

@@ -36,6 +36,7 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RegisteredFromBatch,
     RequestOpened,
     RewardPaid,
     RewardReserved,
@@ -134,7 +135,7 @@ def _what(event: LedgerEvent) -> str:
     match event:
         case EncryptionKeySet():
             return f"key version {event.version}"
-        case RecordRegistered() | RecordRetracted():
+        case RecordRegistered() | RegisteredFromBatch() | RecordRetracted():
             return f"record {event.record_id.hex()}"
         case RecordSuperseded():
             return f"record {event.record_id.hex()} in place of {event.previous_id.hex()}"

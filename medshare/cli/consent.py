@@ -106,7 +106,7 @@ def preview(
     actor, account = app.actor(patient), app.keyring.resolve(reader)
     spoken = Said(**said)
     asked_only = spoken.anything and spoken.purposes is not None and not _says_more_than_purposes(spoken)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         rows: list[Previewed] = []
         for purpose in spoken.purposes or () if asked_only else (None,):
             rows += session.consenting.preview(

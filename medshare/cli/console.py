@@ -15,7 +15,7 @@ import click
 
 from medshare.cli.asking import passphrase_of
 from medshare.cli.hints import respelled
-from medshare.errors import MedshareError
+from medshare.errors import LedgerError, MedshareError
 from medshare.keyring import Keyring
 from medshare.places import open_keyring
 from medshare.ports import Actor
@@ -81,12 +81,19 @@ class App:
         return open_keyring(self.settings)
 
     @contextmanager
-    def session(self, paying: Paying | None = None) -> Iterator[Session]:
-        """Open the session these options lead to; ``paying`` says who pays, where another does."""
+    def session(self, paying: Paying | None = None, *, acts: Actor | None = None) -> Iterator[Session]:
+        """Open the session these options lead to.
+
+        Args:
+            paying: who pays, where another does.
+            acts: who acts: what batches hold for him is found first.
+        """
         # The chain's libraries take a second to import: help, and what needs no chain, need not wait for them.
         from medshare.session import connect
 
         with connect(self.folder, network=self.network, paying=paying) as session:
+            if acts is not None:
+                self._find(session, acts)
             yield session
             for each in session.shortfalls:
                 self.warn(
@@ -99,6 +106,19 @@ class App:
                     f"{ignored.count or 'all'} slips in bundle {ignored.bundle.hex()} are ignored: {ignored.why}",
                     hint="records are read as before; ask who gave you the keys, or the assessor, for true ones",
                 )
+
+    def _find(self, session: Session, actor: Actor) -> None:
+        try:
+            found = session.finding.find(actor, again=False)
+        except LedgerError:
+            return  # what the command itself asks of the chain says what is wrong
+        unread = [one for one in found.unread if one.custodian is not None]
+        if unread or found.passed_over:
+            why = f": {unread[0].error}" if unread else ""
+            self.warn(
+                f"{len(unread) + found.passed_over} batches could not be looked through{why}",
+                hint="records may be missing here; try again with: medshare record find --as NAME",
+            )
 
     def respelled(self, text: str) -> str:
         """Return a message whose commands have the options that these are."""

@@ -95,7 +95,7 @@ def open_(app: App, clinician: str, patient: str, reason: str, span: str, detail
 def release(app: App, episode: EpisodeId, custodian: str, categories: tuple[str, ...], on_receipt: bool) -> None:
     """Release the keys of the patient's records to the clinician of an EPISODE that is in force."""
     actor = app.actor(custodian)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         released = session.emergencies.release(
             episode,
             custodian=actor,

@@ -50,7 +50,7 @@ def hold(app: App, record_id: RecordId, custodian: str, reason_file: Path | None
     """
     actor = app.actor(custodian)
     reason = read_text(reason_file, "Why")
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         end = None if until is None else parse_moment(until, session.clock.now())
         placed = session.holds.place(record_id, reason, custodian=actor, until=end)
     app.show(_hold_row(placed, in_force=True), title="held")
@@ -63,7 +63,7 @@ def hold(app: App, record_id: RecordId, custodian: str, reason_file: Path | None
 def release_hold(app: App, record_id: RecordId, custodian: str) -> None:
     """Release a legal hold; why it was placed, and when it was released, stays in your safe."""
     actor = app.actor(custodian)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         released = session.holds.release(record_id, custodian=actor)
     app.show(_hold_row(released, in_force=False), title="released")
 
@@ -74,7 +74,7 @@ def release_hold(app: App, record_id: RecordId, custodian: str) -> None:
 def holds(app: App, custodian: str) -> None:
     """List the legal holds that you have placed, those that are over included."""
     actor = app.actor(custodian)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         rows = [_hold_row(each, in_force=in_force) for each, in_force in session.holds.placed(actor)]
     app.show_all(rows, nothing="no legal hold was placed")
 
@@ -260,7 +260,7 @@ def acknowledge_erasure(
     """
     _check_new(target)
     actor = app.actor(reader)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         record = find(session, app, record_id, custodian)
         statement = session.forgetting.acknowledge(record, reader=actor, kept_because=kept_because)
     write_whole(target, statement.to_json(), replace=False)

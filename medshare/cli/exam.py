@@ -98,7 +98,7 @@ def check(
         categories=frozenset(map(Category, categories)) or CATEGORIES,
     )
     actor, account = app.actor(reader), app.keyring.resolve(patient)
-    with app.session() as session, app.progress() as progress:
+    with app.session(acts=actor) as session, app.progress() as progress:
         found = session.recognising.look(account, wanted, reader=actor, purpose=purpose, progress=progress)
         if found.newest is not None and target is not None:
             found.newest.record.save(target, progress=progress)

@@ -58,7 +58,7 @@ def history(
     target = private_folder(folder) if folder is not None else None
     rows: list[dict[str, object]] = []
     unsaved: list[HistoryFailure] = []
-    with app.session() as session, app.progress() as progress:
+    with app.session(acts=actor) as session, app.progress() as progress:
         found = session.history.of(
             account,
             reader=actor,

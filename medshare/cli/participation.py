@@ -49,7 +49,7 @@ def offers(app: App, patient: str, policy_file: Path | None, on_behalf_of: str |
     """Show what I am asked and can accept: open calls, and requests that name me."""
     policy = None if policy_file is None else read_policy(policy_file)
     actor = app.actor(patient)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         found = session.offering.offers(
             patient=actor,
             on_behalf_of=None if on_behalf_of is None else app.keyring.resolve(on_behalf_of),
@@ -136,7 +136,7 @@ def accept(
     actor = app.actor(patient)
     payer = way.payer(app, actor)
     spoken = Said(**said)
-    with app.session() as session, way.progress(app) as progress:
+    with app.session(acts=actor) as session, way.progress(app) as progress:
         choice = Choice(
             custodian=None if deliverer is None else app.keyring.resolve(deliverer),
             provisions=_provisions(session, app, number, actor, spoken, on_behalf_of) if spoken.anything else (),
@@ -233,7 +233,7 @@ def deliver(app: App, number: RequestId, patient: str, custodian: str, only_chec
     receipts, the keys are in your hands until the requester has signed one.
     """
     actor, whose = app.actor(custodian), app.keyring.resolve(patient)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         if only_check:
             found = session.delivering.check(number, whose, custodian=actor, on_receipt=on_receipt)
         else:
@@ -259,7 +259,7 @@ def deliver(app: App, number: RequestId, patient: str, custodian: str, only_chec
 def decline(app: App, number: RequestId, patient: str, custodian: str) -> None:
     """State that there is nothing to deliver: the patient can accept anew; what he granted stays as it is."""
     actor, whose = app.actor(custodian), app.keyring.resolve(patient)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         receipt = session.delivering.decline(number, whose, custodian=actor)
     app.show({"request": number, "patient": whose, "block": receipt.block.number}, title="declined")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
 from medshare.cli.console import App
 from medshare.errors import InvalidInputError
 from medshare.services.publishing import Published
+from medshare.services.standing import Withheld
 from medshare.standards.ingest import Examined, Part
 
 BY_LINE = "line "
@@ -35,9 +36,13 @@ def published_row(app: App, published: Published) -> dict[str, object]:
 
 def tell_withheld(app: App, several: Sequence[Published]) -> None:
     """Say which live grants gave their readers no packet, and what helps; in JSON it is in the rows."""
-    if app.as_json:
-        return
-    counts = Counter(dict.fromkeys((each.grant_id, each.obstacle) for one in several for each in one.withheld))
+    if not app.as_json:
+        tell_obstacles([each for one in several for each in one.withheld])
+
+
+def tell_obstacles(withheld: Iterable[Withheld]) -> None:
+    """Say which live grants gave their readers no packet, and what helps."""
+    counts = dict.fromkeys((each.grant_id, each.obstacle) for each in withheld)
     for obstacle, grants in Counter(obstacle for _, obstacle in counts).items():
         noun = "live grant" if grants == 1 else "live grants"
         click.echo(f"note: {grants} {noun} gave no packet: {obstacle.explain()}", err=True)

@@ -76,7 +76,7 @@ def attest(
     if (score is None) != (method is None) or (score is not None and file is not None):
         raise click.UsageError("--score and --method go together, and without --file")
     actor = app.actor(assessor)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         if score is None or method is None:
             record = find(session, app, record_id, custodian)
             with app.progress() as progress:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from medshare.cli.console import App, Group, moment
+from medshare.cli.loading import batch_row
 from medshare.cli.publications import published_row, tell_withheld
 from medshare.cli.sending import Way, paying_options, sending_options
 from medshare.cli.values import PurposeValue, RecordIdValue
@@ -91,11 +92,19 @@ def _row(entry: RecordEntry, newest: RecordId | None, *, erased: bool) -> dict[s
 @paying_options
 @click.pass_obj
 def resume(app: App, custodian: str, way: Way) -> None:
-    """Register what was stored when a crash or a lost connection came between."""
+    """Register what was stored when a crash or a lost connection came between, and anchor unfinished batches."""
     actor = app.actor(custodian)
     with way.session(app, actor) as session, way.progress(app) as progress:
         finished = session.publishing.resume(actor, progress=progress)
-    app.show_all([published_row(app, each) for each in finished], nothing="nothing was left unfinished")
+        anchored = session.loading.resume(actor, progress=progress)
+    rows = [published_row(app, each) for each in finished]
+    batches = [batch_row(each) for each in anchored]
+    if app.as_json:
+        app.show_all([*rows, *batches], nothing="")
+    elif rows or not batches:
+        app.show_all(rows, nothing="nothing was left unfinished")
+    if batches and not app.as_json:
+        app.show_all(batches, nothing="")
     tell_withheld(app, finished)
 
 
@@ -120,6 +129,51 @@ def list_(app: App, patient: str, min_score: int | None) -> None:
     )
 
 
+@record.command("find")
+@click.option("--as", "who", required=True, metavar="NAME", help="Whose records are looked for: his key opens them.")
+@click.option("--custodian", metavar="WHO", help="Look through the batches of this custodian only.")
+@click.pass_obj
+def find_(app: App, who: str, custodian: str | None) -> None:
+    """Find the records of somebody in what custodians have published in batches.
+
+    Commands that act for him do this themselves. A custodian who has lost his home gets back what he published.
+    """
+    actor = app.actor(who)
+    account = app.keyring.resolve(custodian) if custodian is not None else None
+    with app.session() as session, app.progress() as progress:
+        found = session.finding.find(actor, custodian=account, progress=progress)
+    app.show(
+        {"found": found.records, "looked_through": found.looked, "not_readable": len(found.unread)},
+        title="looked through what was published in batches",
+    )
+    for one in found.unread:
+        app.warn(f"{Cid.of_directory(one.source)}: {one.error}", hint=one.error.hint or "try again later")
+
+
+@record.command("register")
+@click.argument("record_id", type=RecordIdValue())
+@click.option("--as", "payer", required=True, metavar="NAME", help="Who sends and pays: anybody who can show it.")
+@click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
+@click.pass_obj
+def register(app: App, record_id: RecordId, payer: str, custodian: str | None) -> None:
+    """Give a record of a batch an entry of its own: who knows nothing of the batch sees it from then on.
+
+    It counts since its batch. Superseding, retracting and erasing do this themselves; it is for a custodian whose word
+    is sent by somebody else, with --sign-to.
+    """
+    actor = app.actor(payer)
+    with app.session(acts=actor) as session:
+        ref = find(session, app, record_id, custodian)
+        shown = session.batches.showing([ref])
+        if not shown:
+            raise InvalidInputError("this record is of no batch that can be shown here")
+        session.ledger.records.register_from_batch(actor.signer, shown[0])
+        (row,) = rows_of(
+            session, [session.ledger.records.record(ref.custodian, record_id, block=session.ledger.chain.head())]
+        )
+    app.show(row, title="registered")
+
+
 @record.command("readable")
 @click.option("--as", "reader", required=True, metavar="NAME", help="The reader's identity.")
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
@@ -131,7 +185,7 @@ def readable(app: App, reader: str, purpose: PurposeOfUse) -> None:
     its custodian was told.
     """
     actor = app.actor(reader)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         found = session.retrieving.readable(reader=actor, purpose=purpose)
         head = session.ledger.chain.head()
         entries = [session.ledger.records.record(ref.custodian, ref.record_id, block=head) for ref in found.records]
@@ -193,7 +247,7 @@ def fetch(
     if out is None and app.as_json:
         raise click.UsageError("--json needs --out: the record itself goes to standard output")
     actor = app.actor(reader)
-    with app.session() as session, app.progress() as progress:
+    with app.session(acts=actor) as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)
         chunks = opened.stream(progress) if offset is None or length is None else opened.stream_range(offset, length)
         with written_whole(out, replace=False) if out is not None else nullcontext(sys.stdout.buffer) as stream:

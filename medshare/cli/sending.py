@@ -72,7 +72,7 @@ class Way:
         """
         if self.paid_by is None:
             self.payer(app, actor)
-            with app.session() as session:
+            with app.session(acts=actor) as session:
                 yield session
             return
         from medshare.services.paid import Paying
@@ -83,7 +83,7 @@ class Way:
             names=app.keyring.name_of,
             valid_for=self.valid_for,
         )
-        with app.session(paying) as session:
+        with app.session(paying, acts=actor) as session:
             yield session
 
     @contextmanager

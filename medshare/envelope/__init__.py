@@ -1,5 +1,6 @@
-"""Crypt4GH envelopes: keys, headers and payloads. No chain, no store."""
+"""Crypt4GH envelopes: keys, headers and payloads; and cells for very many. No chain, no store."""
 
+from medshare.envelope.cells import CELL_SIZE, MAX_BUCKETS, SealedCells, max_cells, open_cells, seal_cells
 from medshare.envelope.file_key import FileKey
 from medshare.envelope.header import (
     MAX_PACKETS,
@@ -26,7 +27,9 @@ from medshare.envelope.payload import (
 from medshare.envelope.payload_file import seal_file
 
 __all__ = [
+    "CELL_SIZE",
     "CIPHER_SEGMENT_SIZE",
+    "MAX_BUCKETS",
     "MAX_PACKETS",
     "MAX_PLAINTEXT_LENGTH",
     "PACKET_LENGTH",
@@ -34,7 +37,10 @@ __all__ = [
     "FileKey",
     "Identity",
     "Recipient",
+    "SealedCells",
     "Unwrapped",
+    "max_cells",
+    "open_cells",
     "open_payload",
     "open_range",
     "payload_length",
@@ -42,6 +48,7 @@ __all__ = [
     "read_header",
     "rewrap",
     "seal",
+    "seal_cells",
     "seal_file",
     "segment_count",
     "unwrap",

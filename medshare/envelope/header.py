@@ -92,29 +92,34 @@ class Unwrapped:
     """Whose packet gave it; the first, if several did."""
 
 
-def wrap(file_key: FileKey, *, writer: Identity, recipients: Sequence[Recipient]) -> bytes:
+def wrap(file_key: FileKey, *, writer: Identity, recipients: Sequence[Recipient], packets: int = 0) -> bytes:
     """Make a header that gives ``file_key`` to each recipient, in the name of ``writer``.
 
     Args:
         file_key: the key of the payload.
         writer: the granting party; readers may ask for a header by exactly this key.
         recipients: who shall be able to open the file; named twice, they still get one packet.
+        packets: how many there shall be at least. Those that are missing are sealed with keys that nobody has, and look
+            like all others.
 
     Raises:
         InvalidInputError: there is no recipient, or there are more than ``MAX_PACKETS``.
     """
     readers = dict.fromkeys(recipients)
+    count = max(len(readers), packets)
     if not readers:
         raise InvalidInputError("a header needs at least one recipient")
-    if len(readers) > MAX_PACKETS:
+    if count > MAX_PACKETS:
         raise InvalidInputError(f"a header has room for {MAX_PACKETS} recipients")
     key = file_key.reveal()
     content = bytearray(_CONTENT_START) + key
     start = _PACKET_START + writer.recipient.key
-    parts = [_MAGIC, _VERSION.to_bytes(4, "little"), len(readers).to_bytes(4, "little")]
-    for reader in readers:
+    parts = [_MAGIC, _VERSION.to_bytes(4, "little"), count.to_bytes(4, "little")]
+    ciphers = [writer.cipher_to(reader) for reader in readers]
+    ciphers += [ChaCha20Poly1305(ChaCha20Poly1305.generate_key()) for _ in range(count - len(readers))]
+    for cipher in ciphers:
         nonce = os.urandom(_NONCE_SIZE)
-        parts += (start, nonce, writer.cipher_to(reader).encrypt(nonce, content, None))
+        parts += (start, nonce, cipher.encrypt(nonce, content, None))
     wipe(key)
     wipe(content)
     return b"".join(parts)

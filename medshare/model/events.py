@@ -9,7 +9,17 @@ from medshare.model.accreditation import AccreditationKind, Suspension
 from medshare.model.consent import Grant
 from medshare.model.delegation import Delegation
 from medshare.model.emergency import EmergencyReason, Verdict
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, ProposalId, RecordId, RequestId, TermsDigest
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    CatalogueId,
+    EpisodeId,
+    GrantId,
+    ProposalId,
+    RecordId,
+    RequestId,
+    TermsDigest,
+)
 from medshare.model.proposal import VotingRules
 from medshare.model.request import AccessRequest, Periods, Split
 
@@ -58,6 +68,16 @@ class RecordRegistered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedInBatch(RecordRegistered):
+    """A record that a custodian stated with very many others: told by no log, but by his batch's catalogue.
+
+    Its place is that of the batch. Who cannot show that the record is in it knows nothing of this.
+    """
+
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordSuperseded:
     """A custodian put a new version in the place of a record."""
 
@@ -76,6 +96,31 @@ class RecordRetracted:
     custodian: Address
     record_id: RecordId
     reason: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAnchored:
+    """A custodian stated very many records at once."""
+
+    place: EventPlace
+    custodian: Address
+    root: bytes
+    catalogue: CatalogueId
+    count: int
+    """How many he says they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredFromBatch:
+    """A record of a batch got an entry of its own: it was registered right before this, and counts since its batch."""
+
+    place: EventPlace
+    custodian: Address
+    patient: Address
+    record_id: RecordId
+    root: bytes
+    anchored_at: int
+    """When its batch was anchored: since then it counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -558,10 +603,12 @@ RequestEvent: TypeAlias = (
     RequestOpened | StudyApproved | RequestCancelled | UnearnedReturned | ReservationEvent | PeriodsSet
 )
 AttestationEvent: TypeAlias = QualityAttested | BatchAttested | AttestationWithdrawn | ReceiptsAnchored
-RecordEvent: TypeAlias = RecordRegistered | RecordSuperseded | RecordRetracted
+RecordEvent: TypeAlias = RecordRegistered | RegisteredFromBatch | RecordSuperseded | RecordRetracted
+"""Of one record."""
 LedgerEvent: TypeAlias = (
     EncryptionKeySet
     | RecordEvent
+    | BatchAnchored
     | ConsentEvent
     | AuthorityEvent
     | EmergencyEvent

@@ -19,6 +19,9 @@ RecordId = NewType("RecordId", bytes)
 BundleId = NewType("BundleId", bytes)
 """The 32-byte sha2-256 digest of a bundle's CID."""
 
+CatalogueId = NewType("CatalogueId", bytes)
+"""The 32-byte sha2-256 digest of the CID of a batch's catalogue."""
+
 TermsDigest = NewType("TermsDigest", bytes)
 """The 32-byte salted digest of a grant's terms."""
 

@@ -22,6 +22,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     AttestationWithdrawn,
     BarSet,
+    BatchAnchored,
     BatchAttested,
     ConsortiumEvent,
     ControlMoved,
@@ -53,6 +54,7 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RegisteredFromBatch,
     RequestCancelled,
     RequestEvent,
     RequestOpened,
@@ -235,8 +237,10 @@ class LedgerModel(ConsortiumRules, RecordRules, EmergencyRules, RequestRules, At
         match event:
             case EncryptionKeySet():
                 self._apply_key(event)
-            case RecordRegistered() | RecordSuperseded() | RecordRetracted():
+            case RecordRegistered() | RegisteredFromBatch() | RecordSuperseded() | RecordRetracted():
                 self._apply_record(event)
+            case BatchAnchored():
+                self._apply_batch(event)
             case AccessGranted() | AccessRevoked() | AllAccessRevoked():
                 self._apply_consent(event)
             case DelegateAppointed() | DelegateDismissed():

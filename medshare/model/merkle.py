@@ -22,13 +22,22 @@ def nodes_of(leaves: Iterable[bytes]) -> tuple[bytes, ...]:
 
 def proof_of(nodes: Sequence[bytes], leaf: bytes) -> tuple[bytes, ...]:
     """Return the siblings from ``leaf`` up to the root; raises ``ValueError`` where the tree has no such leaf."""
-    return _siblings(nodes, nodes.index(leaf, len(nodes) // 2))
+    return proof_at(nodes, nodes.index(leaf, len(nodes) // 2))
 
 
 def proofs_of(nodes: Sequence[bytes]) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
     """Yield each leaf of a tree with the siblings from it up to the root."""
     for at in range(len(nodes) // 2, len(nodes)):
-        yield nodes[at], _siblings(nodes, at)
+        yield nodes[at], proof_at(nodes, at)
+
+
+def proof_at(nodes: Sequence[bytes], at: int) -> tuple[bytes, ...]:
+    """Return the siblings from the node at this place up to the root."""
+    proof = []
+    while at > 0:
+        proof.append(nodes[at + 1 if at % 2 else at - 1])
+        at = (at - 1) // 2
+    return tuple(proof)
 
 
 def root_of(leaf: bytes, proof: Iterable[bytes]) -> bytes:
@@ -37,14 +46,6 @@ def root_of(leaf: bytes, proof: Iterable[bytes]) -> bytes:
     for sibling in proof:
         node = _parent(node, sibling)
     return node
-
-
-def _siblings(nodes: Sequence[bytes], at: int) -> tuple[bytes, ...]:
-    proof = []
-    while at > 0:
-        proof.append(nodes[at + 1 if at % 2 else at - 1])
-        at = (at - 1) // 2
-    return tuple(proof)
 
 
 def _parent(one: bytes, other: bytes) -> bytes:

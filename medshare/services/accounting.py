@@ -37,11 +37,13 @@ from medshare.model.events import (
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RegisteredFromBatch,
     RequestEvent,
     RequestOpened,
     RewardPaid,
     RewardReserved,
     RewardReturned,
+    StatedInBatch,
 )
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, EpisodeId, RequestId, clinician_of, derive_grant_id
@@ -110,7 +112,9 @@ class Accounting:
 
     def _made(self, patient: Address, since: int, block: BlockRef) -> AccountingOfDisclosures:
         composer = _Composer(patient=patient, escrow=self._ledger.requests.address)
-        for act in acts(each for each in self._auditing.trail(patient) if each.place.block.number <= block.number):
+        # What a batch states is told by no log: anybody shall be able to make the accounting again.
+        told = (each for each in self._auditing.trail(patient) if not isinstance(each, StatedInBatch))
+        for act in acts(each for each in told if each.place.block.number <= block.number):
             composer.take(act)
         disclosures = [each for each in composer.disclosures if max(each.place.block.time, each.until) >= since]
         # Python's sort keeps the chain's order within each part.
@@ -336,7 +340,7 @@ def _accounted(act: Act, made: Disclosure | None) -> AccountedEvent:
 def _objects(event: LedgerEvent) -> tuple[tuple[str, str], ...]:
     """Return what an event was about: kinds and ids."""
     match event:
-        case RecordRegistered() | RecordRetracted():
+        case RecordRegistered() | RegisteredFromBatch() | RecordRetracted():
             return (("record", event.record_id.hex()),)
         case RecordSuperseded():
             return (("record", event.record_id.hex()), ("record", event.previous_id.hex()))

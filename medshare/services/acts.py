@@ -21,6 +21,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     AttestationWithdrawn,
     BarSet,
+    BatchAnchored,
     BatchAttested,
     ConsortiumEvent,
     ControlMoved,
@@ -51,6 +52,7 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RegisteredFromBatch,
     RequestCancelled,
     RequestEvent,
     RequestOpened,
@@ -151,7 +153,15 @@ def _author(event: LedgerEvent, known: _Known) -> Address | None:
     match event:
         case EncryptionKeySet():
             return event.actor
-        case RecordRegistered() | RecordSuperseded() | RecordRetracted() | KeysReleased() | ReceiptsAnchored():
+        case (
+            RecordRegistered()
+            | RegisteredFromBatch()
+            | RecordSuperseded()
+            | RecordRetracted()
+            | BatchAnchored()
+            | KeysReleased()
+            | ReceiptsAnchored()
+        ):
             return event.custodian
         case AccessGranted():
             return event.grant.patient
@@ -204,7 +214,7 @@ def _governor(
 
 def _concerned(event: LedgerEvent, known: _Known) -> Address | None:
     match event:
-        case RecordRegistered() | RecordSuperseded() | GlassBroken() | ActedFor():
+        case RecordRegistered() | RegisteredFromBatch() | RecordSuperseded() | GlassBroken() | ActedFor():
             return event.patient
         case AccessGranted():
             return event.grant.grantee
@@ -218,7 +228,7 @@ def _concerned(event: LedgerEvent, known: _Known) -> Address | None:
             return event.controller
         case EpisodeEnded() | KeysReleased() | EpisodeReviewed():
             return clinician_of(event.episode_id)
-        case EncryptionKeySet() | RecordRetracted() | AllAccessRevoked():
+        case EncryptionKeySet() | RecordRetracted() | BatchAnchored() | AllAccessRevoked():
             return None
         case GuardiansNamed() | RecoveryObjected() | BarSet():
             return None

@@ -1,7 +1,7 @@
 """Who may read, who could at a past time, and what happened: answers from the chain's own events.
 
 Nothing here is taken from a log that somebody could edit: the index is a copy of the chain's events, and is checked
-against the chain each time it is brought up to date.
+against the chain each time it is brought up to date. Records of batches stand among them, where they can be shown here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from medshare.model.events import (
     AccessRevoked,
     AllAccessRevoked,
     AttestationWithdrawn,
+    BatchAnchored,
     BlockRef,
     ConsortiumEvent,
     ControlMoved,
@@ -58,6 +59,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import request_terms_digest
 from medshare.services.acts import acts
+from medshare.services.batched_events import chain_order
 from medshare.services.index import LedgerIndex
 
 Told = TypeVar("Told", bound=LedgerEvent)
@@ -144,8 +146,18 @@ class Auditing:
         """Forget the index and read the chain anew; return its newest block. Raises ``LedgerUnavailableError``."""
         return self._index.rebuild(progress)
 
+    def named(self, since: BlockRef) -> frozenset[Address]:
+        """Return whom the chain has told something about, or of, after a block; raises as ``sync``."""
+        self._index.sync()
+        return self._index.named(after_block=since.number)
+
     def grants(
-        self, *, patient: Address | None = None, grantee: Address | None = None, at: int | None = None
+        self,
+        *,
+        patient: Address | None = None,
+        grantee: Address | None = None,
+        at: int | None = None,
+        head: BlockRef | None = None,
     ) -> list[GrantStanding]:
         """Return the grants of a patient, or to a grantee, or of the one to the other, oldest first.
 
@@ -154,6 +166,7 @@ class Auditing:
             grantee: to whom.
             at: as they stood at this time (Unix seconds), by what the chain had told by then; default: now, which is
                 the time of the newest block.
+            head: what ``sync`` has just returned, where very many are asked about at one block.
 
         Raises:
             InvalidInputError: neither patient nor grantee is given, or ``at`` lies ahead of the newest block.
@@ -161,7 +174,7 @@ class Auditing:
         """
         if patient is None and grantee is None:
             raise InvalidInputError("name a patient or a grantee")
-        head = self._index.sync()
+        head = head or self._index.sync()
         if at is not None and at > head.time:
             raise InvalidInputError(
                 "that time lies ahead of the chain's newest block", hint="ask about now, or about the past"
@@ -227,8 +240,7 @@ class Auditing:
         for event in list(events):
             match event:
                 case RecordRegistered() | RecordSuperseded():
-                    about = self._index.events(actor=event.custodian, record_id=event.record_id)
-                    events += [other for other in about if isinstance(other, RecordRetracted)]
+                    events += self._index.events(actor=event.custodian, record_id=event.record_id, kind=RecordRetracted)
                 case GlassBroken():
                     about = self._index.events(episode_id=event.episode_id)
                     events += [other for other in about if other != event]
@@ -237,7 +249,7 @@ class Auditing:
                     events += [other for other in about if other not in events]
                 case _:
                     continue
-        return sorted(events, key=_chain_order)
+        return sorted(events, key=chain_order)
 
     def records(self, patient: Address) -> list[RecordEntry]:
         """Return the records that custodians state of a patient, oldest first."""
@@ -295,6 +307,12 @@ class Auditing:
         events = self._index.events(actor=record.custodian, record_id=record.record_id, kind=RecordRetracted)
         return next((event for event in events if isinstance(event, RecordRetracted) and is_erasure(event)), None)
 
+    def retracted(self, custodian: Address) -> frozenset[RecordId]:
+        """Return the records that a custodian has retracted."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=RecordRetracted)
+        return frozenset(event.record_id for event in events if isinstance(event, RecordRetracted))
+
     def erasures(self, patient: Address) -> dict[RecordRef, RecordRetracted]:
         """Return the records of a patient that were erased, each version, with its mark."""
         return {
@@ -329,7 +347,7 @@ class Auditing:
         ]
         model = LedgerModel()
         attested = set()
-        for event in sorted(told, key=_chain_order):
+        for event in sorted(told, key=chain_order):
             if isinstance(event, QualityAttested):
                 attested.add(event.assessor)
             elif isinstance(event, AttestationWithdrawn) and event.assessor not in attested:
@@ -342,6 +360,12 @@ class Auditing:
         self._index.sync()
         events = self._index.events(actor=custodian, kind=ReceiptsAnchored)
         return [event for event in events if isinstance(event, ReceiptsAnchored)]
+
+    def batches(self, custodian: Address | None = None) -> list[BatchAnchored]:
+        """Return the batches of records that custodians, or one of them, have anchored, oldest first."""
+        self._index.sync()
+        events = self._index.events(actor=custodian, kind=BatchAnchored)
+        return [event for event in events if isinstance(event, BatchAnchored)]
 
     # --------------------------------------------------------------------------- representing, emergencies
 
@@ -418,7 +442,7 @@ class Auditing:
         """
         block = self._index.sync()
         told = [event for kind in get_args(ConsortiumEvent) for event in self._index.events(kind=kind)]
-        events = tuple(sorted(told, key=_chain_order))
+        events = tuple(sorted(told, key=chain_order))
         return Governance(events=events, model=_replay(events), block=block)
 
     # -------------------------------------------------------------------------------------------- replaying
@@ -500,7 +524,3 @@ def _replay(events: Sequence[LedgerEvent]) -> LedgerModel:
 def is_erasure(event: RecordRetracted) -> bool:
     """Whether a retraction carries the mark of an erasure."""
     return event.reason == erasure_mark(event.custodian, event.record_id)
-
-
-def _chain_order(event: LedgerEvent) -> tuple[int, int]:
-    return event.place.block.number, event.place.log_index

@@ -18,12 +18,19 @@ from medshare.envelope import (
     wrap,
 )
 from medshare.errors import EnvelopeError, IntegrityError, InvalidInputError, StoreError
+from medshare.model.batch_parts import decode_shown, encode_shown
 from medshare.model.ids import BundleId
+from medshare.model.record_batch import Inclusion
 from medshare.model.terms import MAX_TERMS_SIZE, TERMS_FILE, Terms
 from medshare.ports import BlobStore
 from medshare.services.auditing import GrantStanding
+from medshare.services.padding import power_of_two
 from medshare.services.record_files import MAX_HEADER_SIZE, read_small
 
+BATCHED_FILE = "batched.c4gh"
+"""In a bundle: what shows those of its records that have no entry of their own, for its readers."""
+MAX_SHOWN = 16 << 20
+_LENGTH_SIZE = 4
 BAD_BUNDLE = (StoreError, EnvelopeError, IntegrityError, InvalidInputError)
 """What reading a bundle raises that is missing, wrong, or made for somebody else."""
 _MAX_SEALED = MAX_HEADER_SIZE + payload_length(MAX_TERMS_SIZE)
@@ -38,6 +45,13 @@ def sealed_document(document: bytes, writer: Identity, readers: Sequence[Recipie
     """Return a small document, encrypted for ``readers``, in pieces."""
     file_key = FileKey.generate()
     return [wrap(file_key, writer=writer, recipients=readers), *seal([document], file_key)]
+
+
+def sealed_shown(shown: Sequence[Inclusion], writer: Identity, readers: Sequence[Recipient]) -> list[bytes]:
+    """Return what shows records of batches, encrypted for ``readers``; its length tells little of how many they are."""
+    text = encode_shown(shown)
+    whole = len(text).to_bytes(_LENGTH_SIZE, "big") + text
+    return sealed_document(whole.ljust(power_of_two(len(whole)), b"\0"), writer, readers)
 
 
 def open_document(store: BlobStore, link: Link, identity: Identity) -> tuple[bytes, Recipient]:
@@ -61,6 +75,25 @@ def open_sealed(sealed: bytes, identity: Identity) -> tuple[bytes, Recipient]:
 def bundle_files(store: BlobStore, bundle: BundleId) -> Mapping[str, Link]:
     """Return what a bundle holds; raises ``StoreError``."""
     return list_directory(store.get, Cid.of_directory(bundle))
+
+
+def open_shown(store: BlobStore, bundle: BundleId, identity: Identity) -> tuple[Inclusion, ...]:
+    """Return what a bundle shows of records of batches, true or not; nothing where it shows none.
+
+    Raises:
+        StoreError: it is missing, not whole, or too large.
+        EnvelopeError: it is not for this identity, or does not open.
+        IntegrityError: it is malformed.
+    """
+    files = bundle_files(store, bundle)
+    if BATCHED_FILE not in files:
+        return ()
+    sealed = read_small(store, files[BATCHED_FILE], MAX_HEADER_SIZE + payload_length(MAX_SHOWN))
+    document, _ = open_sealed(sealed, identity)
+    try:
+        return tuple(decode_shown(document[_LENGTH_SIZE:][: int.from_bytes(document[:_LENGTH_SIZE], "big")]))
+    except InvalidInputError as error:
+        raise IntegrityError("what the bundle shows of batches is malformed") from error
 
 
 def open_terms(store: BlobStore, standing: GrantStanding, identity: Identity) -> Terms:

@@ -74,9 +74,10 @@ from medshare.model.subject import Subject
 from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
+from medshare.services.batch_book import BatchBook
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundle_journal import BundleJournal
-from medshare.services.bundles import sealed_terms
+from medshare.services.bundles import BATCHED_FILE, sealed_shown, sealed_terms
 from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptMaker, made_receipt, sealed_receipt
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
@@ -165,6 +166,7 @@ class Consenting:
         journal: which bundles were pinned for grants that may never be made; None where nobody needs to know later.
         slips: what is kept of the quality of records; None where nobody keeps any.
         receipts: makes the receipt of each consent; None where none is wanted.
+        batches: what shows records of batches, for readers, too; None where there are none.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class Consenting:
         journal: BundleJournal | None = None,
         slips: Slips | None = None,
         receipts: ReceiptMaker | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -185,6 +188,7 @@ class Consenting:
         self._journal = journal
         self._slips = slips
         self._receipts = receipts
+        self._batches = batches
 
     def grant(
         self,
@@ -313,6 +317,9 @@ class Consenting:
             slips = self._slips_of(released, patient, [reader, *owners])
             if slips is not None:
                 for_reader[terms.slips_name] = slips
+            shown = () if self._batches is None else self._batches.showing(released)
+            if shown:
+                for_reader[BATCHED_FILE] = sealed_shown(shown, patient.identity, [reader, *owners])
             for_reader |= _for_parties(terms, receipt, patient, [reader, *owners])  # (6)
             if accepted is not None and study is not None and study.on_receipt:
                 custodian = Recipient(self._ledger.directory.encryption_key(accepted.custodian, block=block).key)

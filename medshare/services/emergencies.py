@@ -43,9 +43,10 @@ from medshare.model.emergency import EmergencyReason, Episode, EpisodeRequest, V
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, EpisodeId, RecordId, clinician_of
 from medshare.model.provision import MAX_RECORDS
-from medshare.model.record import Category, RecordEntry, RecordStatus
+from medshare.model.record import Category, RecordEntry, RecordRef, RecordStatus
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, Emergency
+from medshare.services.batch_book import BatchBook
 from medshare.services.emergency_keys import standing_episode, write_release
 from medshare.services.kept_texts import KeptTexts
 from medshare.services.progress import silent
@@ -107,6 +108,7 @@ class Emergencies:
         auditing: what the chain tells of episodes and records.
         safe: where texts are kept whose digests are on chain.
         slips: what is kept of the quality of records; None where nobody keeps any.
+        batches: what shows records of batches, for clinicians, too; None where there are none.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Emergencies:
         auditing: Auditing,
         safe: Safe,
         slips: Slips | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -126,6 +129,7 @@ class Emergencies:
         self._safe = safe
         self._slips = slips
         self._texts = KeptTexts(safe)
+        self._batches = batches
 
     # ---------------------------------------------------------------------------------------- clinicians
 
@@ -230,9 +234,15 @@ class Emergencies:
     def _announce(
         self, episode_id: EpisodeId, keys: dict[RecordId, FileKey], custodian: Actor, clinician: Recipient
     ) -> Cid:
-        slips = self._slips_of(keys, custodian, clinician)
+        records = [RecordRef(custodian=custodian.address, record_id=record_id) for record_id in keys]
         bundle = write_release(
-            self._store, keys, episode_id=episode_id, custodian=custodian.identity, clinician=clinician, slips=slips
+            self._store,
+            keys,
+            episode_id=episode_id,
+            custodian=custodian.identity,
+            clinician=clinician,
+            slips=self._slips_of(keys, custodian, clinician),
+            shown=() if self._batches is None else self._batches.showing(records),
         )
         self._store.pin(bundle)  # (4)
         try:

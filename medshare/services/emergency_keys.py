@@ -19,9 +19,10 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.emergency import Episode
 from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.ids import EpisodeId, RecordId, clinician_of
+from medshare.model.record_batch import Inclusion
 from medshare.ports import BlobStore, Ledger
 from medshare.services.blob_writer import BlobWriter
-from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.bundles import BAD_BUNDLE, BATCHED_FILE, bundle_files, sealed_shown
 from medshare.services.slips import BundleNames
 
 _FEWEST = 4
@@ -54,16 +55,18 @@ def write_release(
     custodian: Identity,
     clinician: Recipient,
     slips: Sequence[bytes] | None = None,
+    shown: Sequence[Inclusion] = (),
 ) -> Cid:
     """Store a bundle that gives the keys of these records to the clinician; return its CID. Raises ``StoreError``.
 
     Args:
         store: where it goes.
-        keys: by record.
-        episode_id: for which emergency.
-        custodian: who writes.
-        clinician: for whom.
+        keys: of each record.
+        episode_id: for which episode.
+        custodian: who releases.
+        clinician: to whom.
         slips: what is said of the quality of these records, sealed, in pieces.
+        shown: what shows those of the records that have no entry of their own.
     """
     files = {}
     with BlobWriter(store) as writer:
@@ -76,6 +79,8 @@ def write_release(
             files[secrets.token_bytes(32).hex() + ".c4gh"] = writer.file([header])
         if slips is not None:
             files[_slips_name(custodian, clinician, episode_id)] = writer.file(slips)
+        if shown:
+            files[BATCHED_FILE] = writer.file(sealed_shown(shown, custodian, [clinician]))
         return writer.directory(files)
 
 

@@ -23,6 +23,7 @@ from medshare.model.events import (
     AttestationEvent,
     AttestationWithdrawn,
     BarSet,
+    BatchAnchored,
     BatchAttested,
     ConsentEvent,
     ConsortiumEvent,
@@ -57,6 +58,7 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RegisteredFromBatch,
     RequestCancelled,
     RequestEvent,
     RequestOpened,
@@ -75,6 +77,7 @@ from medshare.model.events import (
 from medshare.model.ids import (
     Address,
     BundleId,
+    CatalogueId,
     DocumentId,
     EpisodeId,
     GrantId,
@@ -99,8 +102,10 @@ def subject(event: LedgerEvent) -> Subject:
     match event:
         case EncryptionKeySet():
             return {"actor": event.actor}
-        case RecordRegistered() | RecordSuperseded() | RecordRetracted():
+        case RecordRegistered() | RegisteredFromBatch() | RecordSuperseded() | RecordRetracted():
             return _of_record(event)
+        case BatchAnchored():
+            return {"actor": event.custodian}
         case AccessGranted() | AccessRevoked() | AllAccessRevoked():
             return _of_consent(event)
         case GlassBroken() | EpisodeEnded() | KeysReleased() | EpisodeReviewed():
@@ -351,7 +356,7 @@ _PERIODS = _numbers(Periods, "dispute_period", "decision_period")
 _TOKEN = _Codec(token_text, lambda text: int(text, 16))
 _BYTES = _Codec(bytes.hex, bytes.fromhex)
 _CODECS: Mapping[Any, _Codec] = {
-    **dict.fromkeys((bytes, RecordId, TermsDigest, BundleId), _BYTES),
+    **dict.fromkeys((bytes, RecordId, TermsDigest, BundleId, CatalogueId), _BYTES),
     **dict.fromkeys((GrantId, EpisodeId), _TOKEN),
     **dict.fromkeys((Address, int, bool, ProposalId, RequestId), _Codec(_plain, _plain)),
     **{kind: _Codec(int, kind) for kind in (AccreditationKind, EmergencyReason, Suspension, Verdict)},

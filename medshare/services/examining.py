@@ -190,20 +190,20 @@ class Examining:
         return Health.GOOD, f"{free >> 30} GiB are free on the home's disk", ""
 
     def _publications(self, *, deep: bool, progress: Progress) -> tuple[Health, str, str]:
-        unfinished = self._journal.unfinished()
+        unfinished = len(self._journal.unfinished()) + len(self._journal.batched(anchored=False))
         if unfinished:
             return (
                 Health.WARNING,
-                f"{len(unfinished)} publications are stored and not registered",
+                f"{unfinished} publications are stored and not registered",
                 "run: medshare record resume --as NAME, as the custodian",
             )
-        published = self._journal.finished()
+        published = [each.record_id for each in self._journal.finished()] + self._journal.batched(anchored=True)
         missing = []
         try:
             for done, each in enumerate(published):
                 if deep:
                     progress("hashing", done, len(published))
-                if not self._whole(each.record_id, deep=deep):
+                if not self._whole(each, deep=deep):
                     missing.append(each)
         except StoreUnavailableError:
             return (
@@ -214,7 +214,7 @@ class Examining:
         if missing:
             return (
                 Health.BAD,
-                f"{len(missing)} published records are not whole in the store, first {missing[0].record_id.hex()}",
+                f"{len(missing)} published records are not whole in the store, first {missing[0].hex()}",
                 "import them from another node or a CAR archive",
             )
         if deep:

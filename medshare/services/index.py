@@ -7,7 +7,7 @@ still the truth.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,10 +15,19 @@ from filelock import FileLock, Timeout
 
 from medshare.errors import ConfigurationError, LedgerBusyError, LedgerUnavailableError
 from medshare.files import PRIVATE_FILE
-from medshare.model.events import BlockRef, EventPlace, LedgerEvent
+from medshare.model.events import (
+    BatchAnchored,
+    BlockRef,
+    EventPlace,
+    LedgerEvent,
+    RecordRegistered,
+    RecordSuperseded,
+)
 from medshare.model.ids import Address, EpisodeId, GrantId, ProposalId, RecordId, RequestId
 from medshare.ports import EventSource
 from medshare.services import event_codec
+from medshare.services.batch_book import Stated
+from medshare.services.batched_events import BatchedRecords, chain_order, stated_in_batches
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
@@ -27,6 +36,8 @@ _WHAT = "the index"
 _HINT = "it is only a copy of the chain: rebuild it with: medshare audit rebuild"
 _MAX_ATTEMPTS = 5
 _BUSY_SECONDS = 30
+_FEW = 16
+"""So many records are asked for one by one; of more, all events of their custodians are read."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS source (
     chain_id INTEGER NOT NULL, first_block INTEGER NOT NULL, first_hash BLOB NOT NULL, deployment TEXT NOT NULL
@@ -56,12 +67,16 @@ class LedgerIndex:
         path: the SQLite file; created where missing, and begun anew where it speaks of another chain or deployment.
         source: where events come from.
         deployment: what names the contracts that tell them; some may change while the first block stays.
+        batched: which records of batches can be shown here; each is told at the place of its batch.
     """
 
-    def __init__(self, path: Path, source: EventSource, *, deployment: str = "") -> None:
+    def __init__(
+        self, path: Path, source: EventSource, *, deployment: str = "", batched: BatchedRecords | None = None
+    ) -> None:
         self._path = path
         self._source = source
         self._deployment = deployment
+        self._batched = batched
         self._synced: BlockRef | None = None
 
     def sync(self, progress: Callable[[int, int], None] | None = None) -> BlockRef:
@@ -145,18 +160,61 @@ class LedgerIndex:
         Raises:
             LedgerUnavailableError, LedgerBusyError, ConfigurationError: as ``sync``.
         """
-        given: dict[str, str | int | None] = {
-            "patient = ?": patient,
-            "actor = ?": actor,
-            "record = ?": None if record_id is None else record_id.hex(),
-            "grant_id = ?": None if grant_id is None else event_codec.token_text(grant_id),
-            "episode = ?": None if episode_id is None else event_codec.token_text(episode_id),
-            "proposal = ?": None if proposal_id is None else event_codec.counted_text(proposal_id),
-            "request = ?": None if request_id is None else event_codec.counted_text(request_id),
-            "kind = ?": None if kind is None else kind.__name__,
-            "time <= ?": until,
-            "number <= ?": up_to_block,
+        told = self._told(
+            {
+                "patient = ?": patient,
+                "actor = ?": actor,
+                "record = ?": None if record_id is None else record_id.hex(),
+                "grant_id = ?": None if grant_id is None else event_codec.token_text(grant_id),
+                "episode = ?": None if episode_id is None else event_codec.token_text(episode_id),
+                "proposal = ?": None if proposal_id is None else event_codec.counted_text(proposal_id),
+                "request = ?": None if request_id is None else event_codec.counted_text(request_id),
+                "kind = ?": None if kind is None else kind.__name__,
+                "time <= ?": until,
+                "number <= ?": up_to_block,
+            },
+            without,
+        )
+        of_records = (grant_id, episode_id, proposal_id, request_id) == (None,) * 4
+        if (
+            self._batched is None
+            or not of_records
+            or kind not in (None, RecordRegistered)
+            or RecordRegistered in without
+        ):
+            return told
+        stated = self._batched.stated(patient=patient, custodian=actor, record_id=record_id)
+        if not stated:
+            return told
+        limits = {"time <= ?": until, "number <= ?": up_to_block}
+        anchored = {
+            (event.custodian, event.root): event
+            for event in self._told({"kind = ?": BatchAnchored.__name__, "actor = ?": actor, **limits})
+            if isinstance(event, BatchAnchored)
         }
+        registered = self._registered(stated, limits)
+        batched = stated_in_batches(stated, anchored=anchored, registered=lambda *record: record in registered)
+        return sorted([*told, *batched], key=chain_order)
+
+    def _registered(self, stated: Sequence[Stated], limits: Mapping[str, int | None]) -> set[tuple[Address, RecordId]]:
+        """Return the records that have entries of their own: of those that are stated, and perhaps others."""
+        asked: list[Mapping[str, str]] = (
+            [{"record = ?": one.record_id.hex()} for one in stated]
+            if len(stated) <= _FEW
+            else [{"actor = ?": custodian} for custodian in {one.custodian for one in stated}]
+        )
+        return {
+            (event.custodian, event.record_id)
+            for given in asked
+            for kind in (RecordRegistered, RecordSuperseded)
+            for event in self._told({**given, "kind = ?": kind.__name__, **limits})
+            if isinstance(event, RecordRegistered | RecordSuperseded)
+        }
+
+    def _told(
+        self, given: Mapping[str, str | int | None], without: Collection[type[LedgerEvent]] = ()
+    ) -> list[LedgerEvent]:
+        """Return the chain's events that match everything that is given."""
         wanted = {clause: value for clause, value in given.items() if value is not None}
         clauses = [*wanted, *["kind <> ?"] * len(without)]
         values = [*wanted.values(), *(each.__name__ for each in without)]
@@ -175,6 +233,15 @@ class LedgerIndex:
                 return [self._event(row) for row in rows]
             self.sync()
         raise LedgerBusyError("another process rebuilds the index again and again")
+
+    def named(self, *, after_block: int) -> frozenset[Address]:
+        """Return whom events in blocks after this number are about or by; raises as ``events``."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT patient FROM events WHERE number > ?1 UNION SELECT actor FROM events WHERE number > ?1",
+                (after_block,),
+            ).fetchall()
+        return frozenset(Address(account) for (account,) in rows if account is not None)
 
     def _holds_what_was_synced(self, database: sqlite3.Connection) -> bool:
         """Whether no other process has begun the index anew since our last ``sync`` and is not done yet."""

@@ -23,12 +23,31 @@ from medshare.model.ids import Address, RecordId
 from medshare.services.database import opened
 
 _HINT = "restore publications.sqlite from a backup; without it, what was published before may be published again"
+FINISH_LOAD = "finish the load: give its command again, or medshare record resume"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS publications (
     id TEXT PRIMARY KEY, stage TEXT NOT NULL, record_id BLOB NOT NULL,
     custodian TEXT NOT NULL, patient TEXT NOT NULL, supersedes BLOB
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, custodian TEXT NOT NULL, stage TEXT NOT NULL, nonce BLOB NOT NULL,
+    pinned INTEGER NOT NULL, root BLOB, catalogue BLOB
+);
+CREATE TABLE IF NOT EXISTS batched (
+    place INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, batch INTEGER NOT NULL, record_id BLOB NOT NULL,
+    patient TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS batched_by_patient ON batched (batch, patient);
+CREATE TABLE IF NOT EXISTS batch_patients (
+    batch INTEGER NOT NULL, patient TEXT NOT NULL, key BLOB NOT NULL, standing BLOB NOT NULL,
+    PRIMARY KEY (batch, patient)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_packets (
+    batch INTEGER NOT NULL, patient TEXT NOT NULL, reader BLOB NOT NULL, record_id BLOB NOT NULL,
+    PRIMARY KEY (batch, patient, reader, record_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_dropped (batch INTEGER NOT NULL, record_id BLOB NOT NULL);
 """
 
 
@@ -67,10 +86,17 @@ class PublicationJournal:
     def __init__(self, folder: Path) -> None:
         self._folder = private_folder(folder)
         self._path = folder / "publications.sqlite"
+        self._secret: bytes | None = None
 
     def publication_id(self, *parts: bytes) -> str:
         """Return the id of the publication that ``parts`` describe: the same parts, the same id."""
-        with self._open() as database:
+        if self._secret is None:
+            self._secret = self._read_secret()
+        lengths = b"".join(len(part).to_bytes(8, "big") for part in parts)
+        return tagged_sha256("medshare/publication/1", self._secret, lengths, *parts).hex()
+
+    def _read_secret(self) -> bytes:
+        with self.opened() as database:
             found = database.execute("SELECT value FROM secret").fetchone()
             if found is None:
                 with database:
@@ -79,12 +105,11 @@ class PublicationJournal:
                         (secrets.token_bytes(32),),
                     )
                 found = database.execute("SELECT value FROM secret").fetchone()
-        lengths = b"".join(len(part).to_bytes(8, "big") for part in parts)
-        return tagged_sha256("medshare/publication/1", found[0], lengths, *parts).hex()
+        return bytes(found[0])
 
     @contextmanager
     def claimed(self, publication_id: str) -> Iterator[None]:
-        """Hold a publication, so that no other process works on it.
+        """Hold a publication, or a custodian's loads, so that no other process works on it.
 
         Raises:
             LedgerBusyError: another process holds it.
@@ -97,10 +122,15 @@ class PublicationJournal:
             raise LedgerBusyError("another process is publishing the same record") from error
 
     def find(self, publication_id: str) -> Publication | None:
-        """Return how far a publication has come, or None where it has not been stored."""
-        with self._open() as database:
+        """Return how far a publication has come, or None where it has not been stored.
+
+        Raises:
+            LedgerBusyError: a load has stored it, and anchored its batch not yet.
+        """
+        with self.opened() as database:
             row = database.execute("SELECT * FROM publications WHERE id = ?", (publication_id,)).fetchone()
-        return None if row is None else _publication(row)
+            batched = None if row is not None else _batched(database, publication_id)
+        return batched if row is None else _publication(row)
 
     def unfinished(self) -> list[Publication]:
         """Return the publications that are stored and not known to be registered."""
@@ -110,9 +140,22 @@ class PublicationJournal:
         """Return the publications that are registered."""
         return self._where("stage = ?", Stage.REGISTERED)
 
+    def batched(self, *, anchored: bool) -> list[RecordId]:
+        """Return the records of batches that are on chain, or of those that are not known to be."""
+        sign = "=" if anchored else "<>"
+        query = f"SELECT record_id FROM batched JOIN batches ON batch = number WHERE stage {sign} ?"  # noqa: S608
+        with self.opened() as database:
+            return [RecordId(record_id) for (record_id,) in database.execute(query, (Stage.REGISTERED,))]
+
     def write(self, publication: Publication) -> None:
-        """Note how far a publication has come; durable when this returns."""
-        with self._open() as database, database:
+        """Note how far a publication has come; durable when this returns.
+
+        Raises:
+            LedgerBusyError: a load has stored the same meanwhile.
+        """
+        with self.opened() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            _batched(database, publication.publication_id)
             database.execute(
                 "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -127,7 +170,13 @@ class PublicationJournal:
 
     def resealed(self, publication: Publication) -> None:
         """Let what was published as the version before be this one: published again, it is there already."""
-        with self._open() as database, database:
+        with self.opened() as database, database:
+            database.execute(
+                "INSERT INTO publications SELECT lower(hex(id)), ?, record_id, custodian, patient, NULL"
+                " FROM batched JOIN batches ON batch = number WHERE record_id = ? AND custodian = ?",
+                (Stage.REGISTERED, publication.supersedes, publication.custodian),
+            )
+            database.execute("DELETE FROM batched WHERE record_id = ?", (publication.supersedes,))
             database.execute(
                 "UPDATE publications SET record_id = ?, supersedes = ? WHERE record_id = ? AND custodian = ?",
                 (publication.record_id, publication.supersedes, publication.supersedes, publication.custodian),
@@ -135,15 +184,16 @@ class PublicationJournal:
 
     def forget(self, publication_id: str) -> None:
         """Forget a publication, so that it begins anew."""
-        with self._open() as database, database:
+        with self.opened() as database, database:
             database.execute("DELETE FROM publications WHERE id = ?", (publication_id,))
+            database.execute("DELETE FROM batched WHERE id = ?", (bytes.fromhex(publication_id),))
 
     def erase(self, records: Collection[RecordId]) -> None:
         """Forget every publication of these records, so that nothing here leads from a text to them any more.
 
         What it was is overwritten in the file, too.
         """
-        with self._open() as database:
+        with self.opened() as database:
             database.execute("PRAGMA secure_delete = ON")
             with database:
                 found = [
@@ -154,11 +204,12 @@ class PublicationJournal:
                     )
                 ]
                 database.executemany("DELETE FROM publications WHERE id = ?", [(each,) for each in found])
+                database.executemany("DELETE FROM batched WHERE record_id = ?", [(each,) for each in records])
         for publication_id in found:
             self._lock_file(publication_id).unlink(missing_ok=True)
 
     def _where(self, clause: str, stage: Stage) -> list[Publication]:
-        with self._open() as database:
+        with self.opened() as database:
             rows = database.execute(f"SELECT * FROM publications WHERE {clause}", (stage,)).fetchall()  # noqa: S608
         return [_publication(row) for row in rows]
 
@@ -166,10 +217,31 @@ class PublicationJournal:
         return private_folder(self._folder / "locks") / f"{publication_id}.lock"
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the file, for one piece of work."""
         with opened(self._path, "the journal of publications", hint=_HINT) as database:
             database.executescript(_SCHEMA)
             yield database
+
+
+def _batched(database: sqlite3.Connection, publication_id: str) -> Publication | None:
+    row = database.execute(
+        "SELECT stage, record_id, custodian, patient FROM batched JOIN batches ON batch = number WHERE id = ?",
+        (bytes.fromhex(publication_id),),
+    ).fetchone()
+    if row is None:
+        return None
+    stage, record_id, custodian, patient = row
+    if stage != Stage.REGISTERED:
+        raise LedgerBusyError("the same record is in a batch that is not anchored yet", hint=FINISH_LOAD)
+    return Publication(
+        publication_id=publication_id,
+        stage=Stage.REGISTERED,
+        record_id=RecordId(record_id),
+        custodian=Address(custodian),
+        patient=Address(patient),
+        supersedes=None,
+    )
 
 
 def _publication(row: tuple[str, str, bytes, str, str, bytes | None]) -> Publication:

@@ -11,6 +11,7 @@ from medshare.model.consent import Reason, liveness
 from medshare.model.events import (
     AccessDelivered,
     AccessGranted,
+    BatchAnchored,
     KeysReleased,
     LedgerEvent,
     RecordRegistered,
@@ -30,6 +31,7 @@ class RootKind(StrEnum):
     BUNDLE = "bundle"
     RELEASE = "released keys"
     DOCUMENT = "document"
+    CATALOGUE = "catalogue"
 
 
 class Keep(StrEnum):
@@ -99,6 +101,8 @@ def _name(found: dict[Cid, NamedRoot], event: LedgerEvent) -> None:
     match event:
         case RecordRegistered() | RecordSuperseded():
             _keep(found, event.record_id, RootKind.RECORD, Keep.YES)
+        case BatchAnchored():
+            _keep(found, event.catalogue, RootKind.CATALOGUE, Keep.YES)
         case AccessGranted():
             _keep(found, event.bundle, RootKind.BUNDLE, Keep.NO)
         case KeysReleased():

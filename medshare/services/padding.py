@@ -20,7 +20,12 @@ def padded_document(document: bytes) -> bytes:
     return document.ljust(power_of_two(max(len(document), _SHORTEST)))
 
 
+def packets_for(keys: Sequence[Recipient]) -> int:
+    """Return how many packets a header for ``keys`` is to have: it does not count its readers."""
+    return power_of_two(len(set(keys)))
+
+
 def padded_keys(keys: Sequence[Recipient]) -> list[Recipient]:
-    """Return ``keys``, each once, and as many of nobody as make a power of two: a header does not count its readers."""
+    """Return ``keys``, each once, and as many of nobody as make a power of two, for what takes keys only."""
     several = list(dict.fromkeys(keys))
-    return several + [Identity.generate().recipient for _ in range(power_of_two(len(several)) - len(several))]
+    return several + [Identity.generate().recipient for _ in range(packets_for(several) - len(several))]

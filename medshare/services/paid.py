@@ -17,6 +17,7 @@ from typing import Any, cast
 from medshare.model.delegation import Circle, DelegationRequest
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.record_batch import Inclusion
 from medshare.model.telling import Names
 from medshare.model.typed_data import Signable, SignedMessage
 from medshare.ports import (
@@ -67,7 +68,7 @@ def paid_ledger(ledger: Ledger, *, signing: Signing, pay: Callable[[SignedMessag
     return replace(
         ledger,
         directory=cast("DirectoryLedger", _Directory(ledger.directory, carry_out)),
-        records=cast("RecordLedger", _Records(ledger.records, carry_out)),
+        records=cast("RecordLedger", _Records(ledger.records, carry_out, paying.payer)),
         consents=cast("ConsentLedger", _Consents(ledger.consents, carry_out)),
         authority=cast("AuthorityLedger", _Authority(ledger.authority, carry_out, paying.payer)),
         emergencies=cast("EmergencyLedger", _Emergencies(ledger.emergencies, carry_out)),
@@ -97,6 +98,11 @@ class _Directory(_Port):
 class _Records(_Port):
     # An intent is of no use here: the relayer's journal takes up what was on its way, message by message.
 
+    def __init__(self, port: RecordLedger, carry_out: _CarryOut, payer: Signer) -> None:
+        super().__init__(port, carry_out)
+        self._records = port
+        self._payer = payer
+
     def register(
         self,
         signer: Signer,
@@ -119,6 +125,11 @@ class _Records(_Port):
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         return self._carry_out(signer, lambda draft: draft.retract(record_id, reason))
+
+    # Anybody may send this one: so does the payer.
+
+    def register_from_batch(self, payer: Signer, inclusion: Inclusion, *, intent: str | None = None) -> Receipt:  # noqa: ARG002
+        return self._records.register_from_batch(self._payer, inclusion, intent=intent)
 
 
 class _Consents(_Port):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from medshare.envelope import Recipient
-from medshare.errors import InvalidInputError
+from medshare.errors import ConfigurationError, InvalidInputError
+from medshare.model.events import BlockRef
 from medshare.model.ids import Address
+from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
 
 _log = logging.getLogger(__name__)
@@ -21,3 +23,33 @@ def published_keys(auditing: Auditing, actor: Address) -> list[Recipient]:
         except InvalidInputError:
             _log.debug("%s published a key that cannot be used", actor)
     return keys
+
+
+def own_keys(ledger: Ledger, custodian: Actor, patient: Address, block: BlockRef) -> list[Recipient]:
+    """Return the keys of those who can always open a record: the patient's and the custodian's.
+
+    Raises:
+        EncryptionKeyNotSetError: one of them has published none.
+        ConfigurationError: the custodian's identity is not the one he has published.
+    """
+    custodians = custodians_key(ledger, custodian, block)
+    _, patients = controllers_key(ledger, patient, block)
+    return [patients, custodians]
+
+
+def custodians_key(ledger: Ledger, custodian: Actor, block: BlockRef) -> Recipient:
+    """Return the custodian's key; raises as ``own_keys``."""
+    published = ledger.directory.encryption_key(custodian.address, block=block).key
+    if published != custodian.identity.recipient.key:
+        raise ConfigurationError(
+            f"the encryption key of {custodian.address} in the Directory is not the one used here",
+            hint="publish this identity's key, or use the identity that was published",
+        )
+    return custodian.identity.recipient
+
+
+def controllers_key(ledger: Ledger, patient: Address, block: BlockRef) -> tuple[Address, Recipient]:
+    """Return who is in control of a patient, and his key; raises ``EncryptionKeyNotSetError``."""
+    # Of a patient whose key was recovered the new one counts: it is published under the address that took over.
+    controller = ledger.authority.controller_of(patient, block=block).controller
+    return controller, Recipient(ledger.directory.encryption_key(controller, block=block).key)

@@ -22,18 +22,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from medshare.content import Cid
-from medshare.envelope import FileKey, Recipient, payload_length, seal, segment_count, wrap
+from medshare.content import BlockBatch, Cid
+from medshare.envelope import Recipient
 from medshare.errors import (
     BlobNotFoundError,
-    ConfigurationError,
     InvalidInputError,
     LedgerBusyError,
     MedshareError,
@@ -43,15 +41,9 @@ from medshare.errors import (
     UnknownRecordError,
     VersionsExhaustedError,
 )
-from medshare.model.events import BlockRef
 from medshare.model.ids import Address, RecordId
 from medshare.model.record import (
-    COMMITMENT_FILE,
-    HEADER_FILE,
-    MANIFEST_FILE,
-    PAYLOAD_FILE,
     Category,
-    Commitment,
     Manifest,
     RecordEntry,
     RecordRef,
@@ -61,16 +53,15 @@ from medshare.model.record import (
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.blob_writer import BlobWriter
 from medshare.services.journal import Publication, PublicationJournal, Stage
-from medshare.services.padding import padded_keys
 from medshare.services.plaintext import Plaintext
 from medshare.services.progress import Progress, silent
+from medshare.services.published_keys import own_keys
+from medshare.services.sealing import Source, seal_record
 from medshare.services.standing import Readers, StandingConsents, Withheld
 from medshare.services.stored_version import StoredVersion
 
 _log = logging.getLogger(__name__)
-_SALT_SIZE = 32
 _NO_ID_YET = RecordId(bytes(32))
 _GONE = "what was stored is gone: publish the record again"
 
@@ -87,6 +78,34 @@ class Description:
     # These two do not make it another publication: the one is in the bytes, the other only says why.
     patient_reference: str | None = field(default=None, repr=False)
     overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def manifest(
+        self,
+        source: Source,
+        *,
+        patient: Address,
+        custodian: Address,
+        salt: bytes,
+        supersedes: RecordId | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """Return the manifest of a plaintext that has been read; ``extra`` goes into it as it is."""
+        return Manifest(
+            patient=patient,
+            custodian=custodian,
+            media_type=self.media_type,
+            category=self.category,
+            resource_type=self.resource_type,
+            labels=self.labels,
+            clinical_date=self.clinical_date,
+            size=source.size,
+            salt=salt,
+            digest=plaintext_digest(salt, source.digest),
+            supersedes=supersedes,
+            patient_reference=self.patient_reference,
+            overrides=self.overrides,
+            extra=extra or {},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,29 +139,11 @@ class Packets:
     """Those of readers of whom it cannot be said now."""
 
 
-class _Source(Protocol):
-    """A plaintext that is there to be encrypted."""
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        ...
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the whole; known when it has been read."""
-        ...
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes; raises at the end if they are not what they should be."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
     """What is to be published."""
 
-    source: _Source
+    source: Source
     patient: Address
     description: Description
     supersedes: RecordId | None
@@ -263,12 +264,8 @@ class Publishing:
     ) -> tuple[str, _Draft]:
         plaintext = Plaintext(source, progress)
         plaintext.read()  # (1)
-        publication_id = self._journal.publication_id(
-            custodian.address.encode(),
-            patient.encode(),
-            supersedes or b"",
-            repr(description).encode(),
-            plaintext.digest,
+        publication_id = publication_of(
+            self._journal, plaintext, custodian.address, patient, description, supersedes=supersedes
         )
         return publication_id, _Draft(source=plaintext, patient=patient, description=description, supersedes=supersedes)
 
@@ -445,59 +442,31 @@ class Publishing:
     def _store_record(self, draft: _Draft, custodian: Actor) -> tuple[RecordId, Readers]:
         if draft.supersedes is not None:
             self._check_previous(custodian.address, draft.patient, draft.supersedes)
-        self._keys(custodian, draft.patient, self._ledger.chain.head())  # (3)
-        source, description = draft.source, draft.description
-        file_key = FileKey.generate()
-        with BlobWriter(self._store) as writer:
-            payload = writer.file(seal(source.chunks(), file_key))  # (4)
-            salt = secrets.token_bytes(_SALT_SIZE)
-            manifest = Manifest(
-                patient=draft.patient,
-                custodian=custodian.address,
-                media_type=description.media_type,
-                category=description.category,
-                resource_type=description.resource_type,
-                labels=description.labels,
-                clinical_date=description.clinical_date,
-                size=source.size,
-                salt=salt,
-                digest=plaintext_digest(salt, source.digest),
-                supersedes=draft.supersedes,
-                patient_reference=description.patient_reference,
-                overrides=description.overrides,
-                extra=draft.extra,
-            )
-            commitment = Commitment(
-                key_commitment=file_key.commitment,
-                payload_length=payload_length(source.size),
-                segments=segment_count(source.size),
-            )
+        own_keys(self._ledger, custodian, draft.patient, self._ledger.chain.head())  # (3)
+        asked: list[Readers] = []
+
+        def recipients(manifest: Manifest) -> list[Recipient]:
             readers = self._standing.readers(custodian, self._subject(manifest))  # (5)
-            keys = [*self._keys(custodian, draft.patient, readers.block), *readers.admitted.values()]
-            root = writer.directory(
-                {
-                    HEADER_FILE: writer.file([wrap(file_key, writer=custodian.identity, recipients=padded_keys(keys))]),
-                    PAYLOAD_FILE: payload,
-                    MANIFEST_FILE: writer.file(seal([manifest.to_json()], file_key)),
-                    COMMITMENT_FILE: writer.file([commitment.to_json()]),
-                }
+            asked.append(readers)
+            return [*own_keys(self._ledger, custodian, draft.patient, readers.block), *readers.admitted.values()]
+
+        with BlockBatch(self._store.put) as emit:
+            root = seal_record(  # (4)
+                draft.source,
+                writer=custodian.identity,
+                describe=lambda salt: draft.description.manifest(
+                    draft.source,
+                    patient=draft.patient,
+                    custodian=custodian.address,
+                    salt=salt,
+                    supersedes=draft.supersedes,
+                    extra=draft.extra,
+                ),
+                recipients=recipients,
+                emit=emit,
             )
         _log.debug("stored record %s", root)
-        return RecordId(root.digest), readers
-
-    def _keys(self, custodian: Actor, patient: Address, block: BlockRef) -> list[Recipient]:
-        published = self._ledger.directory.encryption_key(custodian.address, block=block).key
-        if published != custodian.identity.recipient.key:
-            raise ConfigurationError(
-                f"the encryption key of {custodian.address} in the Directory is not the one used here",
-                hint="publish this identity's key, or use the identity that was published",
-            )
-        # Of a patient whose key was recovered the new one counts: it is published under the address that took over.
-        controller = self._ledger.authority.controller_of(patient, block=block).controller
-        return [
-            Recipient(self._ledger.directory.encryption_key(controller, block=block).key),
-            custodian.identity.recipient,
-        ]
+        return RecordId(root.digest), asked[0]
 
     def _subject(self, manifest: Manifest) -> Subject:
         """Return what is known of a record before its id is, which no provision can name yet."""
@@ -506,15 +475,7 @@ class Publishing:
         if previous is not None:
             earlier = RecordRef(custodian=manifest.custodian, record_id=previous)
             lineage = (previous, *self._auditing.lineages(manifest.patient).get(earlier, ()))
-        return Subject(
-            record=RecordRef(custodian=manifest.custodian, record_id=_NO_ID_YET),
-            patient=manifest.patient,
-            status=RecordStatus.ACTIVE,
-            lineage=lineage,
-            category=manifest.category,
-            labels=manifest.labels,
-            clinical_date=manifest.clinical_date,
-        )
+        return unborn(manifest, custodian=manifest.custodian, patient=manifest.patient, lineage=lineage)
 
     def _check_previous(self, custodian: Address, patient: Address, previous_id: RecordId) -> None:
         previous = self._ledger.records.record(custodian, previous_id, block=self._ledger.chain.head())
@@ -606,6 +567,35 @@ class Publishing:
             return self._ledger.records.record(publication.custodian, publication.record_id, block=head)
         except UnknownRecordError:
             return None
+
+
+def publication_of(
+    journal: PublicationJournal,
+    source: Source,
+    custodian: Address,
+    patient: Address,
+    description: Description,
+    *,
+    supersedes: RecordId | None = None,
+) -> str:
+    """Return the id of the publication of a plaintext that has been read: the same record, the same id."""
+    said = (custodian.encode(), patient.encode(), supersedes or b"", repr(description).encode(), source.digest)
+    return journal.publication_id(*said)
+
+
+def unborn(
+    described: Manifest | Description, *, custodian: Address, patient: Address, lineage: tuple[RecordId, ...] = ()
+) -> Subject:
+    """Return what is known of a record before its id is, which no provision can name yet."""
+    return Subject(
+        record=RecordRef(custodian=custodian, record_id=_NO_ID_YET),
+        patient=patient,
+        status=RecordStatus.ACTIVE,
+        lineage=lineage,
+        category=described.category,
+        labels=described.labels,
+        clinical_date=described.clinical_date,
+    )
 
 
 def _stated(publication: Publication) -> RecordEntry:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from medshare.content import MAX_BLOCK_SIZE, Block, Cid
 from medshare.errors import StoreError, StoreUnavailableError
 from medshare.ports import BlobStore, Collected
-from medshare.services.storage_nodes import StorageNode, bring, in_turn, told
+from medshare.services.storage_nodes import StorageNode, bring, bring_all, in_turn, told
 
 REST_SECONDS = 60.0
 """For how long a node that did not answer is left alone: a thousand records need not wait for it a thousand times."""
@@ -94,6 +94,34 @@ class ReplicatedStore:
                 pinned += 1
             except StoreError as error:
                 self._note(name, error, reasons)
+        self._note_copies(root, pinned, reasons)
+
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root, here and at the nodes, which are asked once for many roots."""
+        wanted = list(dict.fromkeys(roots))
+        self._own.pin_all(wanted)
+        pinned = dict.fromkeys(wanted, 0)
+        reasons: dict[Cid, dict[str, str]] = {root: {} for root in wanted}
+        turns = {root: in_turn(root, list(self._nodes)) for root in wanted}
+        # Each root goes to the nodes whose turn it is, those of one node together; where one fails, the next comes.
+        for turn in range(len(self._nodes)):
+            at_node: dict[str, list[Cid]] = {}
+            for root in wanted:
+                if pinned[root] < self._copies and not self._rests(name := turns[root][turn], reasons[root]):
+                    at_node.setdefault(name, []).append(root)
+            for name, several in at_node.items():
+                try:
+                    bring_all(several, self._nodes[name], self._own.get)
+                except StoreError as error:
+                    for root in several:
+                        self._note(name, error, reasons[root])
+                else:
+                    for root in several:
+                        pinned[root] += 1
+        for root in wanted:
+            self._note_copies(root, pinned[root], reasons[root])
+
+    def _note_copies(self, root: Cid, pinned: int, reasons: dict[str, str]) -> None:
         if pinned < self._copies:
             self._shortfalls[root] = Shortfall(
                 root=root, pinned=pinned, wanted=self._copies, reasons=tuple(reasons.items())

@@ -22,11 +22,13 @@ from enum import StrEnum
 from medshare.content import Link
 from medshare.envelope import MAX_PACKETS, Recipient
 from medshare.errors import EncryptionKeyNotSetError, InvalidInputError
+from medshare.hashing import tagged_sha256
 from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, GrantId
+from medshare.model.purpose import Purpose
 from medshare.model.record import RecordStatus
 from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt
@@ -89,6 +91,101 @@ class Readers:
     withheld: tuple[Withheld, ...]
 
 
+class PatientConsents:
+    """What a patient's live grants say to one custodian, at one block: asked once, for as many records as there are.
+
+    Args:
+        block: the block.
+        told: what each reader was granted, as far as it concerns the custodian; of those about whom all is known.
+        unknown: live grants of which it is not known what they deny.
+        is_lasting: whether they say the same until the chain tells something of the patient: he has never granted.
+        ledger: the contracts.
+        clock: the time on the wall.
+    """
+
+    def __init__(
+        self,
+        *,
+        block: BlockRef,
+        told: Mapping[Address, Sequence[Consent]],
+        unknown: Sequence[Withheld],
+        is_lasting: bool,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._block = block
+        self._told = told
+        self._unknown = tuple(unknown)
+        self.is_lasting = is_lasting
+        self._ledger = ledger
+        self._clock = clock
+        self._live: dict[tuple[GrantId, Purpose], bool] = {}
+        self._keys: dict[Address, Recipient | None] = {}
+
+    @property
+    def digest(self) -> bytes:
+        """A digest of all that decides about readers, save the time: where it is the same, so is who is permitted."""
+        told = [
+            f"{consent.grant.grant_id:x}/{consent.grant.epoch}/{consent.stamp}/{key.key.hex() if key else ''}"
+            for reader, consents in self._told.items()
+            for key in (self._key(reader),)
+            for consent in consents
+        ]
+        unknown = [f"{each.grant_id:x}/{each.obstacle}" for each in self._unknown]
+        return tagged_sha256("medshare/standing/1", "\n".join([*sorted(told), *sorted(unknown)]).encode())
+
+    def readers(self, subject: Subject) -> Readers:
+        """Return who gets a packet of ``subject``; raises ``LedgerError`` where the chain fails."""
+        admitted: dict[Address, Recipient] = {}
+        withheld = list(self._unknown)
+        for reader, consents in self._told.items():
+            decision = self._permitting(consents, subject, reader)  # (3)
+            if decision is None or decision.grant is None:
+                continue
+            grant_id, bits = decision.grant.grant_id, decision.purpose.coarse
+            obstacle = None
+            key = None
+            if not self._is_live(grant_id, bits):  # (4)
+                obstacle = Obstacle.NOT_ON_CHAIN
+            elif (key := self._key(reader)) is None:  # (5)
+                obstacle = Obstacle.NO_KEY
+            elif len(admitted) == MAX_READERS:
+                obstacle = Obstacle.HEADER_FULL
+            if obstacle is not None:
+                withheld.append(Withheld(grant_id=grant_id, reader=reader, obstacle=obstacle))
+            elif key is not None:
+                admitted[reader] = key
+        return Readers(block=self._block, admitted=admitted, withheld=tuple(withheld))
+
+    def _permitting(self, consents: Sequence[Consent], subject: Subject, reader: Address) -> Decision | None:
+        """Return a decision that permits, at the block's time as by the clock, or None."""
+        block = self._block
+        for purpose in permitted_purposes(consents):
+            decisions = [
+                decide(consents, subject=subject, purpose=purpose, reader=reader, now=now, block=block.number)
+                for now in (block.time, max(block.time, self._clock.now()))
+            ]
+            if all(decision.permitted for decision in decisions):
+                return decisions[-1]
+        return None
+
+    def _is_live(self, grant_id: GrantId, bits: Purpose) -> bool:
+        found = self._live.get((grant_id, bits))
+        if found is None:
+            found = self._ledger.consents.is_live(grant_id, bits, block=self._block)
+            self._live[grant_id, bits] = found
+        return found
+
+    def _key(self, reader: Address) -> Recipient | None:
+        if reader not in self._keys:
+            try:
+                key = Recipient(self._ledger.directory.encryption_key(reader, block=self._block).key)
+            except (EncryptionKeyNotSetError, InvalidInputError):
+                key = None
+            self._keys[reader] = key
+        return self._keys[reader]
+
+
 class StandingConsents:
     """Applies live grants to what a custodian publishes.
 
@@ -111,33 +208,41 @@ class StandingConsents:
         Raises:
             LedgerError: the chain failed.
         """
-        block = self._auditing.sync()
-        stamp = self._ledger.consents.stamp(subject.patient, block=block)
-        admitted: dict[Address, Recipient] = {}
+        readers = self.of(custodian, subject.patient).readers(subject)
+        _log.debug(
+            "%d readers admitted, %d grants withheld at block %d",
+            len(readers.admitted),
+            len(readers.withheld),
+            readers.block.number,
+        )
+        return readers
+
+    def of(self, custodian: Actor, patient: Address, *, block: BlockRef | None = None) -> PatientConsents:
+        """Return what the live grants of ``patient`` say to ``custodian`` at a block; default: the newest.
+
+        Raises:
+            LedgerError: the chain failed.
+        """
+        at = self._auditing.sync() if block is None else block
+        told: dict[Address, list[Consent]] = {}
         withheld: list[Withheld] = []
-        for reader, standings in self._live(custodian.address, subject.patient, block).items():  # (1)
+        granted = self._auditing.grants(patient=patient, at=at.time, head=at)
+        live = self._live(custodian.address, patient, at, granted)  # (1)
+        stamp = self._ledger.consents.stamp(patient, block=at) if live else 0
+        for reader, standings in live.items():
             consents, unknown = self._consents(custodian, standings, stamp)  # (2)
             if unknown:
                 withheld += unknown
-                continue
-            decision = self._permitting(consents, subject, reader, block)  # (3)
-            if decision is None or decision.grant is None:
-                continue
-            grant_id, bits = decision.grant.grant_id, decision.purpose.coarse
-            obstacle = None
-            key = None
-            if not self._ledger.consents.is_live(grant_id, bits, block=block):  # (4)
-                obstacle = Obstacle.NOT_ON_CHAIN
-            elif (key := self._key(reader, block)) is None:  # (5)
-                obstacle = Obstacle.NO_KEY
-            elif len(admitted) == MAX_READERS:
-                obstacle = Obstacle.HEADER_FULL
-            if obstacle is not None:
-                withheld.append(Withheld(grant_id=grant_id, reader=reader, obstacle=obstacle))
-            elif key is not None:
-                admitted[reader] = key
-        _log.debug("%d readers admitted, %d grants withheld at block %d", len(admitted), len(withheld), block.number)
-        return Readers(block=block, admitted=admitted, withheld=tuple(withheld))
+            else:
+                told[reader] = consents
+        return PatientConsents(
+            block=at,
+            told=told,
+            unknown=withheld,
+            is_lasting=not granted,
+            ledger=self._ledger,
+            clock=self._clock,
+        )
 
     def excerpt(self, custodian: Actor, standing: GrantStanding) -> Excerpt | None:
         """Return what a grant, live or ended, says to ``custodian``, as far as its own bundle is there still."""
@@ -160,14 +265,16 @@ class StandingConsents:
         """Return every key an actor has published and can be used, the newest first."""
         return published_keys(self._auditing, actor)
 
-    def _live(self, custodian: Address, patient: Address, block: BlockRef) -> dict[Address, list[GrantStanding]]:
+    def _live(
+        self, custodian: Address, patient: Address, block: BlockRef, granted: Sequence[GrantStanding]
+    ) -> dict[Address, list[GrantStanding]]:
         """Return the grants by reader, the oldest first, that are live at the block or by the clock.
 
         Patient and custodian have packets of their own.
         """
         now = self._now(block)
         live: dict[Address, list[GrantStanding]] = {}
-        for standing in self._auditing.grants(patient=patient, at=block.time):
+        for standing in granted:
             grant = standing.grant
             begun = standing.reason is Reason.NOT_YET and grant.not_before <= now
             if (standing.live or begun) and grant.grantee not in (patient, custodian):
@@ -206,25 +313,6 @@ class StandingConsents:
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
         return consents, unknown
-
-    def _permitting(
-        self, consents: Sequence[Consent], subject: Subject, reader: Address, block: BlockRef
-    ) -> Decision | None:
-        """Return a decision that permits, at the block's time as by the clock, or None."""
-        for purpose in permitted_purposes(consents):
-            decisions = [
-                decide(consents, subject=subject, purpose=purpose, reader=reader, now=now, block=block.number)
-                for now in (block.time, self._now(block))
-            ]
-            if all(decision.permitted for decision in decisions):
-                return decisions[-1]
-        return None
-
-    def _key(self, reader: Address, block: BlockRef) -> Recipient | None:
-        try:
-            return Recipient(self._ledger.directory.encryption_key(reader, block=block).key)
-        except (EncryptionKeyNotSetError, InvalidInputError):
-            return None
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""

@@ -46,6 +46,27 @@ def bring(root: Cid, node: StorageNode, source: BlockSource) -> int:
     return 0
 
 
+def bring_all(roots: Sequence[Cid], node: StorageNode, source: BlockSource) -> None:
+    """Let a node keep everything below several roots: all or none of it has to be sent.
+
+    Args:
+        roots: records that came together.
+        node: who is to keep them.
+        source: where blocks come from where it lacks some.
+
+    Raises:
+        BlobNotFoundError: the source lacks a block, too.
+        StoreError: the node or the source failed; repeating goes on.
+    """
+    if not all(map(node.store.has, (roots[0], roots[-1]))):
+        node.store.put(block for root in roots for block in walk(source, root))
+    try:
+        node.store.pin_all(roots)
+    except (BlobNotFoundError, BlobMismatchError):
+        for root in roots:
+            bring(root, node, source)
+
+
 def mend(root: Cid, node: StorageNode, source: BlockSource) -> int:
     """Give a node again what of ``root`` is gone or false there, and let it keep it; return how many blocks were sent.
 

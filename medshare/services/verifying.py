@@ -119,6 +119,13 @@ class Verifying:
                 replayed=partial(model.encryption_key, actor),
                 answered=partial(directory.encryption_key, actor, block=block),
             )
+        for custodian, root in model.batches:
+            yield _Question(
+                kind="batch",
+                about=f"{root.hex()} of {custodian}",
+                replayed=partial(model.batch, custodian, root),
+                answered=partial(records.batch, custodian, root, block=block),
+            )
         for custodian, record_id in model.records:
             yield _Question(
                 kind="record",

@@ -120,6 +120,10 @@ class GatewayBlobStore:
         """Raise ``ReadOnlyStoreError``."""
         raise ReadOnlyStoreError
 
+    def pin_all(self, roots: Iterable[Cid]) -> None:  # noqa: ARG002 - the port's; nothing is pinned
+        """Raise ``ReadOnlyStoreError``."""
+        raise ReadOnlyStoreError
+
     def unpin(self, root: Cid) -> None:  # noqa: ARG002 - the port's; nothing is pinned
         """Raise ``ReadOnlyStoreError``."""
         raise ReadOnlyStoreError

@@ -25,7 +25,7 @@ from medshare.storage.repeating import RefusedError, repeated
 TIMEOUT_SECONDS: Final = 30.0
 SLOW_TIMEOUT_SECONDS: Final = 600.0
 _MAX_SMALL_ANSWER: Final = 64 * 1024
-_REMOVED_AT_ONCE: Final = 256  # CIDs in one URL
+_NAMED_AT_ONCE: Final = 256  # CIDs in one URL
 _LOCAL_ONLY: Final = {"offline": "true"}
 
 _log = logging.getLogger(__name__)
@@ -154,6 +154,24 @@ class KuboBlobStore:
         answer = self._ask("pin/add", root, {"recursive": "true", **self._reach}, slow=True)
         self._assert_pin(root, answer)
 
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root, with one call for many; see ``pin``.
+
+        Raises:
+            BlobNotFoundError: a block is not to be had; some of the others may be pinned.
+            StoreUnavailableError: the node did not confirm.
+        """
+        cids = list(dict.fromkeys(roots))
+        for start in range(0, len(cids), _NAMED_AT_ONCE):
+            named = cids[start : start + _NAMED_AT_ONCE]
+            answer = json_object(repeated(partial(self._pin_each, named)))
+            if set(answer.get("Pins") or ()) != set(map(str, named)):
+                raise StoreUnavailableError("the node does not confirm the pins")
+
+    def _pin_each(self, roots: list[Cid]) -> bytes:
+        options: dict[str, str | list[str]] = {"arg": [str(root) for root in roots], "recursive": "true", **self._reach}
+        return self._rpc.call("pin/add", roots[0], seconds=self._slow_timeout, options=options)
+
     def unpin(self, root: Cid) -> None:
         """Keep it no longer. Not pinned is no error."""
         try:
@@ -188,8 +206,8 @@ class KuboBlobStore:
             StoreUnavailableError: the node did not remove a block that no pin reaches.
         """
         cids = [str(cid) for cid in blocks]
-        for start in range(0, len(cids), _REMOVED_AT_ONCE):
-            options: dict[str, str | list[str]] = {"arg": cids[start : start + _REMOVED_AT_ONCE], "force": "true"}
+        for start in range(0, len(cids), _NAMED_AT_ONCE):
+            options: dict[str, str | list[str]] = {"arg": cids[start : start + _NAMED_AT_ONCE], "force": "true"}
             for line in self._rpc.lines("block/rm", seconds=self._slow_timeout, options=options):
                 reason = line.get("Error")
                 if reason and not str(reason).startswith("pinned"):

@@ -100,7 +100,7 @@ class KuboRpc:
         arg: Cid | None = None,
         *,
         seconds: float,
-        options: Mapping[str, str] | None = None,
+        options: Mapping[str, str | list[str]] | None = None,
         limit: int = MAX_ANSWER_SIZE,
         body: Iterable[bytes] | None = None,
     ) -> bytes:
@@ -145,7 +145,7 @@ class KuboRpc:
     ) -> Iterator[bytes]:
         params = {**(options or {}), "timeout": f"{max(1, round(seconds * _SERVER_SHARE * 1000))}ms"}
         if arg is not None:
-            params["arg"] = str(arg)
+            params.setdefault("arg", str(arg))
         headers, data = _multipart(body) if body is not None else ({}, None)
         deadline = time.monotonic() + seconds
         with (

@@ -4,6 +4,7 @@
 
     <folder>/blocks/<shard>/<CID>    one block each, whole or not there
     <folder>/pins/<CID>              empty; its presence is the pin
+    <folder>/blocks.sqlite           small blocks that came by the hundred, and their pins: one barrier for all
     <folder>/incoming/               blocks being written; leftovers of a crash are removed by collect()
     <folder>/lock                    held while blocks appear or disappear, by one process at a time
 
@@ -21,7 +22,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -41,10 +42,13 @@ from medshare.errors import (
 )
 from medshare.files import PRIVATE_FILE, out_of_space_is_typed, private_folder, sync_folder
 from medshare.ports import Collected
+from medshare.storage.small_blocks import MANY, SMALL, SmallBlocks
 
 GRACE_SECONDS: Final = 24 * 60 * 60
 LOCK_TIMEOUT_SECONDS: Final = 60.0
 _MAX_BATCH_BLOCKS: Final = 1024
+_MAX_BATCH_PINS: Final = 1024
+_NANO: Final = 1_000_000_000
 _SYNC_THREADS: Final = 8
 _SHARDS: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -72,6 +76,7 @@ class LocalBlobStore:
         self._blocks = folder / "blocks"
         self._pins = folder / "pins"
         self._incoming = folder / "incoming"
+        self._small = SmallBlocks(folder / "blocks.sqlite")
         self._grace = grace
         self._now = now
         with _disk_errors():
@@ -100,7 +105,7 @@ class LocalBlobStore:
         """Return the roots that are pinned."""
         with _disk_errors(), os.scandir(self._pins) as entries:
             names = [entry.name for entry in entries]
-        return frozenset(cid for cid in map(_cid_of, names) if cid is not None)
+        return frozenset(cid for cid in map(_cid_of, names) if cid is not None) | frozenset(self._small.pins())
 
     # ------------------------------------------------------------------------------------------ writing
 
@@ -112,11 +117,34 @@ class LocalBlobStore:
             StoreUnavailableError: the disk or the lock failed; repeating is safe.
         """
         for batch in in_batches(blocks, max_blocks=_MAX_BATCH_BLOCKS):
+            blocks = list({block.cid: block for block in batch}.values())
+            small = [block for block in blocks if len(block.data) <= SMALL]
             with _disk_errors():
-                self._put_batch(batch)
+                if len(small) < MANY:
+                    self._put_batch(blocks)
+                else:
+                    rest = self._put_small(small)
+                    self._put_batch([*rest, *(block for block in blocks if len(block.data) > SMALL)])
 
-    def _put_batch(self, batch: list[Block]) -> None:
-        blocks = list({block.cid: block for block in batch}.values())
+    def _put_small(self, blocks: list[Block]) -> list[Block]:
+        """Give new ones to the file of small blocks, and those that are here a new age; return damaged files'."""
+        with self._lock:
+            new, here, damaged = [], [], []
+            for block in blocks:
+                if self._small.get(block.cid) == block.data:
+                    here.append(block.cid)
+                elif not os.path.lexists(self._path(block.cid)):
+                    new.append(block)
+                elif self._holds(block):
+                    here.append(block.cid)
+                else:
+                    damaged.append(block)
+            self._small.put(new, born=time.time_ns())
+            self._renew_all(here)
+        _log.debug("stored %d small blocks, %d were here", len(new), len(here))
+        return damaged
+
+    def _put_batch(self, blocks: list[Block]) -> None:
         written = _each(self._write, blocks)
         new = [(block, path) for block, path in zip(blocks, written, strict=True) if isinstance(path, Path)]
         present = [block for block, path in zip(blocks, written, strict=True) if path is None]
@@ -150,6 +178,8 @@ class LocalBlobStore:
                 except FileNotFoundError:  # so slow that collect() took it for a leftover
                     self._stage(block).replace(self._path(block.cid))
                 if contested:
+                    if self._small.is_there:
+                        self._small.remove([block.cid])  # it was damaged there: a block is in one place
                     self._renew(block.cid)
             for block in present:
                 try:
@@ -161,8 +191,24 @@ class LocalBlobStore:
 
     def _renew(self, cid: Cid) -> None:
         """Keep a block that was put twice young for longer: ``unpin`` by one must not age what another relies on."""
+        if self._renew_all([cid]):
+            raise FileNotFoundError(cid)
+
+    def _renew_all(self, cids: Iterable[Cid]) -> list[Cid]:
+        """Keep blocks young for longer; return those that are not here."""
         renewed = self._now() + self._grace
-        os.utime(self._path(cid), (renewed, renewed))
+        small, absent = [], []
+        for cid in cids:
+            if self._small.size(cid) is not None:
+                small.append(cid)
+                continue
+            try:
+                os.utime(self._path(cid), (renewed, renewed))
+            except FileNotFoundError:
+                absent.append(cid)
+        if small:
+            self._small.renew(small, born=int(renewed * _NANO))
+        return absent
 
     def _stage(self, block: Block) -> Path:
         path = self._incoming / f"{secrets.token_hex(16)}.part"
@@ -190,36 +236,61 @@ class LocalBlobStore:
             BlobNotFoundError: a block is missing; nothing was pinned.
             StoreError: a node is damaged, or as ``put``.
         """
-        with _disk_errors(), self._lock:
-            for reference in references(self.get, root):
-                if reference.data is None and (reference.size is None or self._size(reference.cid) != reference.size):
-                    self.get(reference.cid)  # says what is wrong with it
+        self.pin_all([root])
+
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root; see ``pin``. The lock and the barrier are taken once for many."""
+        cids = list(dict.fromkeys(roots))
+        for start in range(0, len(cids), _MAX_BATCH_PINS):
+            with _disk_errors(), self._lock:
+                several = cids[start : start + _MAX_BATCH_PINS]
+                for root in several:
+                    self._check_whole(root)
+                if len(several) >= MANY:
+                    self._small.pin(several, now=time.time_ns())
+                else:
+                    self._write_pins(several)
+
+    def _write_pins(self, roots: list[Cid]) -> None:
+        for root in roots:
             path = self._pins / str(root)
             with out_of_space_is_typed("a pin"):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | _NO_FOLLOW, PRIVATE_FILE))
                 os.utime(path)
-            sync_folder(self._pins)
+        sync_folder(self._pins)
+
+    def _check_whole(self, root: Cid) -> None:
+        for reference in references(self.get, root):
+            if reference.data is None and (reference.size is None or self._size(reference.cid) != reference.size):
+                self.get(reference.cid)  # says what is wrong with it
 
     def unpin(self, root: Cid) -> None:
         """Keep it no longer. Not pinned is no error."""
         with _disk_errors(), self._lock:
             path = self._pins / str(root)
-            try:
-                pinned_at = path.lstat().st_mtime_ns
-            except FileNotFoundError:
+            pinned = []
+            with suppress(FileNotFoundError):
+                pinned.append(path.lstat().st_mtime_ns)
+                path.unlink()
+                sync_folder(self._pins)
+            among_many = self._small.pinned_at(root)
+            if among_many is not None:
+                pinned.append(among_many)
+                self._small.unpin(root)
+            if not pinned:
                 return
-            path.unlink()
-            sync_folder(self._pins)
             with suppress(StoreError):  # a damaged DAG: what is not reached waits for the grace period
-                for reference in references(self.get, root):
-                    self._age(reference.cid, pinned_at)
+                self._age({reference.cid for reference in references(self.get, root)}, max(pinned))
 
-    def _age(self, cid: Cid, pinned_at: int) -> None:
-        """Let the next ``collect`` remove a block, unless somebody put it again after it was pinned."""
-        path = self._path(cid)
-        with suppress(FileNotFoundError):
-            if path.lstat().st_mtime_ns <= pinned_at:
-                os.utime(path, (0, 0))
+    def _age(self, cids: Collection[Cid], pinned_at: int) -> None:
+        """Let the next ``collect`` remove blocks, unless somebody put them again after they were pinned."""
+        small = [cid for cid in cids if self._small.size(cid) is not None]
+        if small:
+            self._small.age(small, pinned_at)
+        for path in map(self._path, set(cids).difference(small)):
+            with suppress(FileNotFoundError):
+                if path.lstat().st_mtime_ns <= pinned_at:
+                    os.utime(path, (0, 0))
 
     def collect(self, *, grace: float | None = None) -> Collected:
         """Remove what no pin reaches and is not young, and what crashed writers left.
@@ -237,6 +308,7 @@ class LocalBlobStore:
             swept = _Swept()
             for shard in _SHARDS:
                 _sweep(self._blocks / shard, needed, born_before, swept)
+            self._sweep_small(needed, born_before, swept)
             _sweep(self._incoming, set(), born_before, _Swept(), names_are_cids=False)
         _log.debug("collected %d blocks, kept %d, spared %d", swept.removed, swept.needed, swept.spared)
         return Collected(
@@ -247,6 +319,19 @@ class LocalBlobStore:
             spared_bytes=swept.spared_bytes,
         )
 
+    def _sweep_small(self, needed: set[str], born_before: float, swept: _Swept) -> None:
+        old = []
+        for cid, born, size in self._small.ages():
+            if str(cid) in needed:
+                swept.needed += 1
+            elif born > born_before * _NANO:
+                swept.spared, swept.spared_bytes = swept.spared + 1, swept.spared_bytes + size
+            else:
+                old.append(cid)
+                swept.removed, swept.freed = swept.removed + 1, swept.freed + size
+        if old:
+            self._small.remove(old)
+
     def remove(self, blocks: Iterable[Cid]) -> None:
         """Remove these blocks now, however young; see ``BlobStore.remove``. It lasts through a power cut.
 
@@ -256,12 +341,13 @@ class LocalBlobStore:
         with _disk_errors(), self._lock:
             needed = {reference.cid for root in self.pins() for reference in references(self.get, root)}
             touched = set()
-            for cid in blocks:
-                if cid not in needed:
-                    path = self._path(cid)
-                    path.unlink(missing_ok=True)
-                    touched.add(path.parent)
+            removed = [cid for cid in blocks if cid not in needed]
+            for path in map(self._path, removed):
+                path.unlink(missing_ok=True)
+                touched.add(path.parent)
             _each(sync_folder, list(touched))
+            if self._small.is_there:
+                self._small.remove(removed)
 
     # ------------------------------------------------------------------------------------------- files
 
@@ -270,6 +356,9 @@ class LocalBlobStore:
         return self._blocks / name[-2] / name  # the last character holds three bits only
 
     def _size(self, cid: Cid) -> int | None:
+        small = self._small.size(cid)
+        if small is not None:
+            return small
         try:
             status = self._path(cid).lstat()
         except FileNotFoundError:
@@ -286,6 +375,11 @@ class LocalBlobStore:
 
     def _read(self, cid: Cid, max_size: int) -> bytes:
         path = self._path(cid)
+        small = self._small.get(cid)
+        if small is not None:
+            if len(small) > max_size:
+                raise BlobTooLargeError(f"block {cid}", max_size)
+            return small
         try:
             # Not to wait for a writer, should somebody have put a pipe here.
             descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))

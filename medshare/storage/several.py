@@ -83,6 +83,10 @@ class SeveralStores:
         """Keep everything below ``root`` in one's own store."""
         self._own.pin(root)
 
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root in one's own store."""
+        self._own.pin_all(roots)
+
     def unpin(self, root: Cid) -> None:
         """Keep it no longer."""
         self._own.unpin(root)

@@ -13,11 +13,21 @@ from medshare.model.delegation import Circle, Control, Delegation, DelegationReq
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
 from medshare.model.events import BlockRef, Proposed
 from medshare.model.governed import GovernedCall, encode_call
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, ProposalId, RecordId, derive_episode_id
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    CatalogueId,
+    EpisodeId,
+    GrantId,
+    ProposalId,
+    RecordId,
+    derive_episode_id,
+)
 from medshare.model.ledger import EncryptionKey
 from medshare.model.proposal import Proposal, Tally, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.model.signatures import recover
 from medshare.model.typed_data import SignedMessage, digest
 from medshare.ports import Ledger, OpenedEpisode, OpenedProposal, Receipt, Signer
@@ -67,6 +77,31 @@ class _Records:
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         return self.chain.mine(lambda place: self.chain.model.retract(signer.address, record_id, reason, place))
+
+    def anchor_batch(
+        self, signer: Signer, root: bytes, catalogue: CatalogueId, count: int, *, intent: str | None = None
+    ) -> Receipt:
+        return self.chain.mine_once(
+            signer.address,
+            intent,
+            (root, catalogue, count),
+            lambda place: self.chain.model.anchor_batch(signer.address, root, catalogue, count, place),
+        )
+
+    def register_from_batch(
+        self,
+        payer: Signer,  # noqa: ARG002 - anybody may
+        inclusion: Inclusion,
+        *,
+        intent: str | None = None,  # noqa: ARG002 - as above
+    ) -> Receipt:
+        return self.chain.mine(lambda place: self.chain.model.register_from_batch(inclusion, place))
+
+    def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
+        return self.chain.state_at(block).batch(custodian, root)
+
+    def included(self, inclusion: Inclusion, *, block: BlockRef) -> RecordEntry:
+        return self.chain.state_at(block).included(inclusion)
 
 
 @dataclass(frozen=True, slots=True)

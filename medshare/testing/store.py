@@ -41,6 +41,11 @@ class MemoryStore:
             pass
         self._pins.add(root)
 
+    def pin_all(self, roots: Iterable[Cid]) -> None:
+        """Keep everything below each root."""
+        for root in roots:
+            self.pin(root)
+
     def unpin(self, root: Cid) -> None:
         """Keep it no longer."""
         self._pins.discard(root)

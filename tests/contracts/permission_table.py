@@ -148,6 +148,8 @@ _RECORDS = _rows(
         refused="RecordRegistryNotAccredited",
     ),
     Row(contract="RecordRegistry", function="register", when="of himself", may=EVERYBODY),
+    ("anchorBatch", ("custodian", "other custodian"), "RecordRegistryNotAccredited"),
+    Row(contract="RecordRegistry", function="registerFromBatch", when="what he can show", may=EVERYBODY),
     ("supersede", ("custodian",), "RecordRegistryRecordUnknown"),
     ("retract", ("custodian",), "RecordRegistryRecordUnknown"),
     Row(

@@ -49,6 +49,8 @@ from signing import Domain, authorize, sign, signable
 from medshare.hashing import keccak256
 from medshare.model.delegation import Circle
 from medshare.model.governed import GOVERNED
+from medshare.model.ids import Address, RecordId
+from medshare.model.record_batch import BatchedRecord
 
 pytestmark = pytest.mark.contracts
 
@@ -145,7 +147,12 @@ class World:
             self._recover(patient, "stranger", 2 if patient == "lost key" else 1, START)
             self.do("clinician", "EmergencyAccess", "breakGlass", whose, 1, DETAILS, LONGEST, at=START + DAY - 60)
         self.do("custodian", "RecordRegistry", "register", RECORD, self.of("patient"))
+        self.do("custodian", "RecordRegistry", "anchorBatch", self.batched.leaf, BUNDLE, 1)
         self.do("assessor", "Attestations", "attest", RECORD, 1, 80)
+
+    @property
+    def batched(self) -> BatchedRecord:
+        return BatchedRecord(record_id=RecordId(NEW), patient=Address(self.of("patient")), salt=SALT)
 
     @property
     def circle(self) -> Circle:
@@ -263,6 +270,15 @@ DIRECT: Acts = {
     "Consortium.setVotingRules": lambda _w, _r: (67, DAY),
     "RecordRegistry.register, of somebody else": lambda _w, _r: (NEW, SOMEWHERE),
     "RecordRegistry.register, of himself": lambda w, role: (NEW, w.of(role)),
+    "RecordRegistry.anchorBatch": lambda _w, _r: (NEW, BUNDLE, 1_000),
+    "RecordRegistry.registerFromBatch, what he can show": lambda w, _: (
+        w.of("custodian"),
+        w.batched.leaf,
+        NEW,
+        w.of("patient"),
+        SALT,
+        [],
+    ),
     "RecordRegistry.supersede": lambda _w, _r: (NEW, RECORD),
     "RecordRegistry.retract": lambda _w, _r: (RECORD, REASON),
     "ConsentRegistry.grant, for himself": lambda w, _: (NEW, BUNDLE, pack_grant(w.requests, 0, NEVER, TREAT)),

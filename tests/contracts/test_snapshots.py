@@ -68,6 +68,8 @@ def test_gas__each_operation__takes_the_slots_the_design_gives_it(costs):
         "register, one's own": 1,
         "registerSigned": 1,
         "supersede": 1,
+        "anchorBatch": 1,
+        "registerFromBatch": 1,
         "grant, first": 1,
         "grantSigned, first": 1,
         "grantFor, by a delegate": 1,

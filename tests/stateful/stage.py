@@ -23,6 +23,7 @@ from medshare.model.ids import Address, derive_episode_id, derive_grant_id
 from medshare.model.ledger import LedgerModel
 from medshare.model.proposal import VotingRules
 from medshare.model.purpose import Purpose
+from medshare.model.record_batch import RecordBatch
 from medshare.model.request import NATIVE, Periods, Split
 
 TOKENS = ROOT / "tests" / "vectors" / "tokens"
@@ -46,6 +47,11 @@ GRANTEES = (DOCTOR, PARENT, BEN)
 TERMS = (b"\xa1" * 32, b"\xa2" * 32)
 BUNDLES = (b"\xb1" * 32, b"\xb2" * 32, bytes(32))
 RECORDS = tuple(bytes([number]) * 32 for number in range(0xC1, 0xC7))
+BATCHES = tuple(
+    RecordBatch.of(zip(ids, (ANNA, BEN, ANNA), strict=False), secret=bytes([number]) * 32)
+    for number, ids in enumerate((RECORDS[:3], RECORDS[2:5], RECORDS[5:]), start=0xE1)
+)
+"""Some of whose records are registered singly, too, or are in two of them."""
 ENCRYPTION_KEYS = (b"\xd1" * 32, b"\xd2" * 32)
 HIGHEST = Purpose(1 << 15)
 PURPOSES = (Purpose.TREAT, Purpose.HRESCH, Purpose.TREAT | Purpose.HRESCH, HIGHEST)
@@ -195,6 +201,8 @@ def _other_words(model: LedgerModel) -> Iterator[tuple[Place, int]]:
         times = entry.registered_at << 160 | entry.ended_at << 192
         word = int(entry.patient, 16) | times | entry.version << 224 | entry.status << 240
         yield ("RecordRegistry", "_records", (custodian, record_id), 0), word
+    for (custodian, root), batch in model.batches.items():
+        yield ("RecordRegistry", "_batches", (custodian, root), 0), batch.anchored_at | batch.count << 32
     for episode_id, episode in model.episodes.items():
         times = episode.opened_at << 160 | episode.ends_at << 192
         word = int(episode.patient, 16) | times | episode.reason << 224 | episode.verdict << 232
@@ -286,6 +294,7 @@ def empty_words() -> dict[Place, int]:
     places += [("Consortium", "_seats", (seat,), 0) for seat in range(8)]
     places += [("Consortium", "_accreditations", pair, 0) for pair in product((*EVERYBODY, ZERO_ADDRESS), range(7))]
     places += [("Consortium", "_proposals", (number,), offset) for number in range(40) for offset in range(4)]
+    places += [("RecordRegistry", "_batches", (actor, batch.root), 0) for actor in ACTORS for batch in BATCHES]
     places += [("RecordRegistry", "_records", pair, 0) for pair in product(ACTORS, (*RECORDS, bytes(32)))]
     places += [
         (emergencies, "_episodes", (derive_episode_id(clinician, number),), 0)

@@ -244,6 +244,11 @@ class Story(RuleBasedStateMachine):
                 assert author == event.actor
             case events.RecordRegistered() | events.RecordSuperseded() | events.RecordRetracted():
                 assert author == event.custodian
+            case events.BatchAnchored(custodian=custodian):
+                assert author == custodian
+            case events.RegisteredFromBatch():
+                assert author == event.custodian
+                assert (event.custodian, event.root) in self.model.batches
             case _:
                 self._judge_emergency(event, author, before)
 
@@ -457,6 +462,9 @@ class Story(RuleBasedStateMachine):
                 patient, *fields = self.ask("RecordRegistry", "getRecord", custodian, record_id)
                 assert to_checksum_address(patient) == entry.patient
                 assert fields == [entry.registered_at, entry.ended_at, entry.version, entry.status]
+        for (custodian, root), batch in self.model.batches.items():
+            if self.is_new(("getBatch", custodian, root), batch):
+                assert self.ask("RecordRegistry", "getBatch", custodian, root) == (batch.anchored_at, batch.count)
         for actor, key in self.model.keys.items():
             if self.is_new(("getEncryptionKey", actor), key):
                 assert self.ask("Consortium", "getEncryptionKey", actor) == (key.key, key.version, key.set_at)

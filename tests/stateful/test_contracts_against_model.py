@@ -25,6 +25,7 @@ from stage import (
     ACCREDITOR,
     ACTORS,
     ANNA,
+    BATCHES,
     BEN,
     BUNDLES,
     CIRCLES,
@@ -209,6 +210,39 @@ class ContractsAgainstModel(Story):
         patient = ZERO_ADDRESS if fault == "patient" else patient
         verb = partial(self.model.register, caller, record_id, patient)
         self.both("RecordRegistry", caller, ("register", record_id, patient), verb, caller)
+
+    @rule(
+        caller=st.sampled_from([HOSPITAL, HOSPITAL, HOSPITAL, DOCTOR]),
+        batch=st.sampled_from(BATCHES),
+        fault=faults("root", "none", "many"),
+    )
+    def anchor_batch(self, caller, batch, fault):
+        root = ZERO if fault == "root" else batch.root
+        count = {"none": 0, "many": 1_000_001}.get(fault, batch.count)
+        verb = partial(self.model.anchor_batch, caller, root, BUNDLES[0], count)
+        self.both("RecordRegistry", caller, ("anchorBatch", root, BUNDLES[0], count), verb, caller)
+
+    @rule(
+        sender=actors,
+        custodian=st.sampled_from([HOSPITAL, HOSPITAL, HOSPITAL, DOCTOR]),
+        data=st.data(),
+        fault=faults("patient", "salt", "proof", "record"),
+    )
+    def register_from_batch(self, sender, custodian, data, fault):
+        batches = [batch for batch in BATCHES if (custodian, batch.root) in self.model.batches] or BATCHES
+        inclusion = data.draw(st.sampled_from(list(data.draw(st.sampled_from(batches)).inclusions(custodian))))
+        changed = {
+            "patient": {"patient": ZERO_ADDRESS},
+            "salt": {"salt": ZERO},
+            "record": {"record_id": ZERO},
+        }.get(fault, {})
+        inclusion = replace(inclusion, record=replace(inclusion.record, **changed))
+        if fault == "proof":
+            inclusion = replace(inclusion, proof=(*inclusion.proof, ZERO))
+        record = inclusion.record
+        call = (custodian, inclusion.root, record.record_id, record.patient, record.salt, list(inclusion.proof))
+        verb = partial(self.model.register_from_batch, inclusion)
+        self.both("RecordRegistry", sender, ("registerFromBatch", *call), verb, custodian)
 
     @rule(
         caller=st.sampled_from([HOSPITAL, HOSPITAL, DOCTOR]),

@@ -88,7 +88,7 @@ class VersionsExhaustedError(RejectedError):
 
 @dataclass(eq=False)
 class CustodianNotAccreditedError(RejectedError):
-    """Only an accredited custodian states records of others; everybody states his own."""
+    """Only an accredited custodian states records of others, or anchors batches; everybody states his own."""
 
     solidity = "RecordRegistryNotAccredited"
     hint = "ask a member of the consortium to accredit this custodian: medshare consortium accredit"
@@ -96,3 +96,63 @@ class CustodianNotAccreditedError(RejectedError):
 
     def _message(self) -> str:
         return f"{self.custodian} is not accredited as a custodian now"
+
+
+@dataclass(eq=False)
+class RootIsZeroError(RejectedError):
+    """A root of zeros was refused."""
+
+    solidity = "RecordRegistryRootIsZero"
+    hint = "anchor the root of a tree of records"
+
+
+@dataclass(eq=False)
+class BatchCountOutOfRangeError(RejectedError):
+    """A batch holds 1 to 1,000,000 records."""
+
+    solidity = "RecordRegistryCountOutOfRange"
+    hint = "divide the records among several batches"
+    count: int
+
+    def _message(self) -> str:
+        return f"a batch holds 1 to 1,000,000 records, not {self.count}"
+
+
+@dataclass(eq=False)
+class BatchExistsError(RejectedError):
+    """The custodian has anchored this root already."""
+
+    solidity = "RecordRegistryBatchExists"
+    hint = "there is nothing to do"
+    custodian: str
+    root: bytes
+
+    def _message(self) -> str:
+        return f"{self.custodian} has anchored the batch {self.root.hex()} already"
+
+
+@dataclass(eq=False)
+class UnknownBatchError(RejectedError):
+    """The custodian has anchored no batch with this root."""
+
+    solidity = "RecordRegistryBatchUnknown"
+    hint = "check root and custodian; on a shared chain, also network and deployment"
+    custodian: str
+    root: bytes
+
+    def _message(self) -> str:
+        return f"no batch {self.root.hex()} was anchored by {self.custodian}"
+
+
+@dataclass(eq=False)
+class NotInBatchError(RejectedError):
+    """Proof, salt or patient do not lead from the record to the root of the batch."""
+
+    solidity = "RecordRegistryNotInBatch"
+    hint = "find the record anew in the catalogue of its batch: medshare record find"
+    custodian: str
+    root: bytes
+    record_id: bytes
+
+    def _message(self) -> str:
+        return f"record {self.record_id.hex()} is not shown to be in the batch {self.root.hex()} of {self.custodian}"

@@ -67,6 +67,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["--patient", "patient"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
     ),
+    "record find": (["--as", "patient"], {"found", "looked_through", "not_readable"}),
     "record readable": (
         ["--as", "doctor"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
@@ -311,7 +312,8 @@ IN_A_STORY = {
     *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
     *("record erasure-notice", "record take-erasure-notice"),
     *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
-}  # they need what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure
+    "record register",
+}  # what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure, _batches
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile"),
     *("network up", "network status", "network stop", "network start", "network down"),

@@ -80,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             cids = [Cid.parse(text) for text in said.get("arg", [])]
-            several = command == "block/rm"
+            several = command in ("block/rm", "pin/add")
             answer = COMMANDS[command](self.kubo, cids if several else cids[-1] if cids else None, body)
         except (NodeError, MedshareError) as error:
             message = f"ipld: could not find {error.cid}" if isinstance(error, BlobNotFoundError) else str(error)
@@ -253,11 +253,12 @@ def dag_import(kubo: FakeKubo, _cid: None, body: bytes) -> bytes:
     return json.dumps({"Stats": {"BlockCount": count, "BlockBytesCount": size}}).encode() + b"\n"
 
 
-def pin_add(kubo: FakeKubo, cid: Cid, _body: bytes) -> bytes:
-    for reference in references(kubo.source, cid):
-        kubo.source(reference.cid, 0)
-    kubo.pins[str(cid)] = "recursive"
-    return json.dumps({"Pins": [str(cid)]}).encode()
+def pin_add(kubo: FakeKubo, cids: list[Cid], _body: bytes) -> bytes:
+    for cid in cids:
+        for reference in references(kubo.source, cid):
+            kubo.source(reference.cid, 0)
+        kubo.pins[str(cid)] = "recursive"
+    return json.dumps({"Pins": [str(cid) for cid in cids]}).encode()
 
 
 def pin_rm(kubo: FakeKubo, cid: Cid, _body: bytes) -> bytes:

@@ -103,6 +103,24 @@ class TestBlobStore:
         store.pin(root.cid)
         assert root.cid in store.pins()
 
+    def test_pin_all__many__each_is_a_pin_of_its_own(self, store: BlobStore) -> None:
+        roots = [publish(store, payload=PAYLOAD, own=b"%d" % number).cid for number in range(300)]
+        store.pin_all(roots)
+        store.pin_all([*roots, roots[0]])
+        assert store.pins() == frozenset(roots)
+        store.unpin(roots[0])
+        assert store.pins() == frozenset(roots[1:])
+        store.pin_all([])
+
+    def test_pin_all__block_missing__is_said(self, store: BlobStore) -> None:
+        whole = publish(store, payload=PAYLOAD).cid
+        blocks: list[Block] = []
+        lacking = build_directory({"a": build_file([b"never stored"], blocks.append)}, blocks.append).cid
+        store.put(blocks[1:])
+        with pytest.raises(BlobNotFoundError):
+            store.pin_all([whole, lacking])
+        assert lacking not in store.pins()
+
     def test_collect__pinned_and_unpinned__keeps_the_one_and_removes_the_other(self, store: BlobStore) -> None:
         kept = publish(store, payload=PAYLOAD, own=b"kept")
         gone = publish(store, payload=b"x" * (3 * CHUNK_SIZE), own=b"gone")

@@ -39,6 +39,7 @@ from medshare.model.ledger import EncryptionKey
 from medshare.model.proposal import Proposal, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.record_batch import AnchoredBatch
 from medshare.model.request import (
     Acceptance,
     AccessRequest,
@@ -66,6 +67,7 @@ STRUCTS: dict[str, tuple[type, set[str], dict[str, str]]] = {
         {"record_id", "custodian"},
         {"status": "enum IRecordRegistry.Status"},
     ),
+    "struct IRecordRegistry.Batch": (AnchoredBatch, {"custodian", "root"}, {}),
     "struct IDirectory.EncryptionKey": (EncryptionKey, set(), {}),
     "struct IAuthority.DelegationFields": (Delegation, {"patient", "delegate"}, {}),
     "struct IAuthority.Guardianship": (Guardianship, set(), {}),

@@ -85,6 +85,23 @@ def test_wrap__some_readers__each_of_them_unwraps(count):
             assert unwrapped.writer == WRITER.recipient
 
 
+@pytest.mark.parametrize(("readers", "packets", "count"), [(1, 4, 4), (3, 4, 4), (4, 4, 4), (5, 4, 5), (2, 0, 2)])
+def test_wrap__more_packets_than_readers__nobody_opens_the_others(readers, packets, count):
+    identities = [Identity.generate() for _ in range(readers)]
+    header = wrap(KEY, writer=WRITER, recipients=[each.recipient for each in identities], packets=packets)
+    assert len(header) == 16 + count * PACKET_LENGTH
+    assert all(unwrap(header, each, writer=WRITER.recipient).file_key == KEY for each in identities)
+    keys = [each.recipient for each in identities]
+    assert wrapped_for(header, writer=WRITER, candidates=[*keys, STRANGER.recipient]) == frozenset(keys)
+    with pytest.raises(NotARecipientError):
+        unwrap(header, STRANGER)
+
+
+def test_wrap__too_many_packets__is_refused():
+    with pytest.raises(InvalidInputError):
+        wrap(KEY, writer=WRITER, recipients=[READER.recipient], packets=MAX_PACKETS + 1)
+
+
 def test_wrap__for_oneself__unwraps():
     header = wrap(KEY, writer=WRITER, recipients=[WRITER.recipient])
     assert unwrap(header, WRITER, writer=WRITER.recipient).file_key == KEY

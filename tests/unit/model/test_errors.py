@@ -134,6 +134,7 @@ VALUES = {
     "balance": 1,
     "dispute_period": 5,
     "decision_period": 5,
+    "count": 0,
 }
 
 

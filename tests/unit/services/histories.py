@@ -14,9 +14,19 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import GrantRequest
 from medshare.model.events import EventPlace, LedgerEvent
 from medshare.model.governed import SetSplit, encode_call
-from medshare.model.ids import Address, BundleId, DocumentId, RecordId, TermsDigest, address, derive_grant_id
+from medshare.model.ids import (
+    Address,
+    BundleId,
+    CatalogueId,
+    DocumentId,
+    RecordId,
+    TermsDigest,
+    address,
+    derive_grant_id,
+)
 from medshare.model.ledger import LedgerModel
 from medshare.model.purpose import Purpose
+from medshare.model.record_batch import RecordBatch
 from medshare.model.request import RequestTerms
 from medshare.testing import FakeClock, InMemoryChain, NamedSigner, in_memory_ledger
 
@@ -24,6 +34,8 @@ BEGIN = 1_800_000_000
 ACTORS = tuple(address("0x" + f"{number:02x}" * 20) for number in range(1, 5))
 CUSTODIANS = ACTORS[:2]
 DIGESTS = tuple(sha256(bytes([number])) for number in range(5))
+
+BATCH = RecordBatch.of(((RecordId(DIGESTS[at]), ACTORS[at % 3]) for at in range(4)), secret=DIGESTS[4])
 
 actors = st.sampled_from(ACTORS)
 digests = st.sampled_from(DIGESTS)
@@ -36,6 +48,8 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("register"), actors, digests, actors),
     st.tuples(st.just("supersede"), actors, digests, digests),
     st.tuples(st.just("retract"), actors, digests),
+    st.tuples(st.just("anchor"), actors),
+    st.tuples(st.just("from batch"), actors, st.integers(0, 3)),
     st.tuples(st.just("grant"), actors, actors, digests, seconds, seconds, purposes),
     st.tuples(st.just("grant"), actors, actors, digests, seconds, seconds, purposes),
     st.tuples(st.just("revoke"), actors, actors, actors, digests),
@@ -64,14 +78,10 @@ def take(chain: InMemoryChain, clock: FakeClock, step: Step) -> None:
 def _do(model: LedgerModel, step: Step, place: EventPlace) -> Sequence[LedgerEvent]:
     now = place.block.time
     match step:
+        case "register" | "supersede" | "retract" | "anchor" | "from batch", *_:
+            return _of_records(model, step, place)
         case "key", caller, key:
             return model.set_encryption_key(caller, key, place)
-        case "register", caller, record, patient:
-            return model.register(caller, RecordId(record), patient, place)
-        case "supersede", caller, record, previous:
-            return model.supersede(caller, RecordId(record), RecordId(previous), place)
-        case "retract", caller, record:
-            return model.retract(caller, RecordId(record), sha256(record), place)
         case "grant", caller, grantee, terms, start, length, what_for:
             return model.grant(caller, request_of(grantee, terms, now + start, now + start + length, what_for), place)
         case "revoke", caller, patient, grantee, terms:
@@ -84,6 +94,22 @@ def _do(model: LedgerModel, step: Step, place: EventPlace) -> Sequence[LedgerEve
             return _decided(model, category, patient, place)
         case "open", caller, grants:
             return model.open_request(caller, terms_of(grants, now + 40), place)
+        case _:
+            raise AssertionError(step)
+
+
+def _of_records(model: LedgerModel, step: Step, place: EventPlace) -> Sequence[LedgerEvent]:
+    match step:
+        case "register", caller, record, patient:
+            return model.register(caller, RecordId(record), patient, place)
+        case "supersede", caller, record, previous:
+            return model.supersede(caller, RecordId(record), RecordId(previous), place)
+        case "retract", caller, record:
+            return model.retract(caller, RecordId(record), sha256(record), place)
+        case "anchor", caller:
+            return model.anchor_batch(caller, BATCH.root, CatalogueId(DIGESTS[0]), BATCH.count, place)
+        case "from batch", custodian, which:
+            return model.register_from_batch(list(BATCH.inclusions(custodian))[which], place)
         case _:
             raise AssertionError(step)
 

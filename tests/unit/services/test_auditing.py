@@ -28,6 +28,7 @@ from medshare.model.events import (
     RecordRegistered,
     RecordRetracted,
     RecordSuperseded,
+    RegisteredFromBatch,
 )
 from medshare.model.ids import GrantId, patient_of
 from medshare.model.ledger import LedgerModel
@@ -135,7 +136,7 @@ def test_trail__any_history__is_everything_about_the_patient_in_the_chain_s_orde
 
     def about(event) -> str | None:
         match event:
-            case RecordRegistered() | RecordSuperseded() | AllAccessRevoked():
+            case RecordRegistered() | RegisteredFromBatch() | RecordSuperseded() | AllAccessRevoked():
                 return event.patient
             case RecordRetracted():
                 return model.record(event.custodian, event.record_id).patient

@@ -41,6 +41,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     AttestationWithdrawn,
     BarSet,
+    BatchAnchored,
     BatchAttested,
     BlockRef,
     ControlMoved,
@@ -70,6 +71,7 @@ from medshare.model.events import (
     RecordSuperseded,
     RecoveryObjected,
     RecoveryProposed,
+    RegisteredFromBatch,
     RequestCancelled,
     RequestOpened,
     RewardPaid,
@@ -83,7 +85,7 @@ from medshare.model.events import (
     VotingRulesSet,
     Withdrawn,
 )
-from medshare.model.ids import BundleId, EpisodeId, GrantId, RecordId, TermsDigest, address
+from medshare.model.ids import BundleId, CatalogueId, EpisodeId, GrantId, RecordId, TermsDigest, address
 from medshare.model.proposal import VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.request import AccessRequest, Periods, RequestStatus, RequestTerms, Split
@@ -232,6 +234,18 @@ KINDS = {
     ),
     RecordSuperseded: st.builds(
         RecordSuperseded, place=places, custodian=accounts, patient=accounts, record_id=records, previous_id=records
+    ),
+    BatchAnchored: st.builds(
+        BatchAnchored, place=places, custodian=accounts, root=words, catalogue=words.map(CatalogueId), count=times
+    ),
+    RegisteredFromBatch: st.builds(
+        RegisteredFromBatch,
+        place=places,
+        custodian=accounts,
+        patient=accounts,
+        record_id=records,
+        root=words,
+        anchored_at=times,
     ),
     RecordRetracted: st.builds(RecordRetracted, place=places, custodian=accounts, record_id=records, reason=words),
     AccessGranted: st.builds(

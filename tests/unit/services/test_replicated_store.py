@@ -7,6 +7,7 @@ given three nodes and a policy of two
 ├─ when a node is down → it should be left alone for a while, not be waited for by each record
 ├─ when a copy broke off → repeating should send the rest only
 ├─ when a root is unpinned → the nodes that answer should let it go
+├─ when many are pinned at once → each should be at as many nodes, each node be asked for all of its own together
 └─ when one's own store fails → pinning should fail as it does, and no node should be asked
 """
 
@@ -187,3 +188,53 @@ def test_first_of__none_has_it__says_so() -> None:
         first_of([one.get, other.get])(missing, 10)
     with pytest.raises(BlobNotFoundError):
         first_of([])(missing, 10)
+
+
+# ------------------------------------------------------------------------------------------------ many at once
+
+
+def test_pin_all__nodes_answer__each_root_is_where_one_by_one_would_put_it(setting: Setting) -> None:
+    roots = [setting.put(b"record %d" % number) for number in range(12)]
+    setting.store.pin_all([*roots, roots[0]])
+    assert [setting.keepers(root) for root in roots] == [set(in_turn(root, NAMES)[:2]) for root in roots]
+    assert all(len(list(walk(setting.stores[name].get, root))) for root in roots for name in setting.keepers(root))
+    assert setting.store.shortfalls == ()
+    sent = {name: len(store.received) for name, store in setting.stores.items()}
+    setting.store.pin_all(roots)
+    assert {name: len(store.received) for name, store in setting.stores.items()} == sent
+
+
+@pytest.mark.parametrize("fault", ["down", "full"])
+def test_pin_all__a_node_fails__another_takes_its_place(setting: Setting, fault: str) -> None:
+    roots = [setting.put(b"record %d" % number) for number in range(12)]
+    clinic = setting.stores["clinic"]
+    if fault == "down":
+        clinic.down = True
+    else:
+        clinic.space = 0
+    setting.store.pin_all(roots)
+    assert {frozenset(setting.keepers(root)) for root in roots} == {frozenset({"hospital", "laboratory"})}
+    assert setting.store.shortfalls == ()
+
+
+def test_pin_all__too_few_nodes_answer__is_pinned_here_and_said(setting: Setting) -> None:
+    roots = [setting.put(b"record %d" % number) for number in range(3)]
+    for name in ("clinic", "hospital"):
+        setting.stores[name].down = True
+    setting.store.pin_all(roots)
+    assert setting.store.pins() == frozenset(roots)
+    assert {short.root for short in setting.store.shortfalls} == set(roots)
+    assert {(short.pinned, short.wanted) for short in setting.store.shortfalls} == {(1, 2)}
+    for name in ("clinic", "hospital"):
+        setting.stores[name].down = False
+    setting.clock.advance(int(REST_SECONDS) + 1)
+    setting.store.pin_all(roots)
+    assert setting.store.shortfalls == ()
+
+
+def test_pin_all__own_store_fails__no_node_is_asked(setting: Setting) -> None:
+    root = setting.put()
+    setting.own.blocks.pop(root)
+    with pytest.raises(BlobNotFoundError):
+        setting.store.pin_all([root])
+    assert all(store.asked == 0 for store in setting.stores.values())

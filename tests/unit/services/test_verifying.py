@@ -26,6 +26,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     AttestationWithdrawn,
     BarSet,
+    BatchAnchored,
     BatchAttested,
     BlockRef,
     DelegateDismissed,
@@ -40,6 +41,7 @@ from medshare.model.events import (
     ReceiptsAnchored,
     RecordRetracted,
     RecordSuperseded,
+    RegisteredFromBatch,
     RequestCancelled,
     RequestOpened,
     Voted,
@@ -61,6 +63,9 @@ EVERYTHING = [
     ("register", HOSPITAL, DIGESTS[0], MARY),
     ("supersede", HOSPITAL, DIGESTS[1], DIGESTS[0]),
     ("retract", HOSPITAL, DIGESTS[1]),
+    ("anchor", HOSPITAL),
+    ("from batch", HOSPITAL, 2),
+    ("from batch", HOSPITAL, 3),
     ("grant", MARY, DOCTOR, DIGESTS[2], 0, 60, Purpose(1)),
     ("revoke", MARY, MARY, DOCTOR, DIGESTS[2]),
     ("grant", MARY, DOCTOR, DIGESTS[3], 0, 60, Purpose(1)),
@@ -138,9 +143,17 @@ def test_verify__node_tells_all__nothing_differs(ledger: Ledger, tmp_path: Path)
     found = Verifying(ledger=ledger, index=index).verify(lambda *now: told.append(now))
     assert found.differences == ()
     assert found.block == ledger.chain.head()
-    assert {"grant", "record", "stamp", "controller", "accreditation", "request", "episode", "attestation"} <= set(
-        found.compared
-    )
+    assert {
+        "grant",
+        "record",
+        "batch",
+        "stamp",
+        "controller",
+        "accreditation",
+        "request",
+        "episode",
+        "attestation",
+    } <= set(found.compared)
     total = sum(found.compared.values())
     assert told[-1] == ("comparing answers", total, total)
 
@@ -151,6 +164,7 @@ def test_verify__node_tells_all__nothing_differs(ledger: Ledger, tmp_path: Path)
         (EncryptionKeySet, "encryption key"),
         (RecordSuperseded, "record"),
         (RecordRetracted, "record"),
+        (RegisteredFromBatch, "record"),
         (AccessRevoked, "grant"),
         (AllAccessRevoked, "stamp"),
         (AccreditationSuspended, "accreditation"),
@@ -176,7 +190,7 @@ def test_verify__last_event_of_a_kind_is_held_back__what_it_changed_is_named(
     assert all(one.replayed != one.answered for one in differences)
 
 
-@pytest.mark.parametrize("kind", [GuardiansNamed, BarSet, BatchAttested, ReceiptsAnchored])
+@pytest.mark.parametrize("kind", [GuardiansNamed, BarSet, BatchAnchored, BatchAttested, ReceiptsAnchored])
 def test_verify__the_only_event_about_something_is_held_back__cannot_be_noticed(
     ledger: Ledger, tmp_path: Path, kind: type[LedgerEvent]
 ) -> None:

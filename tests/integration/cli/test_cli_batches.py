@@ -1,0 +1,174 @@
+"""Records of a batch on the command line: found by whom they concern, and from then on as any other.
+
+given a custodian who has published two records of a patient in a batch
+├─ nobody lists them who cannot show them; the patient's own commands find them, and ``record find`` says how many
+├─ the patient grants one: the grantee lists and fetches it, and not the other
+├─ the custodian, in a new home, retracts one: everybody sees it, at the time of its batch
+├─ erased, it is marked, and its neighbours are as before
+├─ anybody who can show one registers it; where another pays for a retraction, he does
+├─ the chain verifies, and an accounting is made anew alike
+└─ a catalogue that is not there is warned of, and keeps nobody from anything
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from homes import PASSPHRASE, CommandLine, Home
+
+from medshare import connect
+from medshare.chain.record_registry import RecordRegistryAdapter
+from medshare.content import Cid
+from medshare.errors import LedgerUnavailableError
+from medshare.hashing import sha256
+from medshare.model.ids import CatalogueId, RecordId
+from medshare.model.record_batch import RecordBatch
+from medshare.services.batch_catalogue import write_catalogue
+from medshare.services.publishing import Description
+
+pytestmark = pytest.mark.integration
+
+TEXTS = (b"one", b"two")
+
+
+@dataclass
+class Load:
+    ids: list[str]
+    catalogue: CatalogueId
+    registered_at: int
+
+
+def load(home: Home) -> Load:
+    """Publish the texts in one batch. Each is stored first, as if the line had been cut before it was registered."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise LedgerUnavailableError("the line was cut")
+
+    with connect(home.path) as session, pytest.MonkeyPatch.context() as broken:
+        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+        patient = session.keyring.open("patient", lambda _: PASSPHRASE)
+        broken.setattr(RecordRegistryAdapter, "register", lost)
+        ids = []
+        for text in TEXTS:
+            before = set(session.store.pins())
+            with pytest.raises(LedgerUnavailableError):
+                session.publishing.publish(text, custodian=hospital, patient=patient.address, description=Description())
+            (root,) = set(session.store.pins()) - before
+            ids.append(RecordId(root.digest))
+        batch = RecordBatch.of(((each, patient.address) for each in ids), secret=sha256(b"secret"))
+        readers = {patient.address: {patient.identity.recipient: None}}
+        catalogue = write_catalogue(batch, readers, custodian=hospital.identity, store=session.store)
+        session.store.pin(Cid.of_directory(catalogue))
+        receipt = session.ledger.records.anchor_batch(hospital.signer, batch.root, catalogue, batch.count)
+    return Load(ids=[each.hex() for each in ids], catalogue=catalogue, registered_at=receipt.block.time)
+
+
+@pytest.fixture
+def batch(people: Home) -> Load:
+    return load(people)
+
+
+@pytest.fixture
+def cli(people: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> CommandLine:
+    return CommandLine(people, capsysbinary)
+
+
+def listed(cli: CommandLine) -> list[str]:
+    return [row["record"] for row in cli.json("record", "list", "--patient", "patient")]
+
+
+def test_find__by_the_patient__finds_his_and_lists_and_fetches_them(cli: CommandLine, batch: Load) -> None:
+    assert listed(cli) == []
+    assert cli("record", "show", batch.ids[0]).code == 4
+    stranger = cli.json("record", "find", "--as", "doctor")
+    assert (stranger["found"], stranger["looked_through"]) == (0, 1)
+    found = cli.json("record", "find", "--as", "patient", "--custodian", "hospital")
+    assert (found["found"], found["looked_through"], found["not_readable"]) == (2, 1, 0)
+    assert cli.json("record", "find", "--as", "patient")["looked_through"] == 0
+    assert sorted(listed(cli)) == sorted(batch.ids)
+    assert cli.fetched(batch.ids[1], "patient") == b"two"
+    assert cli.json("audit", "verify")["differences"] == []
+
+
+def test_fetch__by_the_patient__finds_by_itself(cli: CommandLine, batch: Load) -> None:
+    assert cli.fetched(batch.ids[0], "patient") == b"one"
+
+
+def test_grant__one_of_a_batch__its_grantee_reads_it_and_not_the_other(
+    cli: CommandLine, batch: Load, people: Home
+) -> None:
+    cli.json("access", "grant", batch.ids[0], "--as", "patient", "--to", "doctor", "--until", "30d")
+    forget(people)
+    readable = cli.json("record", "readable", "--as", "doctor")
+    assert [row["record"] for row in readable] == [batch.ids[0]]
+    assert cli.fetched(batch.ids[0], "doctor") == b"one"
+    assert cli("record", "fetch", batch.ids[1], "--as", "doctor").code == 4
+
+
+def test_retract__by_a_custodian_without_his_book__has_an_entry_since_the_batch(
+    cli: CommandLine, batch: Load, people: Home
+) -> None:
+    cli.json("record", "retract", batch.ids[0], "--as", "hospital", "--reason", "a mistake")
+    forget(people)
+    (row,) = cli.json("record", "list", "--patient", "patient")
+    assert (row["record"], row["status"], row["version"]) == (batch.ids[0], "retracted", 1)
+    cli.json("record", "find", "--as", "patient")
+    rows = {row["record"]: row for row in cli.json("record", "list", "--patient", "patient")}
+    assert len({row["registered_at"] for row in rows.values()}) == 1
+    assert rows[batch.ids[1]]["status"] == "active"
+
+
+def test_register__by_the_patient__is_seen_by_everybody(cli: CommandLine, batch: Load, people: Home) -> None:
+    row = cli.json("record", "register", batch.ids[0], "--as", "patient")
+    assert (row["record"], row["status"], row["version"]) == (batch.ids[0], "active", 1)
+    forget(people)
+    assert listed(cli) == [batch.ids[0]]
+    again = cli("record", "register", batch.ids[0], "--as", "patient")
+    assert (again.code, "already" in again.err) == (1, True)
+    forget(people)
+    nothing = cli("record", "register", batch.ids[0], "--as", "doctor")
+    assert (nothing.code, "no batch" in nothing.err) == (2, True)
+
+
+def test_retract__paid_by_another__is_registered_by_who_pays(cli: CommandLine, batch: Load, people: Home) -> None:
+    words = ("--as", "hospital", "--reason", "a mistake", "--paid-by", "doctor", "--yes")
+    cli.json("record", "retract", batch.ids[0], *words)
+    forget(people)
+    assert listed(cli) == [batch.ids[0]]
+
+
+def test_erase__one_of_a_batch__is_marked_and_the_other_stays(
+    cli: CommandLine, batch: Load, people: Home, tmp_path: Path
+) -> None:
+    (people.path / "retention.toml").write_text(
+        'version = 1\njurisdiction = "Examplia"\ndefault = 0\nacknowledge_within = 30\n'
+    )
+    reason = tmp_path / "reason"
+    reason.write_text("asked for")
+    words = ("--as", "hospital", "--reason-file", reason, "--yes")
+    erased = cli.json("record", "erase", batch.ids[0], *words)
+    assert (erased["finished"], erased["versions"]) == (True, [batch.ids[0]])
+    cli.json("record", "find", "--as", "patient")
+    rows = {row["record"]: row["status"] for row in cli.json("record", "list", "--patient", "patient")}
+    assert rows == {batch.ids[0]: "erased", batch.ids[1]: "active"}
+    assert cli("record", "fetch", batch.ids[0], "--as", "patient").code == 4
+    assert cli.fetched(batch.ids[1], "patient") == b"two"
+
+
+def test_find__catalogue_is_gone__is_warned_of_and_keeps_nobody_from_anything(cli: CommandLine, batch: Load) -> None:
+    cli.lose(Cid.of_directory(batch.catalogue))
+    answer = cli("--json", "record", "find", "--as", "patient")
+    assert (answer.code, answer.json["found"], answer.json["not_readable"]) == (0, 0, 1)
+    assert str(Cid.of_directory(batch.catalogue)) in answer.err
+    readable = cli("record", "readable", "--as", "patient")
+    assert readable.code == 0
+    assert "could not be looked through" in readable.err
+
+
+def forget(home: Home) -> None:
+    """Forget what was found, as in another home."""
+    for book in (home.path / "state").glob("*/batches.sqlite"):
+        shutil.move(book, book.with_suffix(".forgotten"))

@@ -1,0 +1,209 @@
+"""A night's records on the command line: ``record publish --batch``.
+
+given a home, and an export with bad lines
+├─ what is in it is published with one root for each batch, and what is bad is told by its place
+├─ in JSON each batch is a line, as is the end; the report has a line for each record and each batch
+├─ given again, nothing is published; published by itself before, neither
+├─ a folder is taken with everything below it
+├─ stored and not anchored, ``record resume`` and the same command finish it
+└─ what goes with one record only is wrong usage
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homes import Answer, CommandLine, Home
+
+from medshare.cli import loading as cli_loading
+from medshare.errors import LedgerUnavailableError
+from medshare.services.batching import Batching
+
+pytestmark = pytest.mark.integration
+
+TO_PATIENTS = ("--as", "hospital", "--patients")
+
+
+def observation(number: int, patient: int = 1) -> bytes:
+    return json.dumps(
+        {
+            "resourceType": "Observation",
+            "id": f"o-{number}",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "2339-0"}]},
+            "subject": {"reference": f"Patient/{patient}"},
+            "effectiveDateTime": "2026-03-04T10:00:00Z",
+        }
+    ).encode()
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    path = tmp_path / "patients.csv"
+    path.write_text("reference,patient\nPatient/1,patient\nPatient/2,neighbour\n")
+    return path
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "export.ndjson"
+    path.write_bytes(b"\n".join([observation(1), b"{", observation(2, 2), observation(3), observation(4, 3)]))
+    return path
+
+
+@pytest.fixture
+def cli(people: Home, capsysbinary: pytest.CaptureFixture[bytes]) -> CommandLine:
+    return CommandLine(people, capsysbinary)
+
+
+def told(answer: Answer) -> list[Any]:
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def load(cli: CommandLine, *words: object) -> list[Any]:
+    answer = cli("--json", "record", "publish", "--batch", *words)
+    assert answer.code in (0, 2), answer
+    return told(answer)
+
+
+def records(cli: CommandLine, patient: str) -> list[Any]:
+    cli.json("record", "find", "--as", patient)
+    return cli.json("record", "list", "--patient", patient)
+
+
+def test_publish__batch__publishes_and_tells_what_is_bad_by_its_place(
+    cli: CommandLine, lines: Path, mapping: Path
+) -> None:
+    answer = cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping)
+    assert answer.code == 2
+    refused = [json.loads(line) for line in answer.err.splitlines()]
+    assert [(each["file"], each["line"]) for each in refused] == [(1, 2), (1, 5)]
+    assert "export" not in answer.err
+    *batches, end = told(answer)
+    assert [each["records"] for each in batches] == [3]
+    assert end == {"published": 3, "already_published": 0, "refused": 2, "stored_only": 0}
+    mine = records(cli, "patient")
+    assert len(mine) == 2
+    assert {cli.fetched(each["record"], "patient") for each in mine} == {observation(1), observation(3)}
+    assert {each["status"] for each in mine} == {"active"}
+    (his,) = records(cli, "neighbour")
+    assert cli.fetched(his["record"], "neighbour") == observation(2, 2)
+
+
+def test_publish__batch_for_people__tells_of_batches_and_counts(cli: CommandLine, lines: Path, mapping: Path) -> None:
+    answer = cli("record", "publish", "--batch", "--batch-size", 2, lines, *TO_PATIENTS, mapping)
+    assert answer.code == 2
+    assert "error: file 1: line 2" in answer.err
+    assert "anchored at" in answer.text
+    assert "published          3" in answer.text
+
+
+def test_publish__batch_again_or_singly_before__nothing_twice(cli: CommandLine, lines: Path, mapping: Path) -> None:
+    single = lines.with_name("single.ndjson")
+    single.write_bytes(observation(3))
+    assert cli("record", "publish", single, "--as", "hospital", "--patient", "patient").code == 0
+    *batches, end = load(cli, lines, *TO_PATIENTS, mapping)
+    assert ([each["records"] for each in batches], end["published"], end["already_published"]) == ([2], 2, 1)
+    assert load(cli, lines, *TO_PATIENTS, mapping) == [
+        {"published": 0, "already_published": 3, "refused": 2, "stored_only": 0}
+    ]
+    single.write_bytes(observation(1))
+    (row,) = cli.json("record", "publish", single, "--as", "hospital", "--patient", "patient")
+    assert row["already_published"] == 1
+    assert len(records(cli, "patient")) == 2
+
+
+def test_publish__batch_with_report__has_a_line_for_each_record_and_batch(
+    cli: CommandLine, lines: Path, mapping: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    load(cli, lines, *TO_PATIENTS, mapping, "--report", report)
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [row.get("place") for row in rows] == ["line 1", "line 2", "line 3", "line 4", "line 5", None]
+    assert [("record" in row, "refused" in row, "batch" in row) for row in rows] == [
+        (True, False, False),
+        (False, True, False),
+        (True, False, False),
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+def test_publish__batch_of_a_folder__takes_what_is_below(cli: CommandLine, tmp_path: Path) -> None:
+    below = tmp_path / "night" / "ward"
+    below.mkdir(parents=True)
+    (below / "a.json").write_bytes(observation(1))
+    (below.parent / "b.json").write_bytes(observation(2))
+    (below.parent / "c.json").write_bytes(b'{"resourceType":"Observation"}')
+    answer = cli(
+        "--json", "record", "publish", "--batch", tmp_path / "night", "--as", "hospital", "--patient", "patient"
+    )
+    assert answer.code == 2
+    assert (answer.error["file"], answer.error["member"]) == (1, 2)
+    assert [each["records"] for each in told(answer)[:-1]] == [2]
+
+
+@pytest.mark.parametrize("finish", ["resume", "again"])
+def test_resume__stored_and_not_anchored__is_anchored(
+    cli: CommandLine, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch, finish: str
+) -> None:
+    def unavailable(*_args: object, **_more: object) -> None:
+        raise LedgerUnavailableError("the node went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Batching, "_send", unavailable)
+        answer = cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping)
+    assert answer.code == 6
+    assert told(answer) == [{"published": 0, "already_published": 0, "refused": 2, "stored_only": 3}]
+    (finding,) = [row for row in cli.json("doctor") if row["health"] == "warning"]
+    assert "3 publications are stored" in str(finding)
+    if finish == "resume":
+        (row,) = cli.json("record", "resume", "--as", "hospital")
+    else:
+        row, _ = load(cli, lines, *TO_PATIENTS, mapping)
+    assert row["records"] == 3
+    assert cli.json("record", "resume", "--as", "hospital") == []
+    assert len(records(cli, "patient")) == 2
+
+
+def test_resume__for_people__says_what_was_anchored(
+    cli: CommandLine, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Batching, "anchor", lambda *_args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cli("record", "publish", "--batch", lines, *TO_PATIENTS, mapping)
+    assert "anchored at" in cli("record", "resume", "--as", "hospital").text
+    assert cli("record", "resume", "--as", "hospital").text == "nothing was left unfinished\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch", "--supersedes", "00" * 32),
+        ("--batch", "--sign-to", "out"),
+        ("--batch", "--paid-by", "clinic"),
+        ("--batch-size", "5"),
+        ("--batch", "--batch-size", "0"),
+        ("--batch", "--batch-size", "1000001"),
+    ],
+)
+def test_publish__batch_with_what_is_for_one_record__is_wrong_usage(
+    cli: CommandLine, lines: Path, mapping: Path, words: tuple[str, ...]
+) -> None:
+    assert cli("record", "publish", lines, *TO_PATIENTS, mapping, *words).code == 2
+
+
+def test_publish__batch_for_scripts__tells_how_far_it_is(
+    cli: CommandLine, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_loading, "_TELL_EVERY", 0.0)
+    first, *_ = load(cli, lines, *TO_PATIENTS, mapping)
+    assert first["of_bytes"] == lines.stat().st_size
+    assert 0 < first["bytes"] <= first["of_bytes"]
+    assert first["per_second"] > 0
+    assert first["remaining_seconds"] >= 0

@@ -1,0 +1,195 @@
+"""A hospital that loads: what its systems export at night, and the service that publishes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batch_town import BatchTown, Home
+from service_doubles import Faults
+
+from medshare.ingesting import Assigned, Ingesting, Patients
+from medshare.loading import Anchored, Loaded, Loading, Outcome
+from medshare.model.record import RecordEntry, RecordRef
+from medshare.model.record_batch import AnchoredBatch
+from medshare.services.batching import Batching
+from medshare.services.journal import PublicationJournal
+from medshare.services.load_journal import LoadJournal
+from medshare.services.publishing import Published, Publishing
+
+PATIENTS = ("anna", "ben")
+
+
+def observation(number: int, patient: int = 0) -> bytes:
+    """Return a FHIR Observation in one line."""
+    return json.dumps(
+        {
+            "resourceType": "Observation",
+            "id": f"o{number}",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "2339-0"}], "text": "glucose"},
+            "subject": {"reference": f"Patient/{patient}"},
+            "effectiveDateTime": "2026-03-04T10:00:00Z",
+            "valueQuantity": {
+                "value": 5.5,
+                "unit": "mmol/L",
+                "system": "http://unitsofmeasure.org",
+                "code": "mmol/L",
+            },
+        }
+    ).encode()
+
+
+def export(path: Path, lines: Iterable[bytes]) -> Path:
+    """Write an NDJSON file."""
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+@dataclass(kw_only=True)
+class Night:
+    """What a load told."""
+
+    loaded: list[Loaded]
+    anchored: list[Anchored]
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(each.outcome is outcome for each in self.loaded)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many were stored, there already, and refused."""
+        return self.count(Outcome.STORED), self.count(Outcome.ALREADY), self.count(Outcome.REFUSED)
+
+    @property
+    def batches(self) -> list[AnchoredBatch]:
+        return [each.batch for each in self.anchored]
+
+
+class LoadTown(BatchTown):
+    """A town whose hospital loads; its systems call anna ``Patient/0`` and ben ``Patient/1``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.nights = folder
+        self.publications = PublicationJournal(folder / "hospital")
+        self.loads = LoadJournal(self.publications)
+        self.loading = self.rebuilt()
+
+    def rebuilt(self, *, processes: int = 0, **parts) -> Loading:
+        """Return the service, made of these parts and else the hospital's: store, ledger, journal, book."""
+        home: Home = self.hospital
+        store, ledger = parts.get("store", self.store), parts.get("ledger", home.ledger)
+        journal, book = parts.get("journal", self.loads), parts.get("book", home.book)
+        publishing = Publishing(
+            ledger=ledger, store=store, journal=self.publications, auditing=home.auditing, standing=home.standing
+        )
+        batching = Batching(
+            ledger=ledger,
+            store=store,
+            journal=journal,
+            auditing=home.auditing,
+            standing=home.standing,
+            book=book,
+            publishing=publishing,
+        )
+        return Loading(
+            batching=batching,
+            publishing=publishing,
+            journal=self.publications,
+            loads=journal,
+            auditing=home.auditing,
+            store=store,
+            processes=processes,
+        )
+
+    @property
+    def assigned(self) -> Assigned:
+        return Assigned(
+            by_reference={f"Patient/{number}": self.homes[name].actor.address for number, name in enumerate(PATIENTS)}
+        )
+
+    def export(self, *lines: bytes) -> Path:
+        return export(self.nights / "export.ndjson", lines)
+
+    def night(self, *given: Path, loading: Loading | None = None, patients: Patients | None = None, **more) -> Night:
+        night = Night(loaded=[], anchored=[])
+        loads = (loading or self.loading).load(
+            given, custodian=self.hospital.actor, patients=patients or self.assigned, **more
+        )
+        for each in loads:
+            if isinstance(each, Anchored):
+                night.anchored.append(each)
+            else:
+                night.loaded.append(each)
+        return night
+
+    def publish(self, line: bytes) -> Published:
+        """Publish one record by itself, as ``record publish`` does."""
+        ingesting = Ingesting(publishing=self.publishing)
+        path = export(self.nights / "single.ndjson", [line])
+        (arrived,) = ingesting.ingest(path, custodian=self.hospital.actor, patients=self.assigned)
+        if arrived.published is None:
+            raise arrived.refusal or AssertionError
+        return arrived.published
+
+    @property
+    def publishing(self) -> Publishing:
+        home: Home = self.hospital
+        return Publishing(
+            ledger=home.ledger,
+            store=self.store,
+            journal=self.publications,
+            auditing=home.auditing,
+            standing=home.standing,
+        )
+
+    def texts(self, name: str) -> list[bytes]:
+        """Return what a patient reads of all his records, when he has looked for them."""
+        home = self.homes[name]
+        home.find()
+        refs = [
+            RecordRef(custodian=entry.custodian, record_id=entry.record_id)
+            for entry in home.auditing.records(home.actor.address)
+        ]
+        return sorted(home.read(ref) for ref in refs)
+
+    def stated(self, name: str) -> list[RecordEntry]:
+        """Return the records of a patient, as the hospital knows them."""
+        return self.hospital.auditing.records(self.homes[name].actor.address)
+
+    def check_whole(self, *lines: bytes) -> None:
+        """Check that each line is one record on chain, and nothing else pinned but catalogues and bundles."""
+        texts = [text for name in PATIENTS for text in self.texts(name)]
+        assert sorted(texts) == sorted(lines)
+        records = [each for name in PATIENTS for each in self.stated(name)]
+        catalogues = {event.catalogue for event in self.hospital.auditing.batches(self.hospital.actor.address)}
+        bundles = {each for name in PATIENTS for each in self.hospital.auditing.bundles(self.homes[name].actor.address)}
+        pinned = {root.digest for root in self.store.pins()} - bundles
+        assert pinned == {each.record_id for each in records} | catalogues
+        assert self.loads.unfinished(self.hospital.actor.address) == []
+
+
+def faulty(town: LoadTown, faults: Faults) -> Loading:
+    """Return the hospital's service, which fails at one of its calls."""
+    ledger = town.hospital.ledger
+    noting = (
+        "begin",
+        "add",
+        "pinned",
+        "replaced",
+        "let_go",
+        "settled",
+        "catalogued",
+        "sending",
+        "anchored",
+        "finished",
+    )
+    return town.rebuilt(
+        store=faults.wrap(town.store, "put", "pin", "pin_all", "unpin"),
+        ledger=replace(ledger, records=faults.wrap(ledger.records, "anchor_batch", "supersede")),
+        journal=faults.wrap(town.loads, *noting),
+        book=faults.wrap(town.hospital.book, "keep"),
+    )
