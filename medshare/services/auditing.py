@@ -205,6 +205,14 @@ class Auditing:
         events = self._index.events(patient=patient, grant_id=grant_id)
         return list(dict.fromkeys(event.bundle for event in events if isinstance(event, AccessGranted)))
 
+    def deliveries(self, requester: Address) -> list[AccessDelivered]:
+        """Return what was delivered for the requests that somebody opened, in order."""
+        self._index.sync()
+        opened = self._index.events(actor=requester, kind=RequestOpened)
+        numbers = [event.request_id for event in opened if isinstance(event, RequestOpened)]
+        told = (event for each in numbers for event in self._index.events(request_id=each, kind=AccessDelivered))
+        return [event for event in told if isinstance(event, AccessDelivered)]
+
     def delivered(self, grant: Grant, escrow: Address) -> BundleId | None:
         """Return the bundle that a custodian delivered for a grant that accepts a request, the newest; else None.
 

@@ -133,6 +133,9 @@ class Finding:
         for standing in self._auditing.grants(grantee=actor.address):
             if standing.live:
                 yield self._shown(standing.bundle, actor)
+        for delivery in self._auditing.deliveries(actor.address):
+            # Where the granted one was closed in, another is delivered in its place.
+            yield self._shown(delivery.bundle, actor)
         for emergency in self._auditing.emergencies(clinician=actor.address):
             for release in emergency.released:
                 yield self._shown(release.bundle, actor)
