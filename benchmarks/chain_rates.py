@@ -137,28 +137,34 @@ def _many_grants(session: Session, count: int) -> list[GrantId]:
     return [derive_grant_id(patient.address, doctor, each) for each in terms]
 
 
-def _contract(session: Session, name: str) -> Contract:
-    address = session.chain.deployment.contract(name).address
-    return session.chain.client.web3.eth.contract(
-        address=Web3.to_checksum_address(address), abi=read_artifact(name)["abi"]
-    )
+def _contract(session: Session, name: str, w3: Web3 | None = None) -> Contract:
+    """Return a contract as web3 knows it: on the session's own connection, if on no other."""
+    address = Web3.to_checksum_address(session.chain.deployment.contract(name).address)
+    return (w3 or session.chain.client.web3).eth.contract(address=address, abi=read_artifact(name)["abi"])
 
 
 def _single_checks(session: Session, ids: list[GrantId], count: int, rounds: int) -> Json:
-    """Ask whether one grant is live, again and again: by our adapter and by web3."""
-    consents, contract = session.ledger.consents, _contract(session, "ConsentRegistry")
-    block = session.ledger.chain.head()
+    """Ask whether one grant is live, again and again: by our adapter and by web3, on its connection and on ours."""
+    consents, block = session.ledger.consents, session.ledger.chain.head()
     asked = list(islice(cycle(ids), count))
 
     def ours() -> None:
         for each in asked:
             assert consents.is_live(each, Purpose.TREAT, block=block)
 
-    def theirs() -> None:
-        for each in asked:
-            assert contract.functions.isLive(each, int(Purpose.TREAT)).call(block_identifier=BlockNumber(block.number))
+    def by(contract: Contract) -> Callable[[], None]:
+        def theirs() -> None:
+            for each in asked:
+                asking = contract.functions.isLive(each, int(Purpose.TREAT))
+                assert asking.call(block_identifier=BlockNumber(block.number))
 
-    return _in_turns(ours, theirs, count, rounds)
+        return theirs
+
+    stock = Web3(Web3.HTTPProvider(session.chain.client.profile.url))
+    return {
+        "stock": _in_turns(ours, by(_contract(session, "ConsentRegistry", stock)), count, rounds),
+        "same_connection": _in_turns(ours, by(_contract(session, "ConsentRegistry")), count, rounds),
+    }
 
 
 def _batched_checks(session: Session, asked: list[GrantId], rounds: int) -> float:

@@ -7,6 +7,7 @@ machines carry. ``simulation.py`` predicts the same figure from gas, block limit
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from scale import Scale
 from web3 import Web3
 
 from medshare.chain import LocalSigner, OpenChain, open_chain
+from medshare.hashing import keccak256
 from medshare.network.local import LocalNetwork
 
 Json = dict[str, Any]
@@ -30,6 +32,8 @@ BLOCK_PERIOD = 1
 ACCOUNTS = 50
 ROOM = 60_000
 """Units of gas that a transaction may take."""
+CALM_RATE = 20.0
+"""Transactions in a second, by chance: few of what a block holds."""
 AT_ONCE = 100
 """Transactions handed over in one request."""
 PATIENCE = 300.0
@@ -47,7 +51,8 @@ def figures(scale: Scale) -> Json:
         institution = network.members.institutions[0].name
         with open_chain(network.profile(institution), network.home(institution)) as chain:
             registry = chain.deploy(LocalSigner.generate()).contract("RecordRegistry").address
-            return {"clique": _filled(chain, registry, scale.of(1_000, 6_000))}
+            filled = _filled(chain, registry, scale.of(1_000, 6_000))
+            return {"clique": filled | {"waiting": _waited(chain, registry, scale.of(100, 600))}}
 
 
 def _filled(chain: OpenChain, registry: str, count: int) -> Json:
@@ -76,6 +81,31 @@ def _filled(chain: OpenChain, registry: str, count: int) -> Json:
         "fullest_block": max(len(block["transactions"]) for block in busy),
         "blocks": len(busy),
         "share_of_gas_limit": round(gas_used / sum(block["gasLimit"] for block in whole), 3),
+    }
+
+
+def _waited(chain: OpenChain, registry: str, count: int) -> Json:
+    """Hand over transactions by chance, one by one; return how long each waited until the time of its block."""
+    client, chance = chain.client, random.Random(1)
+    signed = _signed(chain, registry, count)
+    before, sent_at = client.head().number, {}
+    begun = due = time.time()
+    for raw in signed:
+        due += chance.expovariate(CALM_RATE)
+        time.sleep(max(due - time.time(), 0))
+        sent_at[keccak256(raw)] = time.time()
+        client.send_raw(raw)
+    rate = count / (time.time() - begun)
+    waited = sorted(
+        block["timestamp"] - sent_at[bytes(mined)]
+        for block in _blocks_with(client.web3, before, count)
+        for mined in block["transactions"]
+    )
+    return {
+        "transactions": count,
+        "per_second": round(rate, 1),
+        "mean": round(sum(waited) / count, 2),
+        "p95": round(waited[-(-95 * count // 100) - 1], 2),
     }
 
 

@@ -27,10 +27,12 @@ class Found:
         return None if kept is None else kept["figures"]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: int | None = None) -> str:
-    """Return a Markdown table, columns from the second on to the right; ``numbers`` says how many of them."""
-    right = len(header) - 1 if numbers is None else numbers
-    marks = ["---", *["---:"] * right, *["---"] * (len(header) - 1 - right)]
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, texts: int = 1, numbers: int | None = None
+) -> str:
+    """Return a Markdown table: so many columns of text, then numbers, by default all others, then text again."""
+    right = len(header) - texts if numbers is None else numbers
+    marks = [*["---"] * texts, *["---:"] * right, *["---"] * (len(header) - texts - right)]
     lines = [header, marks, *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

@@ -14,6 +14,7 @@ LOADS = (0.2, 0.5, 0.8, 0.9, 0.95)
 CAPACITIES = (1, 20, 500)
 BLOCKS = {1: 20_000, 20: 4_000, 500: 400}
 """How many blocks are simulated, by what a block holds."""
+PREDICTED_BLOCKS = 400
 GIGABIT = 1e9 / 8
 
 
@@ -42,11 +43,11 @@ def patient_year(found: Found) -> str:
         rows.append(
             (
                 scenario.name,
-                _dollars(cost.record),
-                _dollars(cost.batched_record),
-                _dollars(cost.grant),
-                _dollars(cost.patient_year),
-                _dollars(cost.patient_year_in_batches),
+                figure(cost.record),
+                figure(cost.batched_record),
+                figure(cost.grant),
+                figure(cost.patient_year),
+                figure(cost.patient_year_in_batches),
             )
         )
     head = ("scenario", "a record", "in a batch", "a grant", "a patient-year", "with records in batches")
@@ -139,7 +140,18 @@ def predicted(found: Found) -> str:
         ("measured, of what was predicted", f"{clique['per_second'] / by_blocks:.0%}"),
         ("fullest block, of what a block holds", f"{clique['fullest_block'] / (by_blocks * chain.block_period):.0%}"),
     ]
+    held, waited = int(by_blocks * chain.block_period), clique["waiting"]
+    load = waited["per_second"] / by_blocks
+    simulated = waiting(load=load, capacity=held, block_period=chain.block_period, blocks=PREDICTED_BLOCKS)
+    rows += [
+        (f"waiting for a block at {load:.0%} load: simulated, mean / p95", _pair(simulated.mean, simulated.p95)),
+        (f"measured, of {waited['transactions']}, mean / p95", _pair(waited["mean"], waited["p95"])),
+    ]
     return table(("what", "value"), rows)
+
+
+def _pair(mean: float, p95: float) -> str:
+    return f"{figure(mean)} / {figure(p95)} s"
 
 
 def block_waiting(_: Found) -> str:
@@ -150,10 +162,6 @@ def block_waiting(_: Found) -> str:
             theory = figure(expected_waiting(load=load, block_period=1.0)) if capacity == 1 else ""
             rows.append((capacity, f"{load:.0%}", figure(found.mean), theory, figure(found.p95), figure(found.p99)))
     return table(("a block holds", "load", "mean", "by theory", "p95", "p99"), rows)
-
-
-def _dollars(value: float) -> str:
-    return "0" if value == 0 else f"{value:,.2f}" if value >= 1 else f"{value:.2g}"
 
 
 TABLES: Mapping[str, Callable[[Found], str]] = {

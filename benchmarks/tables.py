@@ -201,7 +201,7 @@ def ciphers(found: Found) -> str:
         for name, tool in kept["tools"].items()
     ]
     head = ("tool", "how", "MiB/s", "medshare against it", "an empty file")
-    return f"{kept['mib']} MiB, median of {kept['rounds']}.\n\n" + table(head, rows)
+    return f"{kept['mib']} MiB, median of {kept['rounds']}.\n\n" + table(head, rows, texts=2)
 
 
 def storage(found: Found) -> str:
@@ -259,10 +259,14 @@ def chain(found: Found) -> str:
     anvil = kept["anvil"]
     if anvil is None:
         return table(("what", "measured", "medshare against it"), [*rows, ("on anvil", ABSENT, "")], numbers=1)
-    for what, name in (("`is_live` on anvil, one at a time", "is_live"), ("decoding AccessGranted", "decoding")):
-        row = anvil[name]
-        rows.append((what, f"{number(row['medshare_per_second'])} per second", ""))
-        rows.append((f"{what}, web3", f"{number(row['web3_per_second'])} per second", f"{row['ratio']:.1f}"))
+    single, decoding = anvil["is_live"], anvil["decoding"]
+    rows += [
+        ("`is_live` on anvil, one at a time", _rate(single["stock"]["medshare_per_second"]), ""),
+        *_beside("`is_live`, web3", single["stock"]),
+        *_beside("`is_live`, web3 on medshare's connection", single["same_connection"]),
+        ("decoding AccessGranted", _rate(decoding["medshare_per_second"]), ""),
+        *_beside("decoding AccessGranted, web3", decoding),
+    ]
     rows += [
         (f"`are_live` on anvil, {number(int(size))} at once", f"{number(rate)} per second", "")
         for size, rate in sorted(anvil["are_live_per_second"].items(), key=lambda item: int(item[0]))
@@ -286,7 +290,7 @@ def consensus(found: Found) -> str:
             "registrations handed over",
             f"{number(clique['transactions'])}, {clique['handed_over_per_second']:.0f} per s",
         ),
-        ("registrations mined per second, blocks that were filled throughout", figure(clique["per_second"])),
+        ("registrations mined per second, without the first and the last block", figure(clique["per_second"])),
         ("most in one block", clique["fullest_block"]),
         ("share of the gas limit that was used", f"{clique['share_of_gas_limit']:.0%}"),
     ]
@@ -303,7 +307,7 @@ def latency(found: Found) -> str:
             rows.append((ground, ABSENT, "", "", ""))
             continue
         rows += [(ground, verb, *_percentiles(spread), spread["count"]) for verb, spread in on["latency"].items()]
-    return table(("where", "verb", "p50 ms", "p95 ms", "p99 ms", "of"), rows)
+    return table(("where", "verb", "p50 ms", "p95 ms", "p99 ms", "of"), rows, texts=2)
 
 
 def throughput(found: Found) -> str:
@@ -317,7 +321,7 @@ def throughput(found: Found) -> str:
         for clients, verbs in sorted(on["clients"].items(), key=lambda item: int(item[0]))
         for verb, spread in verbs.items()
     ]
-    return table(("where", "verb", "clients", "per second", "p50 ms", "p95 ms", "p99 ms"), rows)
+    return table(("where", "verb", "clients", "per second", "p50 ms", "p95 ms", "p99 ms"), rows, texts=2)
 
 
 def history(found: Found) -> str:
@@ -378,6 +382,10 @@ def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, object]]:
                 yield from _leaves(item if isinstance(item, dict) else {"": item}, f"{here} {place + 1}")
         else:
             yield here, figure(each) if isinstance(each, int | float) and not isinstance(each, bool) else each
+
+
+def _beside(what: str, turns: Json) -> list[tuple[object, ...]]:
+    return [(what, _rate(turns["web3_per_second"]), f"{turns['ratio']:.1f}")]
 
 
 def _percentiles(spread: Json) -> tuple[str, str, str]:
