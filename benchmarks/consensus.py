@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import standing
 from eth_account import Account
 from gas import read_artifact
 from scale import Scale
+from standing import find
 from web3 import Web3
 
 from medshare.chain import LocalSigner, OpenChain, open_chain
@@ -41,7 +41,7 @@ PATIENCE = 300.0
 
 def figures(scale: Scale) -> Json:
     """Return the numbers at a scale; without geth, that there are none."""
-    if not standing.is_here("clique+kubo"):
+    if find("geth") is None:
         return {"clique": None}
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,

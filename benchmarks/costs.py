@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from measured import BATCHED, Verb, Verbs
+from measured import Verb, Verbs
 
 GWEI = 1e-9
 
@@ -91,6 +91,3 @@ def cost(verbs: Verbs, scenario: Scenario, year: Year) -> Cost:
 def _dollars(verb: Verb, scenario: Scenario) -> float:
     gwei = verb.gas * scenario.gwei_per_gas + verb.transaction * scenario.gwei_per_byte
     return gwei * GWEI * scenario.dollars_per_coin
-
-
-__all__ = ["BATCHED", "SCENARIOS", "Cost", "Scenario", "Year", "cost"]

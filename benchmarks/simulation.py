@@ -12,7 +12,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, replace
 
-from measured import Verbs
+from measured import BATCHED, Verbs
 
 YEAR = 365 * 86_400
 MIB, TB = float(2**20), 1e12
@@ -97,7 +97,6 @@ class Need:
 
 
 COMFORTABLE_LOAD = 0.8
-RECORDS_IN_A_BATCH = 1_000.0
 
 
 def need(verbs: Verbs, region: Region, chain: Chain, custodians: Custodians, *, in_batches: bool) -> Need:
@@ -105,7 +104,7 @@ def need(verbs: Verbs, region: Region, chain: Chain, custodians: Custodians, *, 
     record = verbs.batched if in_batches else verbs.register
     counted = ((record, region.records), (verbs.grant, region.grants), (verbs.revoke, region.revokes))
     gas = sum(verb.gas * count for verb, count in counted) / YEAR
-    sent = region.records / (RECORDS_IN_A_BATCH if in_batches else 1) + region.grants + region.revokes
+    sent = region.records / (BATCHED if in_batches else 1) + region.grants + region.revokes
     peak_records = region.records / YEAR * region.peak
     load = gas * region.peak / chain.gas_per_second
     return Need(

@@ -80,8 +80,32 @@ def gas_with_targets(found: Found) -> str:
         cost, floor = found.snapshot["gas"][name], _floor(found, name)
         within = "" if target.budget is None else "met" if cost["gas"] <= target.budget else "**missed**"
         above = "" if floor is None else f"{cost['gas'] / floor - 1:+.1%}"
-        rows.append((name, number(cost["gas"]), cost["newSlots"], number(floor), above, number(target.budget), within))
-    return table(("operation", "gas", "new slots", "floor", "above it", "budget", ""), rows)
+        peer, least = _best_other(found, name)
+        against = f"{cost['gas'] / least:.2f}" if least else ""
+        figures = (number(cost["gas"]), cost["newSlots"], number(floor), above, number(target.budget), within)
+        rows.append((name, *figures, f"{peer} {number(least)}".strip(), against))
+    head = (
+        "operation",
+        "gas",
+        "new slots",
+        "floor",
+        "above it",
+        "budget",
+        "",
+        "best of others that is measured",
+        "of it",
+    )
+    return table(head, rows, numbers=5)
+
+
+def _best_other(found: Found, name: str) -> tuple[str, int | None]:
+    """Return the cheapest verb of others that is compared with one of ours, and its gas."""
+    kept = found.figures("peers")
+    if kept is None or name not in COMPARED:
+        return "", None
+    gas_of = {other: int(kept["costs"][other]["gas"]) for other in COMPARED[name]}
+    best = min(gas_of, key=gas_of.__getitem__)
+    return best.replace(": ", ", "), gas_of[best]
 
 
 def gas_of_the_rest(found: Found) -> str:
