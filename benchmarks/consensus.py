@@ -17,7 +17,7 @@ from typing import Any
 from eth_account import Account
 from gas import read_artifact
 from scale import Scale
-from standing import find
+from standing import has
 from web3 import Web3
 
 from medshare.chain import LocalSigner, OpenChain, open_chain
@@ -41,7 +41,7 @@ PATIENCE = 300.0
 
 def figures(scale: Scale) -> Json:
     """Return the numbers at a scale; without geth, that there are none."""
-    if find("geth") is None:
+    if not has("geth"):
         return {"clique": None}
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,

@@ -31,7 +31,12 @@ GROUNDS = {"embedded": (), "anvil": ("anvil",), "clique+kubo": ("geth", "kubo")}
 
 def is_here(ground: str) -> bool:
     """Whether this machine has what a ground needs."""
-    return all(find(program) is not None for program in GROUNDS[ground])
+    return has(*GROUNDS[ground])
+
+
+def has(*programs: str) -> bool:
+    """Whether this machine has all of these programs."""
+    return all(find(program) is not None for program in programs)
 
 
 @contextmanager
