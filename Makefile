@@ -11,7 +11,7 @@ ON ?= embedded
 CASES ?= referral cross_region cohort telemedicine emergency repeat_exam coming_of_age drug_recall
 RECORDS ?= 100000
 
-.PHONY: help demo cases nodes load test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench lock clean
+.PHONY: help demo cases nodes load test test-examples test-integration deep test-faults test-many test-network test-install check format snapshot bench report lock clean
 
 help: ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -77,17 +77,18 @@ format: $(VENV)/.ready ## Format and sort
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write ABIs, layouts, gas and help texts anew
+snapshot: $(VENV)/.ready node_modules/.ready ## Compile the contracts and write ABIs, layouts, gas, the page about performance and help texts anew
 	$(BIN)/python scripts/compile_contracts.py
 	$(BIN)/python benchmarks/gas.py --snapshot
+	$(BIN)/python benchmarks/run.py --report
 	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python scripts/write_standards.py
 
-bench: $(VENV)/.ready node_modules/.ready ## Measure gas, envelope, store and memory (QUICK=1 for less)
-	$(BIN)/python benchmarks/gas.py
-	$(BIN)/python benchmarks/envelope.py $(if $(QUICK),--quick)
-	$(BIN)/python benchmarks/storage.py $(if $(QUICK),--quick)
-	$(BIN)/python benchmarks/end_to_end.py $(if $(QUICK),--quick)
+bench: $(VENV)/.ready node_modules/.ready ## Measure everything and write docs/performance.md (QUICK=1, FULL=1, ONLY=part,part)
+	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))
+
+report: $(VENV)/.ready ## Write docs/performance.md anew from what was measured
+	$(BIN)/python benchmarks/run.py --report
 
 lock: ## Pin every dependency by hash (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \

@@ -1,4 +1,4 @@
-"""A whole share, measured: memory and time of a large record, what one more reader costs, latencies on one laptop.
+"""A whole share on one laptop: memory and time of a large record, and what one more reader costs.
 
 Publishing and fetching run in processes of their own; their memory is the peak above that of the same work on 1 KiB.
 Prints a table and one JSON line. ``--quick`` takes 128 MiB in place of 1 GiB.
@@ -13,29 +13,24 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from scale import Scale
+from standing import home_on, unlock
+
 from medshare import Session, connect
-from medshare.chain import LocalSigner
 from medshare.content import Cid, references
-from medshare.envelope import Identity
-from medshare.files import private_folder
-from medshare.keyring import ACCOUNT_FILE, PUBLIC_FILE, SECRET_FILE
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
-from medshare.ports import Actor
 from medshare.services.publishing import Description
-from medshare.session import make_home
-from medshare.settings import Settings
 
 KIB, MIB = 1 << 10, 1 << 20
-PASSPHRASE = "a passphrase for a benchmark"  # noqa: S105
 READERS = 12
+PEOPLE = ("hospital", "patient", *(f"reader-{number}" for number in range(READERS)))
 DAY = 86_400
 
 
@@ -49,16 +44,25 @@ def main() -> None:
     if arguments.worker:
         print(json.dumps(work(*arguments.worker)))
         return
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        figures = measure(Path(folder), (128 if arguments.quick else arguments.mib) * MIB)
-    for line in table(figures):
+    found = measure((128 if arguments.quick else arguments.mib) * MIB, arguments.folder)
+    for line in table(found):
         print(line)
-    print(json.dumps(figures))
+    print(json.dumps(found))
 
 
-def measure(folder: Path, size: int) -> dict[str, Any]:
-    home = private_folder(folder / "home")
-    make_people(home)
+def figures(scale: Scale) -> dict[str, Any]:
+    """Return the numbers at a scale."""
+    return measure(scale.of(128, 1024) * MIB)
+
+
+def measure(size: int, folder: Path | None = None) -> dict[str, Any]:
+    """Return the numbers for a large record of so many bytes; ``folder`` is where, else among temporary files."""
+    with home_on("embedded", PEOPLE, within=folder) as home:
+        return _measure(home, size)
+
+
+def _measure(home: Path, size: int) -> dict[str, Any]:
+    folder = home.parent
     sources = {"small": folder / "small", "large": folder / "large"}
     write_random(sources["small"], KIB)
     write_random(sources["large"], size)
@@ -74,7 +78,6 @@ def measure(folder: Path, size: int) -> dict[str, Any]:
         "publish": large_against_small(published, size),
         "fetch": large_against_small(fetched, size),
         "one_more_reader": one_more_reader(home, records),
-        "latency_ms": latencies(home, folder),
     }
 
 
@@ -127,41 +130,6 @@ def packet_bytes(session: Session, bundle: Cid) -> int:
     return min(len(session.store.get(part.cid)) for part in references(session.store.get, bundle))
 
 
-def latencies(home: Path, folder: Path) -> dict[str, float]:
-    """Return the median of each verb on the embedded chain, for records of 1 KiB."""
-    times: dict[str, list[float]] = {verb: [] for verb in ("publish", "grant", "fetch", "revoke")}
-
-    def timed(verb: str, begun: float) -> None:
-        times[verb].append(time.perf_counter() - begun)
-
-    with connect(home) as session:
-        hospital, patient, reader = (unlock(session, name) for name in ("hospital", "patient", "reader-0"))
-        for _ in range(READERS):
-            begun = time.perf_counter()
-            published = session.publishing.publish(
-                os.urandom(KIB), custodian=hospital, patient=patient.address, description=Description()
-            )
-            timed("publish", begun)
-            ref = RecordRef(custodian=hospital.address, record_id=published.record_id)
-            begun = time.perf_counter()
-            granted = session.consenting.grant(
-                patient=patient,
-                grantee=reader.address,
-                records=[ref],
-                purposes=PurposeOfUse.TREAT,
-                expires_at=session.clock.now() + DAY,
-            )
-            timed("grant", begun)
-            begun = time.perf_counter()
-            session.retrieving.open(ref, reader=reader, purpose=PurposeOfUse.TREAT).save(folder / "fetched")
-            timed("fetch", begun)
-            (folder / "fetched").unlink()
-            begun = time.perf_counter()
-            session.consenting.revoke(granted.grant_id, patient=patient)
-            timed("revoke", begun)
-    return {verb: round(statistics.median(each) * 1000, 2) for verb, each in times.items()}
-
-
 # ------------------------------------------------------------------------------------- in its own process
 
 
@@ -209,25 +177,7 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-# ------------------------------------------------------------------------------------------------ the home
-
-
-def make_people(home: Path) -> None:
-    """Make keys that are quick to unlock, with coins and published."""
-    make_home(Settings(home=home))
-    with connect(home) as session:
-        for name in ("hospital", "patient", *(f"reader-{number}" for number in range(READERS))):
-            signer, identity = LocalSigner.generate(), Identity.generate()
-            folder = private_folder(home / "identities" / name)
-            signer.save_keystore(folder / ACCOUNT_FILE, PASSPHRASE, work=1 << 12)
-            identity.save(folder / SECRET_FILE, PASSPHRASE)
-            identity.recipient.save(folder / PUBLIC_FILE)
-            session.chain.fund(signer.address)
-            session.ledger.directory.set_encryption_key(signer, identity.recipient.key)
-
-
-def unlock(session: Session, name: str) -> Actor:
-    return session.keyring.open(name, lambda _: PASSPHRASE)
+# ------------------------------------------------------------------------------------------------------ files
 
 
 def write_random(path: Path, size: int) -> None:
@@ -264,7 +214,7 @@ def table(figures: dict[str, Any]) -> list[str]:
     for name, said in (("small", "1 KiB"), ("large", f"{size} MiB")):
         row = figures["one_more_reader"][name]
         lines.append(f"{said:<20}{row['milliseconds']:>9}{row['bundle_bytes']:>15}{row['packet_bytes']:>15}")
-    lines += ["", "1 KiB on the embedded chain, median ms: " + str(figures["latency_ms"]), ""]
+    lines.append("")
     return lines
 
 

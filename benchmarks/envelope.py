@@ -28,6 +28,7 @@ logging.getLogger("crypt4gh").setLevel(logging.CRITICAL + 1)
 from crypt4gh import lib as reference  # noqa: E402 - at DEBUG it would log keys: silenced first
 from crypt4gh import sodium  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: E402
+from scale import Scale  # noqa: E402
 
 from medshare.envelope import (  # noqa: E402
     CIPHER_SEGMENT_SIZE,
@@ -56,6 +57,11 @@ def main() -> None:
     for line in table(result):
         print(line)
     print(json.dumps(result))
+
+
+def figures(scale: Scale) -> dict[str, Numbers]:
+    """Return the numbers at a scale."""
+    return measure(quick=scale is Scale.QUICK)
 
 
 def measure(*, quick: bool = False) -> dict[str, Numbers]:
@@ -142,7 +148,7 @@ def measure_file_rates(*, size: int, rounds: int) -> Numbers:
     memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         source, target = Path(folder) / "text", Path(folder) / "text.c4gh"
-        _write_text(source, size)
+        write_text(source, size)
         secret = os.urandom(32)
 
         def ours() -> None:
@@ -179,7 +185,8 @@ def measure_file_rates(*, size: int, rounds: int) -> Numbers:
         )
 
 
-def _write_text(path: Path, size: int) -> None:
+def write_text(path: Path, size: int) -> None:
+    """Write a file of so many bytes, of whole MiB."""
     chunk = os.urandom(MIB)
     with path.open("wb") as stream:
         for _ in range(size // MIB):

@@ -16,6 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from scale import Scale
 
 from medshare.content import CHUNK_SIZE, BlockBatch, Cid, build_file, read_file
 from medshare.storage import LocalBlobStore
@@ -81,6 +84,25 @@ def one_round(folder: Path, size: int) -> dict[str, float]:
     return times
 
 
+def figures(scale: Scale) -> dict[str, object]:
+    """Return the numbers at a scale."""
+    return measure(size=scale.of(32, 256) * MIB, rounds=scale.of(1, 3))
+
+
+def measure(*, size: int, rounds: int, folder: Path | None = None) -> dict[str, Any]:
+    """Return the median of so many rounds, and what is a limit to what."""
+    found = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            found.append(one_round(Path(place), size))
+    times = {name: statistics.median(one[name] for one in found) for name in found[0]}
+    limits = {"put": "copy", "build only": "sha256", "put again": "copy"} | {
+        name: "sha256" for name in times if name.startswith("read")
+    }
+    ratios = {name: times[limit] / times[name] for name, limit in limits.items()}
+    return {"mib": size // MIB, "rounds": rounds, "seconds": times, "limits": limits, "ratios": ratios}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=256)
@@ -90,22 +112,16 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="32 MiB, one round")
     arguments = parser.parse_args()
-    size = (32 if arguments.quick else arguments.mib) * MIB
-    rounds = []
-    for _ in range(1 if arguments.quick else arguments.rounds):
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            rounds.append(one_round(Path(folder), size))
-    times = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
-    limits = {"put": "copy", "build only": "sha256", "put again": "copy"} | {
-        name: "sha256" for name in times if name.startswith("read")
-    }
-    ratios = {name: times[limit] / times[name] for name, limit in limits.items()}
-    print(f"{size // MIB} MiB, median of {len(rounds)}")
+    quick = arguments.quick
+    found = measure(
+        size=(32 if quick else arguments.mib) * MIB, rounds=1 if quick else arguments.rounds, folder=arguments.folder
+    )
+    print(f"{found['mib']} MiB, median of {found['rounds']}")
     print(f"{'what':<18}{'seconds':>9}{'MiB/s':>9}   of the limit")
-    for name, taken in times.items():
-        against = f"{ratios[name]:.2f} of {limits[name]}" if name in ratios else ""
-        print(f"{name:<18}{taken:>9.3f}{size / MIB / taken:>9.0f}   {against}")
-    print(json.dumps({"mib": size // MIB, "seconds": times, "ratios": ratios}))
+    for name, taken in found["seconds"].items():
+        against = f"{found['ratios'][name]:.2f} of {found['limits'][name]}" if name in found["ratios"] else ""
+        print(f"{name:<18}{taken:>9.3f}{found['mib'] / taken:>9.0f}   {against}")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from functools import cache
 from itertools import accumulate
 from typing import TypeAlias, TypeVar
 
-from eth_utils.address import to_checksum_address
-
 from medshare.chain.artifacts import load_artifact
 from medshare.chain.wire import BadAnswerError
 from medshare.errors import InvalidInputError
@@ -21,7 +19,7 @@ from medshare.model.delegation import Circle, Control, Delegation, DelegationReq
 from medshare.model.emergency import Bar, EmergencyReason, Episode, Standing, Verdict
 from medshare.model.events import EventPlace, LedgerEvent
 from medshare.model.grant import grant_word
-from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.ids import Address, EpisodeId, GrantId, RecordId, checksummed
 from medshare.model.ledger import EncryptionKey
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordStatus
@@ -53,16 +51,11 @@ def digest_word(digest: bytes) -> bytes:
     return digest
 
 
-@cache
-def _checksummed(raw: bytes) -> Address:
-    return Address(str(to_checksum_address(raw)))
-
-
 def to_address(raw: bytes) -> Address:
     """Return the address in the last 20 bytes of a word."""
     if any(raw[:-20]):
         raise BadAnswerError("a word that should be an address is larger")
-    return _checksummed(raw[-20:])
+    return checksummed(raw[-20:])
 
 
 def words(answer: bytes, count: int) -> list[bytes]:
@@ -127,7 +120,7 @@ def unpack_grant(grant_id: GrantId, packed: int) -> Grant:
     """Return the grant that one word holds (``contracts/types/Grant.sol``)."""
     return Grant(
         grant_id=grant_id,
-        grantee=_checksummed((packed >> 96 & _U160).to_bytes(20, "big")),
+        grantee=checksummed((packed >> 96 & _U160).to_bytes(20, "big")),
         not_before=packed >> 64 & _U32,
         expires_at=packed >> 32 & _U32,
         purposes=_PURPOSES[packed >> 16 & _U16],

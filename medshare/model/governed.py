@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from eth_utils.address import to_checksum_address
-
 from medshare.hashing import keccak256
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.eip712 import encode_word
-from medshare.model.ids import Address, RequestId
+from medshare.model.ids import Address, RequestId, checksummed
 
 _SELECTOR, _WORD = 4, 32
 
@@ -233,7 +231,7 @@ def _read(kind: str, word: bytes) -> object:
     if kind == "address":
         if number >> 160:
             raise ValueError(kind)
-        return Address(str(to_checksum_address(word[-20:])))
+        return checksummed(word[-20:])
     if kind == "bool":
         if number > 1:
             raise ValueError(kind)

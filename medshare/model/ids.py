@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NewType
 
-from eth_utils.address import is_checksum_address, to_checksum_address
+from eth_utils.address import is_checksum_address
 
 from medshare.errors import InvalidInputError
 from medshare.hashing import DIGEST_SIZE, keccak256
@@ -45,6 +46,8 @@ _HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _HEX_BYTES = re.compile(r"(0x)?([0-9a-fA-F]{2})*")
 _HEX_NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
 _LOWER_BITS = 96
+_KNOWN_ADDRESSES = 1 << 14
+"""Addresses whose checksum is kept in memory: some megabytes at most, however long a process runs."""
 _MAX_UINT256 = (1 << 256) - 1
 
 
@@ -58,7 +61,22 @@ def address(text: str) -> Address:
         raise InvalidInputError(f"not an address (0x and 40 hex digits): {text[:80]!r}")
     if text[2:] not in (text[2:].lower(), text[2:].upper()) and not is_checksum_address(text):
         raise InvalidInputError(f"the checksum of address {text} is wrong", hint="a character was mistyped")
-    return Address(str(to_checksum_address(text)))
+    return checksummed(bytes.fromhex(text[2:]))
+
+
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
+def checksummed(raw: bytes) -> Address:
+    """Return 20 bytes as an address with its EIP-55 checksum.
+
+    Kept, and by hand: whoever replays a ledger asks for it in every event, and eth_utils takes twice as long.
+    """
+    digits = raw.hex()
+    marks = keccak256(digits.encode("ascii")).hex()
+    return Address("0x" + "".join(map(_cased, digits, marks)))
+
+
+def _cased(digit: str, mark: str) -> str:
+    return digit.upper() if mark > "7" else digit
 
 
 def digest32(text: str | bytes, what: str = "id") -> bytes:
@@ -134,4 +152,4 @@ def _token_id(text: str | int, what: str) -> int:
 
 
 def _upper_address(token_id: int) -> Address:
-    return Address(str(to_checksum_address((token_id >> _LOWER_BITS).to_bytes(20, "big"))))
+    return checksummed((token_id >> _LOWER_BITS).to_bytes(20, "big"))

@@ -3,7 +3,8 @@
 given the committed snapshots
     gas and new slots of each verb, and code sizes, are exactly these
     ABIs and storage layouts are exactly these
-    no operation exceeds the design's budget, and no verb takes more than its slot
+    no operation exceeds the design's budget, none is below its floor, and no verb takes more than its slot
+    what gas is does not depend on how many entries there are
 given a figure that moved
     the test shows the lines, and says how to accept them
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 
+import floors
 import gas
 import pytest
 from make_tokens import NAMES, encode
@@ -110,6 +112,24 @@ def test_gas__revoking__never_costs_more_than_granting(costs):
     assert costs["revoke"].gas < costs["grant, again"].gas
     assert costs["revoke, before grant"].gas < costs["grant, first"].gas
     assert costs["revokeAll, first"].gas < costs["grant, first"].gas
+
+
+@pytest.mark.parametrize("name", floors.FLOORS)
+def test_floor__hand_written__is_below_the_verb_and_writes_as_many_new_slots(costs, name):
+    floor = floors.measure()[name]
+
+    assert 0 < costs[name].gas - floor.gas < floor.gas / 2
+    assert floor.new_slots == costs[name].new_slots
+
+
+def test_floor__each_target__has_one_measured_or_says_that_it_is_estimated():
+    assert {name for name, target in gas.TARGETS.items() if target.floor is not None} & set(floors.FLOORS) == set()
+
+
+def test_gas__after_many_entries__is_what_it_was_after_none(costs):
+    [grown] = gas.measure_grown([gas.BATCH]).values()
+
+    assert grown == {name: costs[name] for name in ("grant, first", "register, one's own")}
 
 
 def test_gas__over_a_budget__is_marked(costs):

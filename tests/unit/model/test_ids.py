@@ -18,6 +18,7 @@ from medshare.hashing import keccak256
 from medshare.model.ids import (
     TermsDigest,
     address,
+    checksummed,
     derive_grant_id,
     digest32,
     grant_id,
@@ -46,6 +47,11 @@ words = st.binary(min_size=32, max_size=32)
 def test_address__with_its_checksum__is_taken_as_it_is(text: str) -> None:
     assert address(text) == text
     assert address(text.lower()) == address("0x" + text[2:].upper()) == text
+
+
+@given(st.binary(min_size=20, max_size=20))
+def test_checksummed__any_account__is_what_eth_utils_writes(raw: bytes) -> None:
+    assert checksummed(raw) == to_checksum_address(raw)
 
 
 @pytest.mark.parametrize("text", CHECKSUMMED[4:])

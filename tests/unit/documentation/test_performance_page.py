@@ -1,0 +1,131 @@
+"""The page about performance is what its template and the committed results make
+
+given the committed snapshot and results
+├─ docs/performance.md is what they make, byte for byte
+├─ each plot shows their numbers, and there is no other plot
+└─ no result names a machine, a user or a folder
+given a part that was not measured, or a node that was absent
+└─ the page says so
+given a goal
+└─ it is met at its figure, and missed beside it
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import goals
+import measured
+import plots
+import pytest
+import report
+import run
+import tables
+from found import Found, figure
+
+pytestmark = pytest.mark.unit
+
+HOW = "if this is meant: make report, and commit what it writes"
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    return report.read()
+
+
+@pytest.fixture(scope="module")
+def template() -> str:
+    return report.TEMPLATE.read_text("utf-8")
+
+
+def test_page__committed__is_what_the_results_make(found, template):
+    assert report.PAGE.read_text("utf-8") == report.render(found, template), HOW
+
+
+@pytest.mark.parametrize("name", plots.SHOWN)
+def test_plot__committed__shows_the_numbers_of_the_results(found, name):
+    committed = (report.PLOTS / f"{name}.svg").read_text("utf-8")
+
+    assert re.findall(plots.DIGEST + "[0-9a-f]{64}", committed) == [plots.SHOWN[name](found).digest()], HOW
+
+
+def test_plots__folder__holds_nothing_else():
+    assert {path.stem for path in report.PLOTS.iterdir()} == set(plots.SHOWN)
+
+
+def test_results__folder__holds_parts_only():
+    assert {path.stem for path in measured.RESULTS.iterdir()} <= set(tables.PARTS)
+    assert set(run.PARTS) <= set(tables.PARTS)
+
+
+def test_results__every_one__names_no_machine_and_no_folder():
+    for path in measured.RESULTS.iterdir():
+        text = path.read_text("utf-8")
+        assert not re.search(r'"/|[\\]|/(home|root|tmp|usr|work)/', text), path.name
+        assert set(json.loads(text)["machine"]) == {"commit", "cores", "kernel", "libraries", "processor", "python"}
+
+
+def test_page__nothing_measured__says_so_in_every_place(found, template):
+    page = report.render(replace(found, results=dict.fromkeys(tables.PARTS)), template)
+
+    assert "{{" not in page
+    for part in tables.PARTS:
+        assert f"`benchmarks/results/{part}.json` is missing" in page
+
+
+def test_page__nodes_absent__says_so(found, template):
+    without = dict(found.results)
+    for part, absent in (("chain_rates", "anvil"), ("consensus", "clique"), ("clients", "anvil")):
+        kept = without[part]
+        without[part] = {**kept, "figures": {**kept["figures"], absent: None}}
+    tools = without["ciphers"]["figures"]["tools"]
+    without["ciphers"] = {
+        **without["ciphers"],
+        "figures": {**without["ciphers"]["figures"], "tools": {**tools, "age": None}},
+    }
+
+    page = report.render(replace(found, results=without), template)
+
+    assert "| age | not on the machine |" in page
+    assert "| on anvil | not on the machine |" in page
+    assert "| anvil | not on the machine |" in page
+    assert "geth: not on the machine." in page
+
+
+def test_page__a_nights_load__is_shown_as_it_was_written(found, template):
+    night = {"figures": {"records": 10_000, "seconds": {"publish": 1.5}}}
+
+    page = report.render(
+        replace(found, results={**found.results, "load": {**found.results["peers"], **night}}), template
+    )
+
+    assert "| records | 10,000 |" in page
+    assert "| seconds, publish | 1.50 |" in page
+
+
+@pytest.mark.parametrize("goal", goals.GOALS, ids=lambda goal: goal.what)
+def test_goal__at_its_figure__is_met_and_beside_it_missed(goal):
+    worse = goal.goal * (1.01 if goal.at_most else 0.99)
+
+    assert goal.is_met(goal.goal)
+    assert not goal.is_met(worse)
+    assert goal.missed
+
+
+def test_goals__missed__are_given_with_their_reason(found):
+    kept = found.results["envelope"]
+    slow = {**kept["figures"], "memory": dict.fromkeys(kept["figures"]["memory"], 0.5)}
+
+    text = goals.goals(replace(found, results={**found.results, "envelope": {**kept, "figures": slow}}))
+
+    assert "**missed**" in text
+    assert "- seal in memory, 2 threads: two threads are worth" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0, "0"), (0.012345, "0.0123"), (1.5, "1.50"), (123.4, "123"), (123_456, "123,000")]
+)
+def test_figure__has_three_digits(value, expected):
+    assert figure(value) == expected
