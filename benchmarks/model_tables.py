@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import costs
+import prices
 from found import TIMES, Found, figure, missing, number, table
 from measured import DESIGNED_GAS_PER_BATCHED_RECORD, verbs
 from models import COPIES, REGION, chains, custodians, needs
@@ -28,7 +28,7 @@ def cost_inputs(_: Found) -> str:
             number(each.dollars_per_year),
             number(each.patients) if each.patients > 1 else "",
         )
-        for each in costs.SCENARIOS
+        for each in prices.SCENARIOS
     ]
     head = ("scenario", "gwei a gas", "gwei a byte", "$ a coin", "$ a year for machines", "among patients")
     return table(head, rows)
@@ -36,10 +36,10 @@ def cost_inputs(_: Found) -> str:
 
 def patient_year(found: Found) -> str:
     counted = verbs(found.snapshot)
-    year = costs.Year()
+    year = prices.Year()
     rows = []
-    for scenario in costs.SCENARIOS:
-        cost = costs.cost(counted, scenario, year)
+    for scenario in prices.SCENARIOS:
+        cost = prices.cost(counted, scenario, year)
         rows.append(
             (
                 scenario.name,

@@ -209,7 +209,7 @@ class Auditing:
         """Return what was delivered for the requests that somebody opened, in order."""
         self._index.sync()
         opened = self._index.events(actor=requester, kind=RequestOpened)
-        numbers = [event.request_id for event in opened if isinstance(event, RequestOpened)]
+        numbers = [event.request.request_id for event in opened if isinstance(event, RequestOpened)]
         told = (event for each in numbers for event in self._index.events(request_id=each, kind=AccessDelivered))
         return [event for event in told if isinstance(event, AccessDelivered)]
 

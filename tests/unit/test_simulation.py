@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import costs
 import measured
+import prices
 import pytest
 from models import REGION, chains, custodians
 from simulation import Chain, Custodians, carried, expected_waiting, need, waiting
@@ -124,9 +124,9 @@ def test_batch__in_the_snapshot__is_taken_from_there(name, each):
     assert found.batched.gas == each
 
 
-@pytest.mark.parametrize("scenario", costs.SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", prices.SCENARIOS, ids=lambda scenario: scenario.name)
 def test_cost__patient_year__is_the_sum_of_its_verbs(verbs, scenario):
-    found, year = costs.cost(verbs, scenario, costs.Year(revokes=0)), costs.Year(revokes=0)
+    found, year = prices.cost(verbs, scenario, prices.Year(revokes=0)), prices.Year(revokes=0)
     machines = scenario.dollars_per_year / scenario.patients
 
     assert found.patient_year == pytest.approx(year.records * found.record + year.grants * found.grant + machines)
@@ -134,9 +134,9 @@ def test_cost__patient_year__is_the_sum_of_its_verbs(verbs, scenario):
 
 
 def test_cost__free_gas__is_that_of_the_machines(verbs):
-    free = next(each for each in costs.SCENARIOS if each.gwei_per_gas == 0)
+    free = next(each for each in prices.SCENARIOS if each.gwei_per_gas == 0)
 
-    assert costs.cost(verbs, free, costs.Year()).patient_year == free.dollars_per_year / free.patients
+    assert prices.cost(verbs, free, prices.Year()).patient_year == free.dollars_per_year / free.patients
 
 
 def test_models__without_results__stand_on_what_is_supposed():
