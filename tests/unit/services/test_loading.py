@@ -427,6 +427,8 @@ def test_load__noted_and_not_pinned_and_collected_since__is_published_anew(town)
 def test_load__another_load_is_at_work__is_told_to_wait(town):
     with town.loads.claimed(town.hospital.actor.address), pytest.raises(LedgerBusyError):
         town.night(town.export(*LINES))
+    with town.loads.claimed(town.hospital.actor.address):
+        assert town.loading.resume(town.hospital.actor) == []
     town.night(town.export(*LINES))
 
 
