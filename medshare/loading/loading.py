@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +30,10 @@ from medshare.services.sealing import seal_record
 from medshare.services.standing import Readers, Withheld
 from medshare.standards.ingest import Examined, Part
 
+_log = logging.getLogger(__name__)
+
 DEFAULT_BATCH_SIZE = 10_000
+"""Records under one root, where nothing else is said."""
 _AHEAD = 2
 _STREAMED = 1 << 20
 """Bytes from which on a record goes to the store by itself, and not with others."""
@@ -169,21 +174,28 @@ class Loading:
     def resume(self, custodian: Actor, *, progress: Progress = silent) -> list[Anchored]:
         """Anchor what loads have stored, as far as they came; return what was anchored.
 
+        What another process is loading is left to it.
+
         Raises:
-            LedgerBusyError: another process loads for the same custodian.
             StoreError, LedgerError: as ``load``.
         """
-        with self._batching.claimed(custodian):
+        with ExitStack() as claims:
+            try:
+                claims.enter_context(self._batching.claimed(custodian))
+            except LedgerBusyError:
+                _log.debug("the loads of %s are another process's", custodian.address)
+                return []
             return list(self._settled(custodian, progress, unsent=True))
 
     def _settled(self, custodian: Actor, progress: Progress, *, unsent: bool = False) -> Iterator[Anchored]:
         """Follow batches to their end that were given to the chain; with ``unsent``, those that were not, too."""
         unfinished = self._tools.loads.unfinished(custodian.address)
         left = [batch for batch in unfinished if unsent or batch.stage is not Stage.STORED]
-        asked = self._batching.asking(custodian) if left else None
+        if not left:
+            return
+        asked = self._batching.asking(custodian)
         for batch in left:
-            if asked is not None:
-                yield Anchored(batch=self._batching.anchor(batch, custodian, asked, progress))
+            yield Anchored(batch=self._batching.anchor(batch, custodian, asked, progress))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 
 from medshare.content import Block, BlockBatch, Cid
 from medshare.envelope import Recipient
-from medshare.errors import BatchExistsError, UnknownBatchError
+from medshare.errors import BatchExistsError, BlobNotFoundError, UnknownBatchError
 from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry, plaintext_digest
 from medshare.model.record_batch import AnchoredBatch, RecordBatch
@@ -100,15 +100,23 @@ class Batching:
         return PatientsAsked(ledger=self._ledger, auditing=self._auditing, standing=self._standing, custodian=custodian)
 
     def begin(self, custodian: Actor) -> Batch:
-        """Return the custodian's batch that is not given to the chain yet, or a new one."""
+        """Return the custodian's batch that is not given to the chain yet, or a new one.
+
+        What a crash left unpinned and a collection has removed since, is forgotten, so that it is published anew.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        for batch in self._journal.unfinished(custodian.address):
+            if batch.stage is Stage.STORED:
+                try:
+                    self._pin(batch)
+                except BlobNotFoundError:
+                    self._forget_lost(batch)
         for batch in self._journal.unfinished(custodian.address):
             if batch.stage is Stage.STORED:
                 return batch
         return self._journal.begin(custodian.address)
-
-    def in_doubt(self, custodian: Actor) -> list[Batch]:
-        """Return the custodian's batches that were given to the chain, and not followed to their end."""
-        return [each for each in self._journal.unfinished(custodian.address) if each.stage is not Stage.STORED]
 
     def add(self, batch: Batch, sealed: Sequence[Sealed], patients: Sequence[PatientOfBatch]) -> set[str]:
         """Store records and note them; return the publications that were new.
@@ -174,9 +182,23 @@ class Batching:
 
     def _pin(self, batch: Batch) -> None:
         unpinned, place = self._journal.unpinned(batch)
-        if unpinned:
+        if not unpinned:
+            return
+        try:
             self._store.pin_all(Cid.of_directory(record_id) for record_id in unpinned)
-            self._journal.pinned(batch, place)
+        except BlobNotFoundError as error:
+            error.hint = "what was stored is gone: give the command of the load again"
+            raise
+        self._journal.pinned(batch, place)
+
+    def _forget_lost(self, batch: Batch) -> None:
+        unpinned, place = self._journal.unpinned(batch)
+        for record_id in unpinned:
+            try:
+                self._store.pin(Cid.of_directory(record_id))
+            except BlobNotFoundError:
+                self._journal.lost(batch, record_id)
+        self._journal.pinned(batch, place)
 
     def _let_go(self, batch: Batch) -> None:
         for root in self._journal.dropped(batch):

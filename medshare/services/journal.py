@@ -23,7 +23,7 @@ from medshare.model.ids import Address, RecordId
 from medshare.services.database import opened
 
 _HINT = "restore publications.sqlite from a backup; without it, what was published before may be published again"
-FINISH_LOAD = "finish the load: give its command again, or medshare record resume"
+_FINISH_LOAD = "finish the load: give its command again, or medshare record resume"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS publications (
@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS publications (
     custodian TEXT NOT NULL, patient TEXT NOT NULL, supersedes BLOB
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
-    number INTEGER PRIMARY KEY, custodian TEXT NOT NULL, stage TEXT NOT NULL, nonce BLOB NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT, custodian TEXT NOT NULL, stage TEXT NOT NULL, nonce BLOB NOT NULL,
     pinned INTEGER NOT NULL, root BLOB, catalogue BLOB
 );
 CREATE TABLE IF NOT EXISTS batched (
-    place INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, batch INTEGER NOT NULL, record_id BLOB NOT NULL,
+    place INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, batch INTEGER NOT NULL, record_id BLOB NOT NULL,
     patient TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS batched_by_patient ON batched (batch, patient);
@@ -233,7 +233,7 @@ def _batched(database: sqlite3.Connection, publication_id: str) -> Publication |
         return None
     stage, record_id, custodian, patient = row
     if stage != Stage.REGISTERED:
-        raise LedgerBusyError("the same record is in a batch that is not anchored yet", hint=FINISH_LOAD)
+        raise LedgerBusyError("the same record is in a batch that is not anchored yet", hint=_FINISH_LOAD)
     return Publication(
         publication_id=publication_id,
         stage=Stage.REGISTERED,

@@ -223,7 +223,10 @@ class LoadJournal:
         """Note that a record of an open batch was sealed anew: the one is not pinned yet, the other not needed."""
         with self._publications.opened() as database, database:
             database.execute("BEGIN IMMEDIATE")
-            (last,) = database.execute("SELECT max(place) FROM batched").fetchone()
+            # Of places that were ever given, also to what was forgotten since: those up to one of them count as pinned.
+            (last,) = database.execute(
+                "SELECT max(seq, (SELECT max(place) FROM batched)) FROM sqlite_sequence WHERE name = 'batched'"
+            ).fetchone()
             database.execute(
                 "UPDATE batched SET record_id = ?, place = ? WHERE batch = ? AND record_id = ?",
                 (later.record_id, last + 1, batch.number, earlier),
@@ -234,6 +237,15 @@ class LoadJournal:
             )
             _write_packets(database, batch, [later])
             database.execute("INSERT INTO batch_dropped VALUES (?, ?)", (batch.number, earlier))
+
+    def lost(self, batch: Batch, record_id: RecordId) -> None:
+        """Forget a record of an open batch, so that it is published anew."""
+        with self._publications.opened() as database, database:
+            for table in ("batched", "batch_packets"):
+                database.execute(
+                    f"DELETE FROM {table} WHERE batch = ? AND record_id = ?",  # noqa: S608 - the two above
+                    (batch.number, record_id),
+                )
 
     def dropped(self, batch: Batch) -> list[RecordId]:
         """Return the records that were in a batch and are to be unpinned."""

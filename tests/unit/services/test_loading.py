@@ -36,6 +36,7 @@ from service_doubles import CrashError, Faults, Overriding
 
 from medshare.errors import (
     AccessDeniedError,
+    BlobNotFoundError,
     EncryptionKeyNotSetError,
     InvalidInputError,
     LedgerBusyError,
@@ -405,12 +406,29 @@ def test_load__store_fails__it_is_said_and_goes_on_later(town, error):
     town.check_whole(*LINES)
 
 
+def test_load__noted_and_not_pinned_and_collected_since__is_published_anew(town):
+    path = town.export(*LINES)
+    store = Faults()
+    dying = town.rebuilt(store=store.wrap(town.store, "pin_all"))
+    store.at = 2
+    with pytest.raises(CrashError):
+        town.night(path, loading=dying)
+    town.store.collect()
+    with pytest.raises(BlobNotFoundError) as caught:
+        town.loading.resume(town.hospital.actor)
+    assert "again" in caught.value.hint
+    assert town.night(path).count(Outcome.REFUSED) == 0
+    town.check_whole(*LINES)
+
+
 # --------------------------------------------------------------------------------------------- another process
 
 
 def test_load__another_load_is_at_work__is_told_to_wait(town):
     with town.loads.claimed(town.hospital.actor.address), pytest.raises(LedgerBusyError):
         town.night(town.export(*LINES))
+    with town.loads.claimed(town.hospital.actor.address):
+        assert town.loading.resume(town.hospital.actor) == []
     town.night(town.export(*LINES))
 
 

@@ -6,6 +6,7 @@ given a store with hundreds of small blocks that came at once
 ├─ when one is removed → nothing of its bytes should be left in the file
 ├─ when one rots → it should raise, and putting it again should repair it
 ├─ when the file is no database → it should say which
+├─ when the disk is full → it should say so, and keep what was there
 └─ when another process reads → it should find them
 """
 
@@ -19,7 +20,13 @@ from pathlib import Path
 import pytest
 
 from medshare.content import Block, Cid, Codec, build_directory, build_file
-from medshare.errors import BlobMismatchError, BlobNotFoundError, BlobTooLargeError, StoreUnavailableError
+from medshare.errors import (
+    BlobMismatchError,
+    BlobNotFoundError,
+    BlobTooLargeError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from medshare.storage import LocalBlobStore
 from medshare.storage.small_blocks import MANY, SMALL
 
@@ -141,3 +148,20 @@ def test_get__later_than_a_day__stays_where_it_is_pinned(store: LocalBlobStore, 
     store.put(blocks)
     store.pin_all(roots)
     assert LocalBlobStore(tmp_path, now=lambda: 4e9).collect().kept_blocks == len(blocks)
+
+
+def test_put__disk_is_full__is_said_and_what_was_there_stays(store: LocalBlobStore) -> None:
+    _, first = records(MANY)
+    store.put(first)
+    connection = store._small._connection
+    assert connection is not None
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    _, more = records(MANY, b"another " * 100 + b"%d")
+    with pytest.raises(StoreFullError):
+        store.put(more)
+    assert not any(store.has(block.cid) for block in more)
+    assert all(store.get(block.cid) == block.data for block in first)
+    connection.execute("PRAGMA max_page_count = 1000000")
+    store.put(more)
+    assert all(store.get(block.cid) == block.data for block in more)
