@@ -93,17 +93,17 @@ def measure(records: int, folder: Path) -> dict[str, Any]:
     return {
         "records": records,
         "patients": len(people),
-        "tree_seconds": round(tree_seconds, 2),
-        "catalogue_seconds": round(catalogue_seconds, 2),
+        "tree_seconds": round(tree_seconds, 6),
+        "catalogue_seconds": round(catalogue_seconds, 6),
         "catalogue_bytes": size,
         "custodians_file_bytes": files[CUSTODIAN_FILE].size,
         "found_bytes": found_bytes,
         "found_share": round(found_bytes / size, 6),
-        "found_seconds": round(found_seconds, 4),
+        "found_seconds": round(found_seconds, 6),
         "memory_mib": round(memory / MIB, 1),
         "book_bytes": book,
-        "book_seconds": round(kept_seconds, 2),
-        "restored_seconds": round(restored_seconds, 2),
+        "book_seconds": round(kept_seconds, 6),
+        "restored_seconds": round(restored_seconds, 6),
     }
 
 
