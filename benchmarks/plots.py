@@ -213,7 +213,7 @@ def _fill(axes: Axes, plot: Plot) -> None:
     if plot.logarithmic_up:
         axes.set_yscale("log")
     if plot.up_from_zero:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.25 * max(value for points in plot.lines.values() for _, value in points))
     if plot.marked_at is not None:
         axes.axhline(plot.marked_at, color="#888888", linewidth=0.8, linestyle="--")
     if plot.lines:
