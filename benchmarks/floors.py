@@ -17,6 +17,7 @@ from web3.types import TxParams
 
 TERMS, BUNDLE, RECORD, CONTENT = b"\x31" * 32, b"\x33" * 32, b"\x21" * 32, b"\x41" * 32
 ADDRESS = bytes(12) + b"\x51" * 20
+COUNT = bytes.fromhex("00011111")
 SELECTOR = b"\x61" * 4
 WANTED = b"\x52" * 20 + bytes(4) + b"\xee" * 4 + b"\x01" + bytes(3)
 """A grant's word: grantee, two times, purposes, and zeros where nothing was granted before."""
@@ -68,6 +69,7 @@ FLOORS = {
     "revokeAll, again": Floor(arguments=(ADDRESS,), logs=(Log(topics=2, size=32),), again=True),
     "register": Floor(arguments=(RECORD, ADDRESS), logs=(Log(topics=4, size=0),)),
     "register, one's own": Floor(arguments=(RECORD, ADDRESS), logs=(Log(topics=4, size=0),)),
+    "anchorBatch": Floor(arguments=(CONTENT, RECORD, COUNT), logs=(Log(topics=3, size=64),)),
     "accept, open call": Floor(
         arguments=(CONTENT, REQUEST, BUNDLE, WANTED, ADDRESS, *_SIGNED),
         logs=(_GRANTED, Log(topics=4, size=32)),  # one slot for each: the grant and the reservation

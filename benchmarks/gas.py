@@ -46,6 +46,7 @@ REQUEST_DEADLINE = 0xCCCCCCCC
 NATIVE = "0x" + "00" * 20
 REWARD = 10**18
 CONTENT, DOCUMENT, SALT = b"\x41" * 32, b"\x42" * 32, b"\x43" * 32
+COUNT = 0x11111
 OPEN_CALL: tuple[bytes, list[bytes]] = (bytes(32), [])
 MAX_CODE_SIZE = 24_576  # EIP-170
 
@@ -137,7 +138,7 @@ def _direct(scene: _Scene) -> dict[str, Cost]:
         ("register, one's own", patient, records.register(RECORD, patient)),
         ("supersede", custodian, records.supersede(NEXT_RECORD, RECORD)),
         ("retract", custodian, records.retract(NEXT_RECORD, REASON)),
-        ("anchorBatch", custodian, records.anchorBatch(_leaf(patient), CONTENT, 0x11111)),
+        ("anchorBatch", custodian, records.anchorBatch(_leaf(patient), CONTENT, COUNT)),
         (
             "registerFromBatch",
             doctor,
@@ -430,6 +431,7 @@ def measure_bytes() -> dict[str, Size]:
     revoking = {"patient": patient, "grantId": grant_id, "lastEpoch": 2, "mandate": 0, "deadline": DEADLINE}
     steps: list[tuple[str, _Scene, ChecksumAddress, ContractFunction]] = [
         ("register", scene, scene.custodian, records.register(RECORD, patient)),
+        ("anchorBatch", scene, scene.custodian, records.anchorBatch(DOCUMENT, CONTENT, COUNT)),
         ("grant, first", scene, patient, consents.grant(TERMS, BUNDLE, wanted)),
         ("revoke", scene, patient, consents.revoke(grant_id)),
         ("revokeAll, first", scene, patient, consents.revokeAll(patient)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from found import TIMES, Found, figure, table
-from measured import Json
+from measured import BATCH_VERB, GAS_GOALS_OF_A_BATCH, Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +15,10 @@ class Goal:
     """What the design asks of a rate."""
 
     what: str
-    part: str
+    part: str = ""
+    """Whose figures; none where it is the snapshot that says."""
     measured: Callable[[Json], float | None]
-    """Of the part's figures; None where a node was absent."""
+    """Of the part's figures, or of the snapshot; None where a node was absent."""
     goal: float
     unit: str
     limit: str
@@ -53,6 +54,10 @@ def _replaying(figures: Json) -> float | None:
 def _of_stock(figures: Json) -> float:
     rates = figures["transactions"]["per_second"]
     return float(rates["medshare"] / rates["eth-tester, no coincurve"])
+
+
+def _of_a_batch(records: int, snapshot: Json) -> float:
+    return float(snapshot["gas"][BATCH_VERB]["gas"] / records)
 
 
 _ONE_CORE = "a machine that is busy: the cipher's own speed is the limit, and both sides share what is left of a core"
@@ -180,6 +185,19 @@ GOALS = (
         missed="nine tenths of a transaction's time are py-evm's own, which executes it once: more would need "
         "another EVM",
     ),
+    *(
+        Goal(
+            what=f"a record in a batch of {records:,}",
+            measured=partial(_of_a_batch, records),
+            goal=gas,
+            unit="gas",
+            limit="one slot and one event for all",
+            peer="nobody",
+            at_most=True,
+            missed="a verb that writes, emits or checks more than one root needs",
+        )
+        for records, gas in GAS_GOALS_OF_A_BATCH.items()
+    ),
 )
 
 
@@ -187,7 +205,7 @@ def goals(found: Found) -> str:
     """Return the table of goals, and why those that are missed are."""
     rows, reasons = [], []
     for goal in GOALS:
-        figures = found.figures(goal.part)
+        figures = found.figures(goal.part) if goal.part else found.snapshot
         value = None if figures is None else goal.measured(figures)
         sign = "≤" if goal.at_most else "≥"
         if value is None:

@@ -22,9 +22,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from counted import Counting, size_of
+from scale import Scale
+
 from medshare import Session, connect
 from medshare.chain import LocalSigner
-from medshare.content import MAX_BLOCK_SIZE, Block, Cid, references
+from medshare.content import Block, Cid
 from medshare.envelope import Identity
 from medshare.files import private_folder
 from medshare.hashing import sha256
@@ -34,7 +37,6 @@ from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record_batch import RecordBatch
-from medshare.ports import BlobStore
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
 from medshare.services.batch_catalogue import write_catalogue
@@ -50,11 +52,13 @@ from medshare.session import make_home
 from medshare.settings import Settings, StoreKind, StoreSettings
 from medshare.standards import fhir
 from medshare.standards.ingest import examine
-from medshare.storage import LocalBlobStore, SeveralStores
+from medshare.storage import LocalBlobStore
 
 MIB = 1 << 20
 PASSPHRASE = "a passphrase for a benchmark"  # noqa: S105
 HIS_RECORDS = 50
+QUICK, NORMAL, FULL = (2_000, 40, 500), (100_000, 2_000, 10_000), (1_000_000, 20_000, 10_000)
+"""Records, patients, and records of a batch."""
 LITTLE_WORK = 1 << 12
 SAMPLE_SECONDS = 0.1
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -62,20 +66,26 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--patients", type=int, default=2_000)
-    parser.add_argument("--batch-size", type=int, default=10_000)
+    parser.add_argument("--records", type=int, default=NORMAL[0])
+    parser.add_argument("--patients", type=int, default=NORMAL[1])
+    parser.add_argument("--batch-size", type=int, default=NORMAL[2])
     parser.add_argument("--quick", action="store_true", help="2,000 records of 40 patients, in batches of 500")
     parser.add_argument("--kubo", metavar="ADDRESS", help="the store: a Kubo node's multiaddr; default: a folder")
     parser.add_argument("--folder", type=Path, help="where to measure; else the system's folder for temporary files")
     options = parser.parse_args()
     if options.quick:
-        options.records, options.patients, options.batch_size = 2_000, 40, 500
+        options.records, options.patients, options.batch_size = QUICK
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = measure(Path(folder), options.records, options.patients, options.batch_size, options.kubo)
-    for line in table(figures):
+        found = measure(Path(folder), options.records, options.patients, options.batch_size, options.kubo)
+    for line in table(found):
         print(line)
-    print(json.dumps(figures))
+    print(json.dumps(found))
+
+
+def figures(scale: Scale) -> dict[str, Any]:
+    """Return the numbers at a scale."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure(Path(folder), *scale.of(QUICK, NORMAL, FULL))
 
 
 # ------------------------------------------------------------------------------------------------- the night
@@ -107,6 +117,7 @@ def measure(folder: Path, records: int, patients: int, batch_size: int, kubo: st
         "store": "kubo" if kubo else "local",
         "bytes": export.stat().st_size,
         "seconds": [each["seconds"] for each in runs],
+        "killed_at": [each["stored"] for each in runs[:-1]],
         "records_per_second": round(records / sum(each["seconds"] for each in runs), 1),
         "again_seconds": again["seconds"],
         "again_published": again["told"][-1]["published"],
@@ -120,7 +131,7 @@ def measure(folder: Path, records: int, patients: int, batch_size: int, kubo: st
 
 
 def run(command: Sequence[str], home: Path, *, dies_at: int | None = None) -> dict[str, Any]:
-    """Run the command, and kill it when so many records are stored; return what it told, its time and its memory."""
+    """Run the command, and kill it when so many records are stored; return what it told, what it took and stored."""
     begun = time.perf_counter()
     memory: list[tuple[int, float]] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
@@ -136,6 +147,7 @@ def run(command: Sequence[str], home: Path, *, dies_at: int | None = None) -> di
     assert (process.returncode == 0) is (dies_at is None), "it was to be killed, or to end well"
     return {
         "seconds": round(seconds, 2),
+        "stored": stored(home),
         "told": [json.loads(line) for line in said.splitlines()],
         "memory": memory,
         "peak_mib": max((mib for _, mib in memory), default=0.0),
@@ -270,18 +282,6 @@ def check(home: Path, addresses: Sequence[str], records: int) -> dict[str, Any]:
     return {"batches": len(events)}
 
 
-class Counting(SeveralStores):
-    """A store of which it is counted how many bytes are read."""
-
-    read = 0
-
-    def get(self, cid: Cid, max_size: int = MAX_BLOCK_SIZE) -> bytes:
-        """Return a block."""
-        data = super().get(cid, max_size)
-        self.read += len(data)
-        return data
-
-
 def his_own(home: Path, folder: Path) -> dict[str, Any]:
     """Let the patient with 50 records find and open them, where nothing is known but his key."""
     private_folder(folder)
@@ -314,10 +314,6 @@ def his_own(home: Path, folder: Path) -> dict[str, Any]:
         "found_seconds": round(found_in, 2),
         "opened_seconds": round(opened_in, 2),
     }
-
-
-def size_of(store: BlobStore, root: Cid) -> int:
-    return sum(len(part.data) if part.data is not None else part.size or 0 for part in references(store.get, root))
 
 
 def stages(folder: Path, count: int = 1_000) -> dict[str, float]:

@@ -16,8 +16,8 @@ Json = dict[str, Any]
 BATCHED = 1_000
 """Records in a Merkle batch."""
 BATCH_VERB = "anchorBatch"
-DESIGNED_GAS_PER_BATCHED_RECORD = 45
-"""The design's floor for one record of a batch of a thousand, used while no batch is measured."""
+GAS_GOALS_OF_A_BATCH = {1_000: 60, 10_000: 10}
+"""What the design asks: at most so much gas for each record, by how many are in a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,6 @@ class Verbs:
     grant: Verb
     """Signed by the patient, relayed by another, for the first time."""
     revoke: Verb
-    batch_is_measured: bool
 
 
 def snapshot() -> Json:
@@ -73,26 +72,15 @@ def verbs(snapshot: Json) -> Verbs:
     def verb(name: str) -> Verb:
         return Verb(gas=gas[name]["gas"], **sizes[name])
 
-    register = verb("register")
-    batch = _gas_of_a_batched_record(gas)
+    batch = verb(BATCH_VERB)
     return Verbs(
-        register=register,
-        # A batch is one slot, one event and one transaction, as one record is.
+        register=verb("register"),
         batched=Verb(
-            gas=DESIGNED_GAS_PER_BATCHED_RECORD if batch is None else batch,
-            transaction=register.transaction / BATCHED,
-            receipt=register.receipt / BATCHED,
-            slots=register.slots / BATCHED,
+            gas=batch.gas / BATCHED,
+            transaction=batch.transaction / BATCHED,
+            receipt=batch.receipt / BATCHED,
+            slots=batch.slots / BATCHED,
         ),
         grant=verb("grantSigned, first"),
         revoke=verb("revokeSigned"),
-        batch_is_measured=batch is not None,
     )
-
-
-def _gas_of_a_batched_record(gas: Json) -> float | None:
-    """Return it from the row of the verb that anchors a batch; None while there is no such verb."""
-    for name, cost in gas.items():
-        if name.startswith(BATCH_VERB):
-            return float(cost["gas"]) / (1 if "one of" in name else BATCHED)
-    return None

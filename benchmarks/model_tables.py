@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import prices
 from found import TIMES, Found, figure, missing, number, table
-from measured import DESIGNED_GAS_PER_BATCHED_RECORD, verbs
+from measured import BATCHED, verbs
 from models import COPIES, REGION, chains, custodians, needs
 from simulation import TB, carried, expected_waiting, waiting
 
@@ -73,7 +73,7 @@ def region_inputs(_: Found) -> str:
 
 def region_chains(found: Found) -> str:
     counted = verbs(found.snapshot)
-    machines = custodians(found.results.get("envelope"), found.results.get("clients"))
+    machines = custodians(found.results)
     rows = []
     for chain in chains(found.results.get("consensus")):
         each, batched = needs(counted, chain, machines).values()
@@ -93,7 +93,7 @@ def region_chains(found: Found) -> str:
 
 def region_machines(found: Found) -> str:
     counted = verbs(found.snapshot)
-    machines = custodians(found.results.get("envelope"), found.results.get("clients"))
+    machines = custodians(found.results)
     each, batched = needs(counted, chains(None)[0], machines).values()
     rows = [
         (
@@ -117,13 +117,8 @@ def region_machines(found: Found) -> str:
 
 
 def batch_note(found: Found) -> str:
-    counted = verbs(found.snapshot)
-    if counted.batch_is_measured:
-        return f"A record of a batch of a thousand is taken at {figure(counted.batched.gas)} gas, as measured."
-    return (
-        "Batches are not measured yet: a record of a batch of a thousand is taken at "
-        f"{DESIGNED_GAS_PER_BATCHED_RECORD} gas, the design's floor."
-    )
+    each = verbs(found.snapshot).batched.gas
+    return f"A record of a batch is taken as one of {number(BATCHED)}: {figure(each)} gas, as measured."
 
 
 def predicted(found: Found) -> str:

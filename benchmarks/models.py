@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from measured import Json, Verbs
 from simulation import MIB, Chain, Custodians, Need, Region, need
 
@@ -43,12 +45,17 @@ def chains(consensus: Json | None) -> tuple[Chain, ...]:
     )
 
 
-def custodians(envelope: Json | None, clients: Json | None) -> Custodians:
+def custodians(results: Mapping[str, Json | None]) -> Custodians:
     """Return what the institutions' machines do by what was measured on this one."""
-    seal = envelope["figures"]["memory"]["seal_1_mib_s"] * MIB if envelope else SEAL_WITHOUT_RESULTS
-    ground = (clients or {}).get("figures", {}).get("embedded")
+    envelope, clients, load = (results.get(part) for part in ("envelope", "clients", "load"))
+    ground = clients["figures"].get("embedded") if clients else None
     each = 1000 / ground["latency"]["publish"]["p50_ms"] if ground else PUBLICATIONS_WITHOUT_RESULTS
-    return Custodians(seal_bytes_per_second=seal, publications_per_second=each, copies=COPIES)
+    return Custodians(
+        seal_bytes_per_second=envelope["figures"]["memory"]["seal_1_mib_s"] * MIB if envelope else SEAL_WITHOUT_RESULTS,
+        publications_per_second=each,
+        batched_per_second=load["figures"]["records_per_second"] / load["machine"]["cores"] if load else each,
+        copies=COPIES,
+    )
 
 
 def needs(verbs: Verbs, chain: Chain, machines: Custodians) -> dict[bool, Need]:

@@ -47,6 +47,7 @@ class Plot:
     bars: Mapping[str, float] = field(default_factory=dict)
     logarithmic_across: bool = False
     logarithmic_up: bool = False
+    up_from_zero: bool = False
     marked_at: float | None = None
     """A level that means something, as that at which a chain is full."""
 
@@ -120,6 +121,19 @@ def index(found: Found) -> Plot:
     )
 
 
+def memory_of_a_load(found: Found) -> Plot:
+    """Memory of a load by how many records were stored."""
+    kept = found.figures("load")
+    peaks = kept["peak_mib_by_records"] if kept else {}
+    return Plot(
+        title="Memory of a load that is killed twice",
+        across="records stored",
+        up="MiB, at most",
+        lines={"the command and the processes that examine": [(int(done), mib) for done, mib in peaks.items()]},
+        up_from_zero=True,
+    )
+
+
 def waiting_for_a_block(_: Found) -> Plot:
     """The simulated mean wait by load."""
     lines = {
@@ -135,7 +149,7 @@ def waiting_for_a_block(_: Found) -> Plot:
 def region(found: Found) -> Plot:
     """How full a chain is by the number of records in a year."""
     counted = verbs(found.snapshot)
-    machines = custodians(found.results.get("envelope"), found.results.get("clients"))
+    machines = custodians(found.results)
     lines: dict[str, Points] = {}
     for chain in (chains(None)[0], chains(None)[-1]):
         for batched, said in ((False, "each record by itself"), (True, "in batches")):
@@ -158,7 +172,8 @@ def region(found: Found) -> Plot:
 
 
 SHOWN: Mapping[str, Callable[[Found], Plot]] = {
-    each.__name__: each for each in (gas_of_grants, file_encryption, clients, index, waiting_for_a_block, region)
+    each.__name__: each
+    for each in (gas_of_grants, file_encryption, clients, index, memory_of_a_load, waiting_for_a_block, region)
 }
 """By the name of the file, without its ending."""
 
@@ -197,6 +212,8 @@ def _fill(axes: Axes, plot: Plot) -> None:
         axes.set_xscale("log")
     if plot.logarithmic_up:
         axes.set_yscale("log")
+    if plot.up_from_zero:
+        axes.set_ylim(0, 1.25 * max(value for points in plot.lines.values() for _, value in points))
     if plot.marked_at is not None:
         axes.axhline(plot.marked_at, color="#888888", linewidth=0.8, linestyle="--")
     if plot.lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import batch_tables
 import model_tables
 import plots
 import tables
@@ -15,7 +16,7 @@ from measured import RESULTS, ROOT, Json, result, snapshot
 TEMPLATE = ROOT / "benchmarks" / "performance.template.md"
 PAGE = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "plots"
-TABLES = {**tables.TABLES, **model_tables.TABLES, "goals": goals}
+TABLES = {**tables.TABLES, **batch_tables.TABLES, **model_tables.TABLES, "goals": goals}
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 

@@ -34,6 +34,8 @@ PARTS: Mapping[str, str] = {
     "consensus": "what the consortium kit's own network carries",
     "clients": "latency and throughput of the verbs on each chain",
     "growth": "what grows with the number of entries",
+    "batches": "trees and catalogues of batches of records",
+    "load": "very many small records, published by a command that is killed twice",
 }
 """By the name of the module, whose ``figures(scale)`` measures it."""
 

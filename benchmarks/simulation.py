@@ -66,7 +66,9 @@ class Custodians:
     seal_bytes_per_second: float
     """Of one core."""
     publications_per_second: float
-    """Of one core, of small records: what does not depend on size."""
+    """Of one core, of small records by themselves: what does not depend on size."""
+    batched_per_second: float
+    """The same in batches."""
     copies: float
     """Nodes that hold each record."""
 
@@ -102,6 +104,7 @@ COMFORTABLE_LOAD = 0.8
 def need(verbs: Verbs, region: Region, chain: Chain, custodians: Custodians, *, in_batches: bool) -> Need:
     """Return what a region needs, with each record registered by itself or in Merkle batches of a thousand."""
     record = verbs.batched if in_batches else verbs.register
+    published = custodians.batched_per_second if in_batches else custodians.publications_per_second
     counted = ((record, region.records), (verbs.grant, region.grants), (verbs.revoke, region.revokes))
     gas = sum(verb.gas * count for verb, count in counted) / YEAR
     sent = region.records / (BATCHED if in_batches else 1) + region.grants + region.revokes
@@ -117,8 +120,7 @@ def need(verbs: Verbs, region: Region, chain: Chain, custodians: Custodians, *, 
         store_bytes=region.records * region.record_bytes * custodians.copies,
         upload_bytes_per_second=peak_records * region.record_bytes * custodians.copies,
         download_bytes_per_second=peak_records * region.record_bytes * region.reads_per_record,
-        cores=peak_records
-        * (1 / custodians.publications_per_second + region.record_bytes / custodians.seal_bytes_per_second),
+        cores=peak_records * (1 / published + region.record_bytes / custodians.seal_bytes_per_second),
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import gas
 from found import ABSENT, TIMES, Found, figure, missing, number, table
-from measured import Json
+from measured import BATCH_VERB, BATCHED, Json
 
 PARTS = (
     *("peers", "envelope", "ciphers", "storage", "end_to_end", "chain_rates", "consensus", "clients", "growth"),
-    "load",  # of another harness, benchmarks/load.py
+    *("batches", "load"),
 )
 MIB = 2**20
 
@@ -83,6 +83,8 @@ def gas_with_targets(found: Found) -> str:
         peer, least = _best_other(found, name)
         against = f"{cost['gas'] / least:.2f}" if least else ""
         figures = (number(cost["gas"]), cost["newSlots"], number(floor), above, number(target.budget), within)
+        if name == BATCH_VERB:
+            name += f" (of {number(BATCHED)}: {figure(cost['gas'] / BATCHED)} a record)"
         rows.append((name, *figures, f"{peer} {number(least)}".strip(), against))
     head = (
         "operation",
@@ -390,24 +392,6 @@ def grown_index(found: Found) -> str:
     return table(head, rows)
 
 
-def nights_load(found: Found) -> str:
-    """What ``benchmarks/load.py`` left: any tree of figures, a row for each leaf."""
-    kept = found.figures("load")
-    return missing("load") if kept is None else table(("what", "measured"), _leaves(kept))
-
-
-def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, object]]:
-    for name, each in value.items():
-        here = f"{path}, {name}" if path else name
-        if isinstance(each, Mapping):
-            yield from _leaves(dict(each), here)
-        elif isinstance(each, list):
-            for place, item in enumerate(each):
-                yield from _leaves(item if isinstance(item, dict) else {"": item}, f"{here} {place + 1}")
-        else:
-            yield here, figure(each) if isinstance(each, int | float) and not isinstance(each, bool) else each
-
-
 def _beside(what: str, turns: Json) -> list[tuple[object, ...]]:
     return [(what, _rate(turns["web3_per_second"]), f"{turns['ratio']:.1f}")]
 
@@ -425,7 +409,6 @@ TABLES: Mapping[str, Callable[[Found], str]] = {
     for each in (
         *(setup, gas_with_targets, gas_of_the_rest, peers, quoted, ledger_bytes, code_sizes, grown_gas),
         *(envelope, ciphers, storage, end_to_end, chain, consensus, latency, throughput, history, grown_index),
-        nights_load,
     )
 }
 """By the name in the template."""

@@ -18,7 +18,7 @@ from figures import FIGURES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
-RECORDS, PATIENTS, BATCH = 2_000, 40, 500
+RECORDS, PATIENTS, BATCH = load.QUICK
 MUCH_MIB = 100
 
 
@@ -27,6 +27,7 @@ def test_load__killed_twice_and_repeated__is_whole(tmp_path: Path, record_proper
     for line in load.table(figures):
         record_property(FIGURES, line)
     assert (figures["batches"], figures["refused"], figures["again_published"]) == (RECORDS // BATCH, 0, 0)
+    assert [at >= RECORDS * third // 3 for third, at in enumerate(figures["killed_at"], start=1)] == [True, True]
     peaks = list(figures["peak_mib_by_records"].values())
     assert max(peaks) - peaks[0] < MUCH_MIB
     assert figures["found_bytes"] < figures["catalogue_bytes"]

@@ -6,12 +6,15 @@ given times
 └─ a percentile is the smallest time that so many per cent do not exceed
 given a small ledger in memory
 └─ the index is measured, and answers for one patient among others
+given a batch of records
+└─ its patient fetches a part of the catalogue, and its custodian all of his
 given a store in a folder
 └─ its rates are measured against their limits
 """
 
 from __future__ import annotations
 
+import batches
 import ciphers
 import clients
 import growth
@@ -52,6 +55,15 @@ def test_index__small_ledger__is_measured():
     assert found["events"] == 40
     assert found["bytes"] > 0
     assert all(found[name] > 0 for name in found if name.endswith("_ms"))
+
+
+def test_batch__small__is_measured(tmp_path):
+    found = batches.measure(1_000, tmp_path)
+
+    assert found["patients"] == 20
+    assert 0 < found["found_bytes"] < found["catalogue_bytes"]
+    assert found["custodians_file_bytes"] > 1_000 * 32
+    assert found["book_bytes"] > 0
 
 
 def test_store__one_mebibyte__is_measured_against_its_limits(tmp_path):

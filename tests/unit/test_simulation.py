@@ -3,7 +3,8 @@
 given the committed snapshot
 ├─ needs are linear in what people do, and batches take away what each record costs
 ├─ a chain carries whole transactions, and no more than its machines execute
-└─ costs are zero where gas is free, but for the machines
+├─ costs are zero where gas is free, but for the machines
+└─ a custodian's core publishes in batches as the load did, where one was measured
 given arrivals by chance
 ├─ the simulated wait is what queueing theory says it is
 ├─ it grows with the load, and is half a period while blocks are large
@@ -23,7 +24,7 @@ from simulation import Chain, Custodians, carried, expected_waiting, need, waiti
 pytestmark = pytest.mark.unit
 
 CHAIN = Chain(name="a chain", gas_limit=30_000_000, block_period=2)
-MACHINES = Custodians(seal_bytes_per_second=1e9, publications_per_second=20, copies=3)
+MACHINES = Custodians(seal_bytes_per_second=1e9, publications_per_second=20, batched_per_second=400, copies=3)
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +65,11 @@ def test_need__cores__are_of_work_and_of_bytes(verbs):
     small = replace(REGION, record_bytes=0)
     records = REGION.records * REGION.peak / (365 * 86_400)
 
-    assert need(verbs, small, CHAIN, MACHINES, in_batches=True).cores == pytest.approx(records / 20)
-    assert need(verbs, REGION, CHAIN, MACHINES, in_batches=True).cores == pytest.approx(
-        records / 20 + records * REGION.record_bytes / 1e9
-    )
+    for in_batches, rate in ((False, 20), (True, 400)):
+        assert need(verbs, small, CHAIN, MACHINES, in_batches=in_batches).cores == pytest.approx(records / rate)
+        assert need(verbs, REGION, CHAIN, MACHINES, in_batches=in_batches).cores == pytest.approx(
+            records / rate + records * REGION.record_bytes / 1e9
+        )
 
 
 def test_carried__blocks__hold_whole_transactions():
@@ -104,24 +106,11 @@ def test_waiting__same_seed__is_the_same():
     assert once == again != other
 
 
-def test_batch__not_in_the_snapshot__is_taken_from_the_design():
-    snapshot = measured.snapshot()
-    gas = {name: cost for name, cost in snapshot["gas"].items() if not name.startswith("anchorBatch")}
-
-    found = measured.verbs({**snapshot, "gas": gas})
-
-    assert found.batched.gas == measured.DESIGNED_GAS_PER_BATCHED_RECORD
-    assert not found.batch_is_measured
-
-
-@pytest.mark.parametrize(("name", "each"), [("anchorBatch", 0.06), ("anchorBatch, one of 1000", 60.0)])
-def test_batch__in_the_snapshot__is_taken_from_there(name, each):
+def test_batch__of_a_thousand__costs_a_thousandth_of_its_verb_for_each(verbs):
     snapshot = measured.snapshot()
 
-    found = measured.verbs({**snapshot, "gas": {name: {"gas": 60, "newSlots": 1}, **snapshot["gas"]}})
-
-    assert found.batch_is_measured
-    assert found.batched.gas == each
+    assert verbs.batched.gas == snapshot["gas"]["anchorBatch"]["gas"] / 1_000
+    assert verbs.batched.ledger == pytest.approx(sum(snapshot["ledgerBytes"]["anchorBatch"].values()) / 1_000)
 
 
 @pytest.mark.parametrize("scenario", prices.SCENARIOS, ids=lambda scenario: scenario.name)
@@ -139,8 +128,19 @@ def test_cost__free_gas__is_that_of_the_machines(verbs):
     assert prices.cost(verbs, free, prices.Year()).patient_year == free.dollars_per_year / free.patients
 
 
+def test_custodians__load_measured__publish_at_its_rate_for_each_core():
+    load = {"figures": {"records_per_second": 416.0}, "machine": {"cores": 2}}
+
+    found = custodians({"load": load})
+
+    assert found.batched_per_second == 208
+    assert found.publications_per_second == custodians({}).publications_per_second
+
+
 def test_models__without_results__stand_on_what_is_supposed():
-    assert custodians(None, None).copies == 3
+    supposed = custodians({})
+    assert supposed.copies == 3
+    assert supposed.batched_per_second == supposed.publications_per_second
     assert [chain for chain in chains(None) if chain.executed_gas_per_second < float("inf")] == []
     measured_chain = {"figures": {"clique": {"per_second": 100.0, "gas_each": 50_000}}}
     [carried_in_fact] = [each for each in chains(measured_chain) if each.executed_gas_per_second < float("inf")]

@@ -6,6 +6,8 @@ given the committed snapshot and results
 └─ no result names a machine, a user or a folder
 given a part that was not measured, or a node that was absent
 └─ the page says so
+given figures of batches and of a load, or another snapshot
+└─ the page shows them
 given a goal
 └─ it is met at its figure, and missed beside it
 """
@@ -16,6 +18,7 @@ import json
 import re
 from dataclasses import replace
 
+import batch_tables
 import goals
 import measured
 import plots
@@ -94,15 +97,64 @@ def test_page__nodes_absent__says_so(found, template):
     assert "geth: not on the machine." in page
 
 
-def test_page__a_nights_load__is_shown_as_it_was_written(found, template):
-    night = {"figures": {"records": 10_000, "seconds": {"publish": 1.5}}}
+def test_page__batches_and_a_load__are_shown_as_measured(found, template):
+    batch = {
+        "records": 10_000,
+        "tree_seconds": 0.5,
+        "catalogue_seconds": 0.25,
+        "catalogue_bytes": 3 << 20,
+        "custodians_file_bytes": 1 << 20,
+        "found_bytes": 29_696,
+        "found_share": 0.0094,
+        "found_seconds": 0.002,
+        "memory_mib": 3.1,
+        "book_bytes": 2 << 20,
+        "book_seconds": 0.16,
+        "restored_seconds": 0.06,
+    }
+    night = {
+        "records": 3_000,
+        "patients": 60,
+        "batch_size": 500,
+        "bytes": 1 << 20,
+        "seconds": [8.5, 9.25, 10],
+        "killed_at": [1_024, 2_048],
+        "records_per_second": 108.1,
+        "again_seconds": 7,
+        "again_published": 0,
+        "peak_mib": 118.9,
+        "peak_mib_by_records": {"1500": 116.4, "3000": 118.9},
+        "batches": 6,
+        "refused": 0,
+        "catalogue_bytes": 2 << 20,
+        "found_bytes": 10_240,
+        "found_share": 0.0049,
+        "found_seconds": 0.37,
+        "opened_seconds": 0.57,
+        "milliseconds_a_record": dict.fromkeys(batch_tables.STAGES, 0.2),
+    }
+    figures = {"batches": {"batches": [batch]}, "load": night}
+    results = {part: {**found.results["peers"], "figures": figures[part]} for part in figures}
 
-    page = report.render(
-        replace(found, results={**found.results, "load": {**found.results["peers"], **night}}), template
-    )
+    page = report.render(replace(found, results={**found.results, **results}), template)
 
-    assert "| records | 10,000 |" in page
-    assert "| seconds, publish | 1.50 |" in page
+    assert "| 10,000 | 0.500 s | 0.250 s | 3.00 MiB | 1.00 MiB | 29.0 KiB, 0.94% |" in page
+    assert "| second run, killed when 2,048 were stored | 9.2 s |" in page
+    assert "| the same command once more | 7.0 s, 0 published |" in page
+    assert "| records stored | 1,500 | 3,000 |" in page
+    assert "| all of these | 1.00 |" in page
+
+
+def test_page__gas_of_a_batched_record__is_of_the_snapshot(found, template):
+    gas = {**found.snapshot["gas"], "anchorBatch": {"gas": 80_000, "newSlots": 1}}
+
+    page = report.render(replace(found, snapshot={**found.snapshot, "gas": gas}), template)
+
+    assert "| anchorBatch (of 1,000: 80.0 a record) | 80,000 | 1 |" in page
+    assert "| 1,000 | 80.0 | 60 | **missed** |" in page
+    assert "| 10,000 | 8.00 | 10 | met |" in page
+    assert "- a record in a batch of 1,000: a verb that writes" in page
+    assert "A record of a batch is taken as one of 1,000: 80.0 gas, as measured." in page
 
 
 @pytest.mark.parametrize("goal", goals.GOALS, ids=lambda goal: goal.what)
