@@ -421,6 +421,22 @@ def test_load__noted_and_not_pinned_and_collected_since__is_published_anew(town)
     town.check_whole(*LINES)
 
 
+def test_load__sealed_anew_and_not_pinned_and_collected_since__is_published_anew_and_pinned(town):
+    town.publish(LINES[0])
+    lines = stopped_before_anchoring(town, sent=False)
+    grant_everything(town)
+    path = town.export(*lines)
+    store = Faults()
+    dying = town.rebuilt(store=store.wrap(town.store, "pin_all"))
+    store.at = 1
+    with pytest.raises(CrashError):
+        town.night(path, loading=dying)
+    town.store.collect()
+    assert town.night(path).count(Outcome.REFUSED) == 0
+    town.store.collect()
+    town.check_whole(LINES[0], *lines)
+
+
 # --------------------------------------------------------------------------------------------- another process
 
 
