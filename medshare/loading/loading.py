@@ -237,6 +237,7 @@ class _Run:
             return
         if arrival.parts and arrival.parts[-1].end is not None:
             self.done = arrival.source.before + arrival.parts[-1].end
+        self._asked.heed()
         prepared = [self._prepared(part) for part in arrival.parts]
         known = self._tools.loads.known(each.publication_id for each in prepared if isinstance(each, _Item))
         group = _Group()

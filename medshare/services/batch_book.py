@@ -21,6 +21,7 @@ from medshare.model.record import RecordRef
 from medshare.model.record_batch import BatchedRecord, Inclusion, PatientsPart, RecordBatch
 from medshare.services.database import opened
 
+_FALSE = "what is told of a batch does not lead to the root on chain"
 _HINT = "remove batches.sqlite and find the records anew: medshare record find"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parts (
@@ -74,21 +75,30 @@ class BatchBook:
         return self._write(custodian, root, (_checked(part, root) for part in parts))
 
     def add_shown(self, inclusions: Iterable[Inclusion]) -> int:
-        """Keep records of several batches, all of one batch or none of it; else as ``add``."""
+        """Keep records of several batches, all of one batch or none of it, in one transaction; else as ``add``.
+
+        Anybody can show very many: what does not lead to its root keeps nothing else from being kept.
+        """
         batches: dict[tuple[Address, bytes], dict[Address, list[Inclusion]]] = {}
         for one in inclusions:
             batches.setdefault((one.custodian, one.root), {}).setdefault(one.record.patient, []).append(one)
-        return sum(
-            self.add(
-                custodian,
-                root,
-                (
-                    PatientsPart(patient=patient, records=tuple((one.record, one.proof) for one in shown), path=())
-                    for patient, shown in patients.items()
-                ),
-            )
-            for (custodian, root), patients in batches.items()
-        )
+        good, false = [], False
+        for (custodian, root), patients in batches.items():
+            parts = [
+                PatientsPart(patient=patient, records=tuple((one.record, one.proof) for one in shown), path=())
+                for patient, shown in patients.items()
+            ]
+            if all(part.leads_to(root) for part in parts):
+                good.append((custodian, root, parts))
+            else:
+                false = True
+        added = 0
+        if good:
+            with self._open() as database, database:
+                added = sum(_write(database, custodian, root, parts) for custodian, root, parts in good)
+        if false:
+            raise IntegrityError(_FALSE)
+        return added
 
     def stated(
         self, *, patient: Address | None = None, custodian: Address | None = None, record_id: RecordId | None = None
@@ -152,13 +162,8 @@ class BatchBook:
             database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?)", (reader.key, source, done))
 
     def _write(self, custodian: Address, root: bytes, parts: Iterable[PatientsPart]) -> int:
-        added = 0
         with self._open() as database, database:
-            for part in parts:
-                number = _part_number(database, custodian, root, part)
-                rows = [(record.record_id, number, record.salt, b"".join(path)) for record, path in part.records]
-                added += database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows).rowcount
-        return added
+            return _write(database, custodian, root, parts)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -170,8 +175,17 @@ class BatchBook:
 
 def _checked(part: PatientsPart, root: bytes) -> PatientsPart:
     if not part.leads_to(root):
-        raise IntegrityError("what is told of a batch does not lead to the root on chain")
+        raise IntegrityError(_FALSE)
     return part
+
+
+def _write(database: sqlite3.Connection, custodian: Address, root: bytes, parts: Iterable[PatientsPart]) -> int:
+    added = 0
+    for part in parts:
+        number = _part_number(database, custodian, root, part)
+        rows = [(record.record_id, number, record.salt, b"".join(path)) for record, path in part.records]
+        added += database.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows).rowcount
+    return added
 
 
 def _part_number(database: sqlite3.Connection, custodian: Address, root: bytes, part: PatientsPart) -> int:

@@ -59,8 +59,9 @@ class ErasureNotices:
         """Yield the newest version of each record that was erased, and when that was told: by a mark, or a notice."""
         erased, notices = self._auditing.erasures(patient), self._journal.notices()
         for entry in self._auditing.records(patient):
-            earlier = entry.record_id in self._auditing.newest_versions(entry.custodian)
-            if earlier or entry.status is not RecordStatus.RETRACTED:
+            if entry.status is not RecordStatus.RETRACTED:
+                continue
+            if entry.record_id in self._auditing.newest_versions(entry.custodian):
                 continue
             marks = [erased[each.ref] for each in self._auditing.lineage(entry) if each.ref in erased]
             notice = notices.get((entry.custodian, entry.record_id))

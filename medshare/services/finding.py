@@ -102,7 +102,7 @@ class Finding:
         before = self._book.looked(reader)
         sources = {each.key: each for each in (*self._batches(actor, custodian), *self._bundles(actor))}
         missed = [each for each in sources.values() if before.get(each.key) is False]
-        waiting = [each for each in sources.values() if each.key not in before or (again and each in missed)]
+        waiting = [each for each in sources.values() if each.key not in before or (again and not before[each.key])]
         records, looked, unread = 0, 0, []
         for done, source in enumerate(waiting):
             progress("looking", done, len(waiting))

@@ -222,14 +222,13 @@ class LoadJournal:
     def replaced(self, batch: Batch, earlier: RecordId, later: BatchedPublication) -> None:
         """Note that a record of an open batch was sealed anew: the one is not pinned yet, the other not needed."""
         with self._publications.opened() as database, database:
-            database.execute("BEGIN IMMEDIATE")
-            # Of places that were ever given, also to what was forgotten since: those up to one of them count as pinned.
-            (last,) = database.execute(
-                "SELECT max(seq, (SELECT max(place) FROM batched)) FROM sqlite_sequence WHERE name = 'batched'"
-            ).fetchone()
+            # A place is given once, also where what had it was forgotten: those up to one of them count as pinned.
+            # SQLite sees to it where a row is inserted, and not where its place is changed.
+            name = bytes.fromhex(later.publication_id)
+            database.execute("DELETE FROM batched WHERE id = ?", (name,))
             database.execute(
-                "UPDATE batched SET record_id = ?, place = ? WHERE batch = ? AND record_id = ?",
-                (later.record_id, last + 1, batch.number, earlier),
+                "INSERT INTO batched (id, batch, record_id, patient) VALUES (?, ?, ?, ?)",
+                (name, batch.number, later.record_id, later.patient),
             )
             database.execute(
                 "DELETE FROM batch_packets WHERE batch = ? AND patient = ? AND record_id = ?",

@@ -1,7 +1,8 @@
-"""What a load asks about its patients: whose keys, and what their grants say. Once for each, all at one block.
+"""What a load asks about its patients: whose keys, and what their grants say. Once for each.
 
-For the next batch, or before one is anchored, only those are asked about again of whom the chain has told something
-since, or whose grants may have begun or ended meanwhile.
+Between groups of records those are asked about again of whom the chain has told something since, so that nothing is
+sealed for a reader whose grant was revoked. For the next batch, or before one is anchored, those too whose grants may
+have begun or ended meanwhile, or may permit another key of a reader.
 """
 
 from __future__ import annotations
@@ -56,15 +57,23 @@ class PatientsAsked:
 
     def refresh(self) -> None:
         """Answer as of the chain's newest block; raises as when it was made."""
+        self.heed()
+        self._asked = {patient: asked for patient, asked in self._asked.items() if asked.consents.is_lasting}
+
+    def heed(self) -> None:
+        """Ask again about those of whom the chain has told something since; raises as ``refresh``.
+
+        What a grant's time says is asked of the clock each time: what is revoked is not sealed for from now on.
+        """
         since, block = self._block, self._auditing.sync()
+        if block == since:
+            return
         self._own = custodians_key(self._ledger, self._custodian, block)
         if since.number > block.number or self._ledger.chain.block(since.number) != since:
             self._asked.clear()  # the chain that was asked is no more
         named = self._auditing.named(since)
         self._asked = {
-            patient: asked
-            for patient, asked in self._asked.items()
-            if asked.consents.is_lasting and not named & {patient, asked.controller}
+            patient: asked for patient, asked in self._asked.items() if not named & {patient, asked.controller}
         }
         self._block = block
 

@@ -39,6 +39,7 @@ from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.model.record_batch import RecordBatch
+from medshare.services import batch_book, database
 from medshare.services.batch_catalogue import CUSTODIAN_FILE, HEAD_FILE, write_catalogue
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.named_roots import Keep, RootKind, named_roots
@@ -402,6 +403,29 @@ def test_bundle__that_shows_what_is_not_so__shows_nothing_that_counts(town: Batc
     own_root = replace(false, root=false.record.leaf, proof=())
     assert town.doctor.book.add_shown([own_root]) == 1
     assert town.doctor.ids(town.stranger) == []
+
+
+def test_bundle__that_shows_what_is_not_so_beside_what_is__keeps_what_is(town: BatchTown, load: Load) -> None:
+    inclusion = town.hospital.book.inclusions(load.hospital.address, load.ids["anna"][0])[0]
+    false = replace(inclusion, root=bytes(32))
+    with pytest.raises(IntegrityError):
+        town.doctor.book.add_shown([false, inclusion])
+    assert town.doctor.book.inclusions(load.hospital.address, load.ids["anna"][0]) == [inclusion]
+
+
+def test_bundle__that_shows_very_many_batches__is_one_transaction(
+    town: BatchTown, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Anybody can grant such a bundle: each batch by itself would keep the doctor waiting for half an hour.
+    inclusion = town.hospital.book.inclusions(load.hospital.address, load.ids["anna"][0])[0]
+    several = [replace(inclusion.record, salt=bytes([number]) * 32) for number in range(20)]
+    opened = []
+    monkeypatch.setattr(
+        batch_book, "opened", lambda *args, **more: opened.append(args) or database.opened(*args, **more)
+    )
+    shown = [replace(inclusion, record=each, root=each.leaf, proof=()) for each in several]
+    assert town.doctor.book.add_shown(shown) == len(several)
+    assert len(opened) == 1
 
 
 def test_catalogue__of_one_record__looks_as_one_of_several(town: BatchTown) -> None:

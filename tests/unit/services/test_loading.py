@@ -11,6 +11,7 @@ given an export of several patients
 given standing grants
 ├─ readers should have packets of what they are permitted, and find it by the catalogue
 ├─ patients should be asked about once
+├─ when one is revoked between two groups: nothing should be sealed for its reader from then on
 └─ when one is revoked or given between storing and anchoring: what is anchored should be right
 given a process that dies at any step
 └─ when the same is loaded again: nothing should be lost, nothing doubled, nothing else pinned
@@ -324,6 +325,22 @@ def test_load__revoked_while_it_lay__the_reader_has_no_packet_of_what_counts(tow
         assert len(before - town.store.pins()) == 3
 
 
+def test_load__revoked_between_two_groups__nothing_is_sealed_for_the_reader_from_then_on(town):
+    granted = granting(town)
+    lines = [observation(number) for number in range(300, 309)]
+    loads = town.loading.load([town.export(*lines)], custodian=town.hospital.actor, patients=town.assigned)
+    before = [next(loads).record_id for _ in range(3)]
+    town.anna.consenting.revoke(granted.grant_id, patient=town.anna.actor)
+    stored = [next(loads) for _ in range(6)]
+    assert {each.outcome for each in stored} == {Outcome.STORED}
+    loads.close()
+    (batch,) = town.loads.unfinished(town.hospital.actor.address)
+    (sealed,) = town.loads.packets(batch, town.anna.actor.address).values()
+    assert sorted(sealed) == sorted(before)
+    town.night(town.export(*lines))
+    town.check_whole(LINES[0], *lines)
+
+
 def test_load__granted_while_it_lay__the_reader_has_packets(town):
     town.publish(LINES[0])
     lines = stopped_before_anchoring(town, sent=False)
@@ -419,6 +436,22 @@ def test_load__noted_and_not_pinned_and_collected_since__is_published_anew(town)
     assert "again" in caught.value.hint
     assert town.night(path).count(Outcome.REFUSED) == 0
     town.check_whole(*LINES)
+
+
+def test_load__sealed_anew_and_not_pinned_and_collected_since__is_published_anew_and_pinned(town):
+    town.publish(LINES[0])
+    lines = stopped_before_anchoring(town, sent=False)
+    grant_everything(town)
+    path = town.export(*lines)
+    store = Faults()
+    dying = town.rebuilt(store=store.wrap(town.store, "pin_all"))
+    store.at = 1
+    with pytest.raises(CrashError):
+        town.night(path, loading=dying)
+    town.store.collect()
+    assert town.night(path).count(Outcome.REFUSED) == 0
+    town.store.collect()
+    town.check_whole(LINES[0], *lines)
 
 
 # --------------------------------------------------------------------------------------------- another process
