@@ -163,7 +163,7 @@ def export(app: App, custodian: str, patient: str | None, path: Path) -> None:
             "custodian": account,
             "patient": whose,
             "receipts": len(found.receipts),
-            "batches": len(found.counts),
+            "batches": len(found.batches),
             "file": str(path),
         },
         title="exported",

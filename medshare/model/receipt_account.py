@@ -6,7 +6,7 @@ proof of its own, and the others stay unsaid.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -49,13 +49,16 @@ class ReceiptAccount:
     receipts: tuple[AccountedReceipt, ...]
 
     @property
-    def counts(self) -> dict[bytes, int]:
-        """How many of these receipts are said to be in each batch."""
-        return dict(Counter(each.root for each in self.receipts if each.root is not None))
+    def batches(self) -> dict[bytes, list[AccountedReceipt]]:
+        """Which of these receipts are said to be in each batch."""
+        found: dict[bytes, list[AccountedReceipt]] = {}
+        for each in self.receipts:
+            if each.root is not None:
+                found.setdefault(each.root, []).append(each)
+        return found
 
-    def proven(self, root: bytes) -> bool:
+    def proven(self, root: bytes, within: Sequence[AccountedReceipt]) -> bool:
         """Whether those that are said to be in a batch are: by their own proofs, or all of them together."""
-        within = [each for each in self.receipts if each.root == root]
         if self.patient is not None:
             return all(root_of(leaf_of(each.signed), each.proof) == root for each in within)
         return nodes_of(leaf_of(each.signed) for each in within)[0] == root

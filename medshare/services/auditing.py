@@ -42,6 +42,7 @@ from medshare.model.events import (
     RequestEvent,
     RequestOpened,
     RewardReserved,
+    StatedInBatch,
 )
 from medshare.model.ids import (
     Address,
@@ -247,6 +248,8 @@ class Auditing:
         events = self._index.events(patient=patient)
         for event in list(events):
             match event:
+                case StatedInBatch():
+                    continue  # none ends before it has an entry of its own
                 case RecordRegistered() | RecordSuperseded():
                     events += self._index.events(actor=event.custodian, record_id=event.record_id, kind=RecordRetracted)
                 case GlassBroken():

@@ -150,9 +150,11 @@ class Batching:
             StoreError, LedgerError: the store or the chain failed; repeat, nothing is done twice.
         """
         fresh = batch.stage is Stage.STORED
-        if batch.stage is Stage.REGISTERED:
-            root = batch.root or b""
-        else:
+        root = batch.root or b""
+        if batch.stage is Stage.SENDING and self._is_anchored(root, custodian):
+            # Not by a tree that is made anew: records may have been erased or superseded since.
+            self._journal.anchored(batch)  # (8)
+        elif batch.stage is not Stage.REGISTERED:
             if fresh:
                 self._make_right(batch, custodian, asked)
             progress("anchoring", 0, None)
@@ -242,7 +244,7 @@ class Batching:
 
     def _catalogued(self, batch: Batch, tree: RecordBatch, custodian: Actor) -> CatalogueId:
         """Return the catalogue that is given to the chain with the root: one only, once it may be there."""
-        if batch.stage is Stage.SENDING and batch.catalogue is not None:
+        if batch.stage is Stage.SENDING and batch.catalogue is not None and batch.root == tree.root:
             return batch.catalogue
         catalogue = self._write_catalogue(batch, tree, custodian)  # (6)
         self._journal.catalogued(batch, tree.root, catalogue)
@@ -261,14 +263,19 @@ class Batching:
         return write_catalogue(tree, readers, custodian=custodian.identity, store=self._store)
 
     def _send(self, tree: RecordBatch, catalogue: CatalogueId, custodian: Actor) -> None:
-        records = self._ledger.records
-        with suppress(UnknownBatchError):
-            records.batch(custodian.address, tree.root, block=self._ledger.chain.head())
+        if self._is_anchored(tree.root, custodian):
             return
         # Somebody may have sent what was signed, between the question and the answer.
         with suppress(BatchExistsError):
             intent = f"batch/{tree.root.hex()}"
-            records.anchor_batch(custodian.signer, tree.root, catalogue, tree.count, intent=intent)
+            self._ledger.records.anchor_batch(custodian.signer, tree.root, catalogue, tree.count, intent=intent)
+
+    def _is_anchored(self, root: bytes, custodian: Actor) -> bool:
+        try:
+            self._ledger.records.batch(custodian.address, root, block=self._ledger.chain.head())
+        except UnknownBatchError:
+            return False
+        return True
 
     def _supersede(self, batch: Batch, patient: Address, custodian: Actor, progress: Progress) -> None:
         """Publish those records of a patient again that are on chain and not for whom they should be."""

@@ -20,6 +20,7 @@ that are in force are the patient's to take out.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.held_keys import HELD_FILE, is_held, open_held
 from medshare.services.removing import Removed, remove_from
 from medshare.services.slips import Slips
 from medshare.services.statements import state
@@ -64,7 +66,7 @@ class Forgotten:
     """Bundles that were removed."""
     left: tuple[GrantId, ...]
     """Grants that somebody else gave in the patient's name, or whose bundle does not open: revoke them, or have him who
-    gave them forget the record, too."""
+    gave them forget the record, too. Those of which a custodian releases the keys on a read receipt can be revoked."""
     removed: tuple[Removed, ...]
     """What each store holds still of the record, and of those headers."""
 
@@ -85,15 +87,24 @@ class _Found:
     """Names of those headers."""
     slips: str | None
     """The name of the slips among the files; None where there are none."""
+    delivered: bool
+    """Whether a custodian made it, of what was closed in for him."""
 
     @property
     def newest(self) -> bool:
         """Whether it is the bundle of a grant in force."""
-        return self.bundle == self.standing.bundle and self.standing.reason in _IN_FORCE
+        return (self.delivered or self.bundle == self.standing.bundle) and self.standing.reason in _IN_FORCE
+
+    @property
+    def on_receipt(self) -> bool:
+        """Whether a custodian releases it on a read receipt, or has: the patient cannot put another in its place."""
+        return self.delivered or is_held(self.files)
 
     @property
     def blocks(self) -> list[Cid]:
         """The blocks of those headers, and of the slips, which are sealed anew for each bundle."""
+        if is_held(self.files):
+            return [self.files[HELD_FILE].cid]
         return [self.files[name].cid for name in (*self.headers, *([self.slips] if self.slips else []))]
 
 
@@ -173,7 +184,7 @@ class Forgetting:
                 continue
             for found in several:
                 if found.newest:
-                    if standing.granted_by != patient.address:
+                    if standing.granted_by != patient.address or found.on_receipt:
                         left.append(standing.grant.grant_id)
                         continue
                     self._renew(found, versions, patient)  # (3)
@@ -190,7 +201,7 @@ class Forgetting:
             record_id=versions[0].record_id,
             renewed=tuple(renewed),
             given_up=tuple(given_up),
-            left=tuple(left),
+            left=tuple(dict.fromkeys(left)),
             removed=tuple(removed),
         )
         if forgotten.finished:
@@ -254,24 +265,42 @@ class Forgetting:
         Raises:
             StoreError, EnvelopeError, IntegrityError: the terms in its newest bundle do not open.
         """
+        grant = standing.grant
         in_force = standing.reason in _IN_FORCE
-        for bundle in self._auditing.bundles(standing.grant.patient, standing.grant.grant_id):
+        several = deque(self._auditing.bundles(grant.patient, grant.grant_id))
+        delivered = None
+        while several:
+            bundle = several.popleft()
             newest = in_force and bundle == standing.bundle
             # What one's own store lacks, a node would search for among others.
             if not newest and not self._store.has(Cid.of_directory(bundle)):
                 continue
             try:
-                terms = open_terms(self._store, replace(standing, bundle=bundle), actor.identity)
                 files = bundle_files(self._store, bundle)
+                if is_held(files):
+                    if delivered is None:
+                        delivered = self._auditing.delivered(grant, self._ledger.requests.address)
+                        several.extend([] if delivered is None else [delivered])
+                    if actor.address == grant.grantee:
+                        continue  # nothing in it is for him
+                terms = open_terms(self._store, replace(standing, bundle=bundle), actor.identity)
+                within = open_held(self._store, files, actor.identity)[0] if is_held(files) else files
             except BAD_BUNDLE as error:
                 if newest or isinstance(error, StoreUnavailableError):
                     raise
                 continue
             names = [terms.header_name(entry.record_id) for entry in versions]
-            headers = tuple(name for name in names if name in files)
+            headers = tuple(name for name in names if name in within)
             if headers:
                 slips = terms.slips_name if terms.slips_name in files else None
-                yield _Found(standing=standing, bundle=bundle, files=files, headers=headers, slips=slips)
+                yield _Found(
+                    standing=standing,
+                    bundle=bundle,
+                    files=files,
+                    headers=headers,
+                    slips=slips,
+                    delivered=bundle == delivered,
+                )
 
     def _renew(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> None:
         standing = found.standing

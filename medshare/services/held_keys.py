@@ -57,19 +57,30 @@ def write_held(
         EnvelopeError: it is not for this custodian, or does not open.
         IntegrityError: it is not the patient's, or no bundle.
     """
-    document, writer = open_sealed(read_small(store, files[HELD_FILE], _MAX_HELD), custodian.identity)
+    held, writer = open_held(store, files, custodian.identity)
     if writer not in writer_keys:
         raise IntegrityError("what is to be released was sealed neither by the patient nor by who granted for him")
-    try:
-        read = Reader(decode_document(document, _MAX_HELD), "held keys")
-        read.version(_VERSION)
-        held = {each.text("name"): _bytes(each) for each in read.objects("files", _MAX_FILES)}
-    except InvalidInputError as error:
-        raise IntegrityError("what is to be released is malformed") from error
     if HELD_FILE in held:
         raise IntegrityError("what is to be released is closed in twice")
     with BlobWriter(store) as blobs:
         return blobs.directory({name: blobs.file([content]) for name, content in held.items()})
+
+
+def open_held(store: BlobStore, files: Mapping[str, Link], identity: Identity) -> tuple[dict[str, bytes], Recipient]:
+    """Return the reader's files that are closed in, by name, and by whom they were; for custodian and patient.
+
+    Raises:
+        StoreError: they are missing, not whole, or false.
+        EnvelopeError: they are not for this identity, or do not open.
+        IntegrityError: they are malformed.
+    """
+    document, writer = open_sealed(read_small(store, files[HELD_FILE], _MAX_HELD), identity)
+    try:
+        read = Reader(decode_document(document, _MAX_HELD), "held keys")
+        read.version(_VERSION)
+        return {each.text("name"): _bytes(each) for each in read.objects("files", _MAX_FILES)}, writer
+    except InvalidInputError as error:
+        raise IntegrityError("what is to be released is malformed") from error
 
 
 def as_read(

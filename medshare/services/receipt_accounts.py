@@ -12,7 +12,7 @@ deliveries on receipts shows that one is missing; of emergencies it shows what w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,7 +27,7 @@ from medshare.model.record import RecordEntry
 from medshare.model.request import request_terms_digest
 from medshare.model.typed_data import SignedMessage
 from medshare.ports import Ledger
-from medshare.services.auditing import Auditing
+from medshare.services.auditing import Auditing, Emergency
 from medshare.services.receipt_journal import KeptReceipt, ReceiptJournal
 from medshare.services.receipts import CLOCK_AHEAD, Receipts
 
@@ -86,6 +86,18 @@ class Compared:
     """Of one patient: episodes for which the custodian released keys, and of which no receipt is in the account."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the chain tells of a patient and a custodian."""
+
+    anchored: Mapping[bytes, int]
+    """When the custodian's roots came on chain, Unix seconds."""
+    records: Sequence[RecordEntry]
+    """Those that this custodian states."""
+    emergencies: Sequence[Emergency]
+    deliveries: Sequence[tuple[GrantId, Address, AccessDelivered]]
+
+
 class ReceiptAccounts:
     """Writes accounts of receipts, and compares them with the chain.
 
@@ -137,12 +149,15 @@ class ReceiptAccounts:
             return Compared(told=(), faults=tuple(faults), without=())
         own = [each for each in account.receipts if each.signed.digest in genuine and _is_own(each, account)]
         signed_for = {each.said.right for each in own}
-        faults += self._omitted(account, account.patient, signed_for)
-        told = sorted(map(self._told, own), key=lambda each: (not each.is_emergency, each.said.signed_at))
+        known = self._known(account.custodian, account.patient)
+        faults += self._omitted(account, account.patient, signed_for, known)
+        told = sorted(
+            (_told(each, known) for each in own), key=lambda each: (not each.is_emergency, each.said.signed_at)
+        )
         return Compared(
             told=tuple(told),
             faults=tuple(faults),
-            without=tuple(self._without(account, account.patient, signed_for)),
+            without=tuple(_without(account, signed_for, known)),
         )
 
     # -------------------------------------------------------------------------------------------- internals
@@ -172,74 +187,42 @@ class ReceiptAccounts:
     def _of_batches(self, account: ReceiptAccount) -> Iterator[Faulty]:
         """Yield which batches are not as they should be, or not as they are on chain."""
         anchored = {each.root: each for each in self._auditing.anchored(account.custodian)}
-        for root, count in account.counts.items():
-            if not account.proven(root):
+        batches = account.batches
+        for root, within in batches.items():
+            if not account.proven(root, within):
                 yield Faulty(fault=Fault.BATCH_DIFFERS, what=root.hex())
             anchor = anchored.get(root)
             if anchor is None:
                 continue
-            if count > anchor.count or (account.patient is None and count != anchor.count):
+            if len(within) > anchor.count or (account.patient is None and len(within) != anchor.count):
                 yield Faulty(fault=Fault.COUNT_DIFFERS, what=root.hex())
             at = anchor.place.block.time + CLOCK_AHEAD
-            for each in account.receipts:
-                if each.root == root and each.said.signed_at > at:
+            for each in within:
+                if each.said.signed_at > at:
                     yield Faulty(fault=Fault.ANCHORED_BEFORE, what=each.signed.digest.hex())
         if account.patient is None:
-            for root in anchored.keys() - account.counts.keys():
+            for root in anchored.keys() - batches.keys():
                 yield Faulty(fault=Fault.BATCH_OMITTED, what=root.hex())
 
-    def _omitted(self, account: ReceiptAccount, patient: Address, signed_for: Collection[int]) -> Iterator[Faulty]:
+    def _omitted(
+        self, account: ReceiptAccount, patient: Address, signed_for: Collection[int], known: _Known
+    ) -> Iterator[Faulty]:
         """Yield which deliveries on receipts the account of a patient has no receipt for."""
-        for grant_id, custodian in self._delivered_on_receipt(patient):
-            if custodian == account.custodian and grant_id not in signed_for:
+        for grant_id, custodian, delivered in known.deliveries:
+            if custodian != account.custodian or grant_id in signed_for:
+                continue
+            # What was closed in until then is delivered under another id.
+            if delivered.bundle not in self._auditing.bundles(patient, grant_id):
                 yield Faulty(fault=Fault.RECEIPT_OMITTED, what=f"{grant_id:#x}")
 
-    def _without(self, account: ReceiptAccount, patient: Address, signed_for: Collection[int]) -> Iterator[EpisodeId]:
-        for emergency in self._auditing.emergencies(patient=patient):
-            is_released = any(each.custodian == account.custodian for each in emergency.released)
-            if is_released and emergency.episode.episode_id not in signed_for:
-                yield emergency.episode.episode_id
-
-    def _told(self, accounted: AccountedReceipt) -> ToldReceipt:
-        said = accounted.said
-        anchors = (each for each in self._auditing.anchored(said.custodian) if each.root == accounted.root)
-        anchor = next(anchors, None)
-        return ToldReceipt(
-            said=said,
-            digest=accounted.signed.digest,
-            root=accounted.root,
-            anchored_at=None if anchor is None else anchor.place.block.time,
-            released_at=self._released_at(said),
-            records=tuple(
-                each
-                for each in self._auditing.records(said.patient)
-                if each.custodian == said.custodian and each.registered_at <= said.signed_at
-            ),
+    def _known(self, custodian: Address, patient: Address) -> _Known:
+        """Return what the chain tells of a patient and a custodian, asked once for all receipts."""
+        return _Known(
+            anchored={each.root: each.place.block.time for each in reversed(self._auditing.anchored(custodian))},
+            records=[each for each in self._auditing.records(patient) if each.custodian == custodian],
+            emergencies=self._auditing.emergencies(patient=patient),
+            deliveries=list(self._deliveries(patient)),
         )
-
-    def _released_at(self, said: SignableReadReceipt) -> int | None:
-        """Return when the custodian first gave keys by this right, from when it was signed on."""
-        if said.purposes == Purpose.BTG:
-            times = [
-                each.place.block.time
-                for emergency in self._auditing.emergencies(patient=said.patient)
-                if emergency.episode.episode_id == said.right
-                for each in emergency.released
-                if each.custodian == said.custodian
-            ]
-        else:
-            times = [
-                each.place.block.time
-                for grant_id, custodian, each in self._deliveries(said.patient)
-                if (grant_id, custodian) == (said.right, said.custodian)
-            ]
-        return min((at for at in times if at >= said.signed_at), default=None)
-
-    def _delivered_on_receipt(self, patient: Address) -> Iterator[tuple[GrantId, Address]]:
-        """Yield for which grants a custodian delivered a bundle that was closed in until then."""
-        for grant_id, custodian, delivered in self._deliveries(patient):
-            if delivered.bundle not in self._auditing.bundles(patient, grant_id):
-                yield grant_id, custodian
 
     def _deliveries(self, patient: Address) -> Iterator[tuple[GrantId, Address, AccessDelivered]]:
         escrow = self._ledger.requests.address
@@ -257,6 +240,44 @@ class ReceiptAccounts:
                     yield derive_grant_id(patient, requester, terms), by.custodian, event
                 case _:
                     pass
+
+
+def _without(account: ReceiptAccount, signed_for: Collection[int], known: _Known) -> Iterator[EpisodeId]:
+    for emergency in known.emergencies:
+        is_released = any(each.custodian == account.custodian for each in emergency.released)
+        if is_released and emergency.episode.episode_id not in signed_for:
+            yield emergency.episode.episode_id
+
+
+def _told(accounted: AccountedReceipt, known: _Known) -> ToldReceipt:
+    said = accounted.said
+    return ToldReceipt(
+        said=said,
+        digest=accounted.signed.digest,
+        root=accounted.root,
+        anchored_at=None if accounted.root is None else known.anchored.get(accounted.root),
+        released_at=_released_at(said, known),
+        records=tuple(each for each in known.records if each.registered_at <= said.signed_at),
+    )
+
+
+def _released_at(said: SignableReadReceipt, known: _Known) -> int | None:
+    """Return when the custodian first gave keys by this right, from when it was signed on."""
+    if said.purposes == Purpose.BTG:
+        times = [
+            each.place.block.time
+            for emergency in known.emergencies
+            if emergency.episode.episode_id == said.right
+            for each in emergency.released
+            if each.custodian == said.custodian
+        ]
+    else:
+        times = [
+            each.place.block.time
+            for grant_id, custodian, each in known.deliveries
+            if (grant_id, custodian) == (said.right, said.custodian)
+        ]
+    return min((at for at in times if at >= said.signed_at), default=None)
 
 
 def _is_own(accounted: AccountedReceipt, account: ReceiptAccount) -> bool:

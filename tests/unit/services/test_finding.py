@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from batch_town import DAY, SECRET, BatchTown, Home, Load
+from service_doubles import Overriding
 from world import NOW
 
 from medshare.content import Cid, list_directory
@@ -40,6 +41,7 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.model.record_batch import RecordBatch
 from medshare.services import batch_book, database
+from medshare.services.auditing import Auditing
 from medshare.services.batch_catalogue import CUSTODIAN_FILE, HEAD_FILE, write_catalogue
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.named_roots import Keep, RootKind, named_roots
@@ -171,6 +173,14 @@ def test_records__of_a_batch__stand_as_any_other(town: BatchTown, load: Load) ->
     before = town.chain.block(load.receipt.block.number - 1)
     with pytest.raises(UnknownRecordError):
         town.anna.ledger.records.record(first.custodian, first.record_id, block=before)
+
+
+def test_records__of_a_batch__are_asked_for_at_once(town: BatchTown, load: Load) -> None:
+    town.anna.find()
+    asked = []
+    index = Overriding(town.anna.index, events=lambda **given: asked.append(given) or town.anna.index.events(**given))
+    assert len(Auditing(index=index).records(town.anna.actor.address)) == len(load.ids["anna"]) > 1
+    assert len(asked) == 1
 
 
 def test_open__of_a_batch__by_patient_and_custodian(town: BatchTown, load: Load) -> None:

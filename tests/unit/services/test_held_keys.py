@@ -7,6 +7,7 @@ given a study that says so, and a patient who has accepted it
 ├─ a receipt for something else, or no good any more, releases nothing
 ├─ what is closed in and not the patient's, or malformed, is refused
 ├─ what the custodian publishes meanwhile has no packet for the requester
+├─ an erased record's key in what is closed in, or was delivered, is left and named, and goes when the grant has ended
 ├─ inboxes say what is due
 └─ a revoked grant is neither signed for nor delivered
 given a study that does not say so
@@ -19,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asked import NoWallets
 from study_town import StudyTown, signing_actor
 from world import DAY, new_world
 
@@ -37,6 +39,7 @@ from medshare.errors import (
 )
 from medshare.model.documents import encode_document
 from medshare.model.eip712 import Domain
+from medshare.model.erasure import erasure_mark
 from medshare.model.ids import GrantId, RequestId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.read_receipt import receipt_of
@@ -46,8 +49,11 @@ from medshare.model.terms import TERMS_FILE
 from medshare.ports import Actor
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import bundle_files, open_document, open_terms, sealed_document
+from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.forgetting import Forgetting
 from medshare.services.held_keys import HELD_FILE, is_held, sealed_held, write_held
 from medshare.services.receipts import CLOCK_AHEAD
+from medshare.services.replicating import HERE
 from medshare.services.standing import Obstacle
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
@@ -319,3 +325,52 @@ def test_deliver__custodian_asks_for_a_receipt_of_his_own_accord__before_he_stat
         deliver(town, request_id, on_receipt=True)
     keep(town, signed(town, request_id))
     assert deliver(town, request_id, on_receipt=True).delivered.bundle == granted
+
+
+def forgetting(town: StudyTown) -> Forgetting:
+    world = town.world
+    return Forgetting(
+        ledger=world.ledger,
+        store=world.store,
+        clock=world.clock,
+        auditing=world.auditing,
+        journal=ErasureJournal(world.folder),
+        places={HERE: world.store},
+        own=HERE,
+        domain=world.chain.domains["RecordRegistry"],
+        wallets=NoWallets(),
+    )
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_forget__closed_in_or_delivered__is_left_until_the_grant_has_ended(
+    town: StudyTown, request_id: RequestId, record: RecordRef, delivered: bool
+) -> None:
+    world = town.world
+    grant_id = grant_of(town, request_id)
+    bundles = [world.auditing.grant(grant_id).bundle]
+    if delivered:
+        keep(town, signed(town, request_id))
+        bundles.append(deliver(town, request_id).delivered.bundle)
+    mark = erasure_mark(record.custodian, record.record_id)
+    world.ledger.records.retract(world.hospital.signer, record.record_id, mark)
+    forgotten = forgetting(town).forget(record, patient=town.mary)
+    assert (forgotten.finished, forgotten.left, forgotten.given_up) == (False, (grant_id,), ())
+    world.consenting.revoke(grant_id, patient=town.mary)
+    forgotten = forgetting(town).forget(record, patient=town.mary)
+    assert (forgotten.finished, forgotten.left) == (True, ())
+    assert forgotten.given_up == tuple(bundles)
+    assert not any(world.store.has(Cid.of_directory(each)) for each in bundles)
+
+
+def test_acknowledge__was_delivered_and_has_ended__the_readers_own_store_has_no_key_any_more(
+    town: StudyTown, request_id: RequestId, record: RecordRef
+) -> None:
+    world = town.world
+    keep(town, signed(town, request_id))
+    bundle = deliver(town, request_id).delivered.bundle
+    world.consenting.revoke(grant_of(town, request_id), patient=town.mary)
+    mark = erasure_mark(record.custodian, record.record_id)
+    world.ledger.records.retract(world.hospital.signer, record.record_id, mark)
+    forgetting(town).acknowledge(record, reader=town.researcher)
+    assert not world.store.has(Cid.of_directory(bundle))

@@ -410,6 +410,16 @@ def test_resume__all_was_stored__is_anchored(town):
     assert town.loading.resume(town.hospital.actor) == []
 
 
+def test_resume__one_was_erased_since_the_root_was_sent__it_is_anchored_once(town):
+    lines = stopped_before_anchoring(town, sent=True)
+    erased = town.stated("anna")[0].record_id
+    town.hospital.ledger.records.retract(town.hospital.actor.signer, erased, bytes(32))
+    town.publications.erase([erased])
+    (anchored,) = town.loading.resume(town.hospital.actor)
+    assert anchored.batch.count == len(lines)
+    assert len(town.hospital.auditing.batches(town.hospital.actor.address)) == 1
+
+
 # ------------------------------------------------------------------------------------------------ the store
 
 
