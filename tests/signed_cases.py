@@ -192,7 +192,7 @@ def glass_broken(scene: Scene) -> None:
 
 def earned(scene: Scene) -> None:
     """The patient has a credit in the chain's own coin, and there is as much to pay it from."""
-    terms = (HRESCH, 1, 1, FAR, 0, ZERO_ADDRESS, EARNED, KEY, REASON)
+    terms = (HRESCH, 1, 1, FAR, 0, ZERO_ADDRESS, EARNED, KEY, REASON, 0, 0, 0)
     member = scene.actors.member
     Institutions(scene.chain, scene.contracts.consortium).accredit(member, member, RESEARCHER_KIND)
     scene.chain.send(scene.contracts.requests.functions.open(terms), sender=member, value=EARNED)
