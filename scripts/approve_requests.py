@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acting import acting
 from script_options import add_common, parser_of
 
 import medshare
@@ -93,7 +94,7 @@ def approve_all(options: argparse.Namespace) -> int:
 def _signatories(session: medshare.Session, options: argparse.Namespace) -> Iterator[Signatory]:
     """Unlock who answers, one after the other."""
     for name in options.signatories:
-        actor = session.keyring.open(name, lambda who: passphrase_of(who, options.passphrase_file))
+        actor = acting(session, name, options.passphrase_file)
         for patient in options.patients or [name]:
             yield Signatory(actor=actor, patient=session.keyring.resolve(patient), name=patient)
 

@@ -22,11 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from acting import acting
 from dataset import GRANTED, Dataset, Permitted, state_of
 from script_options import add_common, add_request, parser_of
 
 import medshare
-from medshare.cli.asking import passphrase_of
 from medshare.cli.console import moment
 from medshare.cli.ending import ExitCode, exit_code, run
 from medshare.errors import AccessDeniedError, RequestNotAllowedError
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 def fetch_dataset(options: argparse.Namespace) -> int:
     """Bring the folder up to what is permitted now, and say in dataset.json what is in it; return the exit code."""
     with medshare.connect(options.home, network=options.network) as session:
-        reader = session.keyring.open(options.reader, lambda name: passphrase_of(name, options.passphrase_file))
+        reader = acting(session, options.reader, options.passphrase_file)
         standing = session.requesting.request(options.request)
         if standing.request.requester != reader.address:
             raise RequestNotAllowedError(reader.address)

@@ -19,11 +19,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from acting import acting
 from dataset import GRANTED, Dataset, Permitted
 from script_options import add_common, parser_of
 
 import medshare
-from medshare.cli.asking import passphrase_of
 from medshare.cli.ending import ExitCode, run
 from medshare.files import private_folder
 from medshare.model.purpose import PurposeOfUse
@@ -42,7 +42,7 @@ def fetch_all(options: argparse.Namespace) -> int:
     purpose = PurposeOfUse.parse(options.purpose)
     codes = [ExitCode.DONE]
     with medshare.connect(options.home, network=options.network) as session:
-        reader = session.keyring.open(options.reader, lambda name: passphrase_of(name, options.passphrase_file))
+        reader = acting(session, options.reader, options.passphrase_file)
         about = {"network": session.settings.network, "reader": reader.address, "purposes": [purpose]}
         dataset = Dataset.load(private_folder(options.to), about)
         dataset.update(session, session.auditing.grants(grantee=reader.address), purpose.coarse)

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acting import find
 from script_options import add_common, parser_of
 
 import medshare
@@ -160,6 +161,7 @@ class Following:
 
     def _look(self, session: medshare.Session) -> tuple[dict[str, Any], bool]:
         if self.options.confirm:
+            find(session, self.requester, self.options.requester)
             self._confirm(session)
         standing = session.requesting.request(self.number)
         now = session.signing.now

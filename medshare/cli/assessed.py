@@ -14,6 +14,7 @@ from medshare.model.ids import RecordId
 
 MAX_LIST_SIZE = 16 << 20
 _COLUMNS = (["record"], ["record", "score", "method"])
+_MAX_DIGITS = 9
 _HINT = "its first line is: record, or: record,score,method"
 
 
@@ -83,6 +84,6 @@ def _once(records: list[RecordId]) -> tuple[RecordId, ...]:
 
 
 def _number(text: str, low: int, high: int, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS or not low <= int(text) <= high:
         raise InvalidInputError(f"a {what} is a number from {low} to {high}", hint=_HINT)
     return int(text)

@@ -130,7 +130,7 @@ def serve(app: App, custodian: str, categories: tuple[str, ...], every: str, onc
     while True:
         try:
             # A session for each look: the embedded chain is held by one process at a time, and others want it, too.
-            with app.session() as session:
+            with app.session(acts=actor) as session:
                 on = session.receipts if on_receipt else None
                 served = list(session.emergencies.serve(custodian=actor, categories=wanted, on=on))
         except (LedgerUnavailableError, LedgerBusyError, StoreUnavailableError) as error:

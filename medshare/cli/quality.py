@@ -118,7 +118,7 @@ def attest_batch(
     actor = app.actor(assessor)
     attested: AttestedBatch | None
     unscored: tuple[Unscored, ...] = ()
-    with app.session() as session, app.progress() as progress:
+    with app.session(acts=actor) as session, app.progress() as progress:
         if wanted.scores is not None and wanted.method is not None:
             method = wanted.method
             attested = session.assessing.attest_batch(wanted.scores, method=method, assessor=actor)
@@ -171,7 +171,7 @@ def show(
         raise click.UsageError("--recompute, --as and --purpose go together")
     actor = app.actor(reader) if reader is not None else None
     recomputed = None
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         found = session.assessing.of(record_id)
         if actor is not None and purpose is not None:
             record = find(session, app, record_id, custodian)

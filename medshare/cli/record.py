@@ -123,7 +123,8 @@ def list_(app: App, patient: str, min_score: int | None) -> None:
         rows = rows_of(session, entries)
     app.show_all(
         rows,
-        nothing="no records are stated of this patient"
+        nothing="no records of this patient are known here; those of batches are found with: "
+        "medshare record find --as NAME"
         if min_score is None
         else "no record of this patient has this quality attested",
     )

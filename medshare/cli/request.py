@@ -306,7 +306,7 @@ def return_unearned(app: App, number: RequestId, payer: str) -> None:
 def confirm(app: App, number: RequestId, patient: str, requester: str) -> None:
     """Confirm a delivery, after opening every record of it: the reward is paid. Ends a dispute, too."""
     actor, whose = app.actor(requester), app.keyring.resolve(patient)
-    with app.session() as session:
+    with app.session(acts=actor) as session:
         found = session.requesting.confirm(number, whose, requester=actor)
     app.show(
         {"request": number, "patient": whose, "records": len(found.records), "score": found.part.reservation.score},

@@ -47,7 +47,7 @@ def rotate(
     account = app.keyring.resolve(patient) if patient is not None else None
     rotations: list[Rotation] = []
     try:
-        with app.session() as session, app.progress() as progress:
+        with app.session(acts=actor) as session, app.progress() as progress:
             if account is not None:
                 entries = session.rotating.due(account, custodian=actor)
             elif grant_id is not None:

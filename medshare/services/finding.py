@@ -104,8 +104,8 @@ class Finding:
         missed = [each for each in sources.values() if before.get(each.key) is False]
         waiting = [each for each in sources.values() if each.key not in before or (again and not before[each.key])]
         records, looked, unread = 0, 0, []
-        for done, source in enumerate(waiting):
-            progress("looking", done, len(waiting))
+        for number, source in enumerate(waiting):
+            progress("looking", number, len(waiting))
             error = None
             try:
                 records += source.look()
@@ -114,7 +114,9 @@ class Finding:
                 error = caught
                 _log.debug("%s was not looked through: %s", source.digest.hex(), type(error).__name__)
                 unread.append(Unread(source=source.digest, custodian=source.custodian, error=error))
-            self._book.note_looked(reader, source.key, done=error is None or isinstance(error, _FOR_EVER))
+            done = error is None or isinstance(error, _FOR_EVER)
+            if before.get(source.key) is not done:
+                self._book.note_looked(reader, source.key, done=done)
         return Found(
             records=records,
             looked=looked,

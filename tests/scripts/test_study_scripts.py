@@ -19,6 +19,8 @@ approve_requests.py
 ├─ asks the person who is there; leaves it where nobody is
 ├─ an agent answers for a patient
 └─ one that fails or cannot be read keeps no other back
+records of batches, where nobody has found any before
+└─ are accepted, confirmed and fetched, each by who acts
 study_report.py
 ├─ tells where the money is, to the last unit, before and after it is settled, and who takes part until when
 └─ of a sealed study the words only to who may read them
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -661,3 +664,31 @@ def test_script__wrong_usage__is_2(script, words: list[str], capsys: pytest.Capt
         script.main(words)
     assert ended.value.code == 2
     assert "error: " in capsys.readouterr().err
+
+
+# ----------------------------------------------------------------------------------- records of batches
+
+
+def test_scripts__records_of_batches__are_found_by_who_acts(scripts: Scripts, tmp_path: Path) -> None:
+    source, target, path = tmp_path / "later.json", tmp_path / "dataset", write_study(tmp_path)
+    source.write_bytes(OBSERVATION.replace(b'"7"', b'"8"'))
+    scripts.town("record", "publish", "--batch", source, "--as", "hospital", "--patient", "patient")
+    forget_batches(scripts.town)
+    number = opened(scripts, path)
+    rule = 'answer = "approve"\nduo = ["human", "allowed"]'
+    head = 'data_use = { permission = "GRU", modifiers = [] }'
+    answered = scripts.json(approve_requests, "--policy", policy(tmp_path, rule, head=head), "--as", "patient")
+    assert [row["error"] for row in answered] == [None]
+    delivered(scripts, path, number)
+    forget_batches(scripts.town)
+    _, out, _ = scripts(request_access, *requesting(path, "--patient", "patient", "--confirm"))
+    assert "confirmed, 2 records open; paid" in out
+    forget_batches(scripts.town)
+    assert scripts(fetch_dataset, *fetching(number, target))[0] == 0
+    assert len(json.loads((target / "dataset.json").read_text())["records"]) == 2
+
+
+def forget_batches(town: CommandLine) -> None:
+    """Forget what was found in batches, as in the home of another."""
+    for book in (town.home.path / "state").glob("*/batches.sqlite"):
+        shutil.move(book, book.with_suffix(".forgotten"))

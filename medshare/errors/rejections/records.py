@@ -12,7 +12,10 @@ class UnknownRecordError(RejectedError):
     """The custodian has registered no record of this id."""
 
     solidity = "RecordRegistryRecordUnknown"
-    hint = "check the id and the custodian; on a shared chain, also network and deployment"
+    hint = (
+        "check the id and the custodian; on a shared chain, also network and deployment; "
+        "what is in a batch is known here once it was found: medshare record find --as NAME"
+    )
     custodian: str
     record_id: bytes
 

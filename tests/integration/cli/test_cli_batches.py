@@ -7,6 +7,8 @@ given a custodian who has published two records of a patient in a batch
 ├─ erased, it is marked, and its neighbours are as before
 ├─ anybody who can show one registers it; where another pays for a retraction, he does
 ├─ the chain verifies, and an accounting is made anew alike
+├─ who attests, computes anew, rotates or answers an emergency finds them himself
+├─ nothing is known here of a patient: it is said how records of batches are found
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
 """
 
@@ -166,6 +168,47 @@ def test_find__catalogue_is_gone__is_warned_of_and_keeps_nobody_from_anything(cl
     readable = cli("record", "readable", "--as", "patient")
     assert readable.code == 0
     assert "could not be looked through" in readable.err
+
+
+def test_attest__records_of_a_batch__are_found_by_the_assessor(
+    cli: CommandLine, batch: Load, people: Home, tmp_path: Path
+) -> None:
+    cli.json("consortium", "accredit", "doctor", "--kind", "assessor", "--until", "30d")
+    words = ("--as", "doctor", "--purpose", "HQUALIMP")
+    cli.json("access", "grant", *batch.ids, "--as", "patient", "--to", "doctor", "--until", "30d", *words[2:])
+    forget(people)
+    refused = cli("quality", "attest-batch", *batch.ids, *words, "--to", tmp_path / "slips")
+    assert "no score" in refused.err
+    assert "no record" not in refused.err
+    forget(people)
+    assert "no record" not in cli("quality", "show", batch.ids[0], "--recompute", *words).err
+
+
+def test_rotate__by_a_custodian_without_his_book__finds_his_records(
+    cli: CommandLine, batch: Load, people: Home
+) -> None:
+    forget(people)
+    (rotated,) = cli.json("record", "rotate", batch.ids[0], "--as", "hospital")["rotated"]
+    assert rotated["previous"] == batch.ids[0]
+
+
+def test_serve__by_a_custodian_without_his_book__releases_his_records(
+    cli: CommandLine, batch: Load, people: Home, tmp_path: Path
+) -> None:
+    cli.json("consortium", "accredit", "doctor", "--kind", "clinician", "--until", "30d")
+    details = tmp_path / "details"
+    details.write_text("unconscious")
+    words = ("--as", "doctor", "--patient", "patient", "--reason", "unconscious", "--details-file", details)
+    cli.json("emergency", "open", *words)
+    forget(people)
+    cli("emergency", "serve", "--as", "hospital", "--once")
+    forget(people)
+    rows = cli.json("record", "history", "--as", "doctor", "--patient", "patient", "--purpose", "BTG")
+    assert set(batch.ids) <= {row["record"] for row in rows["records"]}
+
+
+def test_list__of_whom_nothing_is_known__says_how_batches_are_looked_through(cli: CommandLine, batch: Load) -> None:
+    assert "record find --as" in cli("record", "list", "--patient", "patient").text
 
 
 def forget(home: Home) -> None:

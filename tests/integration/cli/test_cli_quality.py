@@ -351,6 +351,7 @@ def test_slip__of_an_erased_record__goes(granted: CommandLine, tmp_path: Path) -
         ["record,score,method", "{scan},101,100"],
         ["record,score,method", "{scan},1,99"],
         ["record,score,method", "{scan},x,100"],
+        pytest.param(["record,score,method", "{scan}," + "1" * 5_000 + ",100"], id="a number of 5,000 digits"),
         ["record,score,method", "{scan},1,100", "{observation},1,101"],
         ["record", "{scan}", "{scan}"],
         ["record", "no record"],
