@@ -380,6 +380,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 domain=registry,
                 wallets=wallets,
                 slips=slips,
+                batches=batches,
             ),
             erasures=erasures,
             forgetting=Forgetting(

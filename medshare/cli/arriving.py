@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
+from medshare.cli.batched import tell_own_entry
 from medshare.cli.console import App, Command
 from medshare.cli.ending import exit_code, report
 from medshare.cli.loading import load
@@ -333,6 +334,8 @@ def _hand_out(
         progress=progress,
     )
     way.handed_out(app, session, actor, partial(_registration, stored))
+    if supersedes is not None:
+        tell_own_entry(app, session, actor.address, supersedes)
 
 
 def _registration(stored: Publication, draft: Drafting) -> Signable:

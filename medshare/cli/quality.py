@@ -9,10 +9,10 @@ import click
 
 from medshare.cli.assessed import read_list
 from medshare.cli.console import App, Group, moment
-from medshare.cli.ending import exit_code
+from medshare.cli.ending import exit_code, report
 from medshare.cli.record import find
 from medshare.cli.values import PurposeValue, RecordIdValue
-from medshare.errors import InvalidInputError
+from medshare.errors import IntegrityError, InvalidInputError, MedshareError, RecordErasedError, RejectedError
 from medshare.files import private_folder, write_whole
 from medshare.model.attestation import BEST_SCORE, FIRST_OWN_METHOD, MAX_METHOD
 from medshare.model.ids import RecordId
@@ -200,15 +200,24 @@ def show(
 def take_slip(app: App, files: tuple[Path, ...]) -> None:
     """Keep slips of batches, each compared with the chain first. Needs no key.
 
-    What is kept counts wherever quality is looked at, and travels to your readers with the key of its record. It goes
-    when the record is erased.
+    What is kept counts wherever quality is looked at, but in studies, and travels to your readers with the key of its
+    record. It goes when the record is erased. A file that is refused is told by its place and keeps no other back; the
+    exit code is that of the first such.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
+    refused: list[MedshareError] = []
     with app.session() as session:
-        for file in files:
-            slips, new = session.slips.take(_read(file))
-            rows.append({"file": str(file), "records": [each.record_id.hex() for each in slips], "new": new})
+        for place, file in enumerate(files, start=1):
+            try:
+                slips, new = session.slips.take(_read(file))
+            except (InvalidInputError, IntegrityError, RejectedError, RecordErasedError) as error:
+                refused.append(error)
+                report(error, app.respelled(error.hint), as_json=app.as_json, about={"file": place})
+            else:
+                rows.append({"file": str(file), "records": [each.record_id.hex() for each in slips], "new": new})
     app.show_all(rows, nothing="")
+    if refused:
+        raise click.exceptions.Exit(exit_code(refused[0]))
 
 
 @quality.command("slips")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from medshare.cli.batched import tell_own_entry
 from medshare.cli.console import App, Group, moment
 from medshare.cli.loading import batch_row
 from medshare.cli.publications import published_row, tell_withheld
@@ -291,6 +292,7 @@ def retract(app: App, record_id: RecordId, custodian: str, reason: str, way: Way
         if way.handed_out(
             app, session, actor, lambda draft: draft.retract(record_id, digest), also={"reason_salt": salt.hex()}
         ):
+            tell_own_entry(app, session, actor.address, record_id)
             return
         salt = session.publishing.retract(record_id, reason, custodian=actor)
     app.show(

@@ -90,7 +90,9 @@ class ReceiptAccount:
         """
         fields = decode_document(document, MAX_ACCOUNT_SIZE)
         several = fields.pop("receipts", None)
-        if not isinstance(several, list) or len(several) > MAX_RECEIPTS:
+        if not isinstance(several, list):
+            raise InvalidInputError("this is no account of receipts", hint="medshare receipt export writes one")
+        if len(several) > MAX_RECEIPTS:
             raise InvalidInputError(f"an account of receipts lists at most {MAX_RECEIPTS} of them")
         read = Reader(fields, "account of receipts")
         read.version(ACCOUNT_VERSION)

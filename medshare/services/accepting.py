@@ -284,7 +284,9 @@ class Accepting:
             return
         self._consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
         error = ScoreTooLowError(records=poor, minimum_score=quality.minimum_score, method=quality.method)
-        error.hint = "ask your hospital to have its records attested; then accept"
+        error.hint = (
+            "ask your hospital to have its records attested, each by itself: slips do not count here; then accept"
+        )
         raise error
 
     def _signed(

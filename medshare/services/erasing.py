@@ -28,9 +28,10 @@ from medshare.model.eip712 import Domain
 from medshare.model.erasure import Certificate, ErasedPlace, ErasedVersion, Statement, erasure_mark
 from medshare.model.events import RecordRetracted
 from medshare.model.ids import RecordId
-from medshare.model.record import RecordEntry, RecordStatus
+from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
 from medshare.services.auditing import Auditing, is_erasure
+from medshare.services.batch_book import BatchBook
 from medshare.services.erasure_journal import ErasureEntry, ErasureJournal, ErasurePlan, ErasureStage
 from medshare.services.erasure_planning import ErasurePlanning
 from medshare.services.journal import PublicationJournal
@@ -61,6 +62,10 @@ WHAT_REMAINS = (
 )
 """What no custodian can erase, and why, for a person."""
 _NOT_LISTED = "Blocks of version {}: no store had its directory whole any more, so that not all of them are known."
+_IN_BATCH = (
+    "Of version {}, which was published in a batch: the batch's root on chain, and in its catalogue the record's id "
+    "and salt, for those who could read them before. A catalogue is one for all records of its batch."
+)
 _BEFORE = (
     "Version {} had been withdrawn before, for another reason, and a record is withdrawn once: the chain does not say "
     "that it was erased since. Patient and readers are told by a signed notice: medshare record erasure-notice."
@@ -103,6 +108,7 @@ class Erasing:
         domain: of the RecordRegistry, for signatures.
         wallets: the custodian may be a contract wallet.
         slips: what is kept of the quality of records; None where nobody keeps any.
+        batches: what can be shown of batches; None where nothing is.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class Erasing:
         domain: Domain,
         wallets: ContractWallets,
         slips: Slips | None = None,
+        batches: BatchBook | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -129,6 +136,7 @@ class Erasing:
         self._domain = domain
         self._wallets = wallets
         self._slips = slips
+        self._batches = batches
 
     def erase(self, record_id: RecordId, reason: str, *, custodian: Actor, progress: Progress = silent) -> Erased:
         """Erase a record in all its versions; repeated, it goes on where it was.
@@ -209,6 +217,7 @@ class Erasing:
         versions = tuple(self._version(each, plan) for each in plan.versions)
         remains = [
             *WHAT_REMAINS,
+            *(_IN_BATCH.format(each.hex()) for each in plan.versions if self._of_batch(plan, each)),
             *(_BEFORE.format(each.record_id.hex()) for each in versions if not each.marked),
             *(_NOT_LISTED.format(each.hex()) for each in plan.unlisted),
         ]
@@ -228,6 +237,10 @@ class Erasing:
             remains=tuple(remains),
         )
         return state(certificate, self._domain, signer=custodian.signer, wallets=self._wallets)
+
+    def _of_batch(self, plan: ErasurePlan, record_id: RecordId) -> bool:
+        ref = RecordRef(custodian=plan.custodian, record_id=record_id)
+        return self._batches is not None and bool(self._batches.showing([ref]))
 
     def _version(self, record_id: RecordId, plan: ErasurePlan) -> ErasedVersion:
         retracted = self._retraction(plan, record_id)

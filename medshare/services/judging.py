@@ -5,7 +5,7 @@
 Patient, custodian and requester ask the same question here, of the same moments, and get the same answer. Only what
 is attested by the method that the request names counts, by assessors accredited at that moment; of several the lowest,
 so that a friendly assessor does not outbid a strict one. What was withdrawn, or attested otherwise, later than the
-moment changes nothing of it: who delivered honestly did.
+moment changes nothing of it: who delivered honestly did. Slips of batches do not count: not each of the three has them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LeftOut:
     def explain(self) -> str:
         """Return why, in words."""
         if self.score is None:
-            return "no assessor who counts had attested it by the method of the study"
+            return "no assessor who counts had attested it, by itself, by the method of the study"
         return f"attested with {self.score} of {BEST_SCORE}"
 
 

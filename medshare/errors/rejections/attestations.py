@@ -74,6 +74,6 @@ class AttestationWithdrawnError(RejectedError):
     """The attestation was withdrawn before."""
 
     solidity = "AttestationsWithdrawn"
-    hint = "nothing is left to withdraw; attest it anew if it is good again"
+    hint = "it does not count any more; its assessor can attest it anew"
     assessor: str
     subject: bytes

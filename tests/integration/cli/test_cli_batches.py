@@ -8,6 +8,7 @@ given a custodian who has published two records of a patient in a batch
 ├─ anybody who can show one registers it; where another pays for a retraction, he does
 ├─ the chain verifies, and an accounting is made anew alike
 ├─ who attests, computes anew, rotates or answers an emergency finds them himself
+├─ what is signed of one for somebody to send is said to need an entry of its own
 ├─ nothing is known here of a patient: it is said how records of batches are found
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
 """
@@ -150,9 +151,12 @@ def test_erase__one_of_a_batch__is_marked_and_the_other_stays(
     )
     reason = tmp_path / "reason"
     reason.write_text("asked for")
-    words = ("--as", "hospital", "--reason-file", reason, "--yes")
+    certificate = tmp_path / "certificate.json"
+    words = ("--as", "hospital", "--reason-file", reason, "--yes", "--certificate", certificate)
     erased = cli.json("record", "erase", batch.ids[0], *words)
     assert (erased["finished"], erased["versions"]) == (True, [batch.ids[0]])
+    remains = cli.json("record", "verify-erasure", certificate)["remains"]
+    assert any("the batch's root on chain" in each and batch.ids[0] in each for each in remains)
     cli.json("record", "find", "--as", "patient")
     rows = {row["record"]: row["status"] for row in cli.json("record", "list", "--patient", "patient")}
     assert rows == {batch.ids[0]: "erased", batch.ids[1]: "active"}
@@ -205,6 +209,20 @@ def test_serve__by_a_custodian_without_his_book__releases_his_records(
     forget(people)
     rows = cli.json("record", "history", "--as", "doctor", "--patient", "patient", "--purpose", "BTG")
     assert set(batch.ids) <= {row["record"] for row in rows["records"]}
+
+
+def test_retract__signed_for_somebody_to_send__says_that_it_needs_an_entry(
+    cli: CommandLine, batch: Load, tmp_path: Path
+) -> None:
+    signed = tmp_path / "retract.json"
+    words = ("--as", "hospital", "--reason", "a mistake", "--sign-to", signed, "--yes")
+    answer = cli("record", "retract", batch.ids[0], *words)
+    assert f"record register {batch.ids[0]} --as PAYER" in answer.text
+    assert cli("relay", "send", signed, "--as", "doctor").code == 4
+    cli.json("record", "register", batch.ids[0], "--as", "doctor")
+    assert cli("relay", "send", signed, "--as", "doctor").code == 0
+    single = cli("record", "retract", cli.home.scan, *words[:-2], tmp_path / "scan.json", "--yes")
+    assert "record register" not in single.text
 
 
 def test_list__of_whom_nothing_is_known__says_how_batches_are_looked_through(cli: CommandLine, batch: Load) -> None:

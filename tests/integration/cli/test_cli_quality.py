@@ -325,6 +325,9 @@ def test_slip__that_is_false__is_refused_with_its_exit_code(granted: CommandLine
         answer = granted("--json", "quality", "take-slip", tmp_path / "false.json")
         assert (answer.code, answer.error["error"]) == (code, error)
     assert granted("quality", "take-slip", tmp_path / "none.json").code == 2
+    files = (tmp_path / "none.json", tmp_path / "slips" / f"{observation}.json")
+    several = granted("--json", "quality", "take-slip", *files)
+    assert (several.code, several.error["file"], len(several.json)) == (2, 1, 1)
 
 
 def test_slip__of_an_erased_record__goes(granted: CommandLine, tmp_path: Path) -> None:

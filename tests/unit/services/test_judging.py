@@ -126,7 +126,7 @@ def test_deliver__some_records_as_good_as_asked__the_others_are_left_out_and_tol
     }
     assert {each.explain() for each in found.left_out} == {
         "attested with 79 of 100",
-        "no assessor who counts had attested it by the method of the study",
+        "no assessor who counts had attested it, by itself, by the method of the study",
     }
     assert town.town.part(request_id).reservation.score == 80
     assert [town.opens(each) for each in (best, enough, poor, unseen)] == [True, True, False, False]

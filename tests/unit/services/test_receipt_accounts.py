@@ -245,3 +245,8 @@ def test_account__keys_released_in_an_emergency_without_one__is_told(tmp_path: P
 def test_account__any_bytes__are_read_or_refused(document: bytes) -> None:
     with suppress(InvalidInputError):
         ReceiptAccount.from_json(document)
+
+
+def test_account__another_document__is_said_to_be_none() -> None:
+    with pytest.raises(InvalidInputError, match="no account of receipts"):
+        ReceiptAccount.from_json(b'{"version": 1}')
