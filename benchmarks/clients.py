@@ -56,13 +56,15 @@ def on(ground: str, scale: Scale) -> Json:
     histories = scale.of((20,) if ground == "embedded" else (), (100,) if "kubo" in ground else (100, 1_000))
     people = ["hospital", "doctor", "patient"]
     people += [f"{kind}-{number}" for number in range(most) for kind in ("patient", "payer")]
+    # Of their own: what several clients at once were granted by others has no bundles.
+    people += [f"records-{size}" for size in histories]
     with home_on(ground, people) as home:
         with connect(home) as session:
             latency = _latencies(session, scale.of(5, 40))
             _prepare(session, home, most)
         several = {str(count): _together(home, count, scale.of(4, 25)) for count in clients}
         with connect(home) as session:
-            history = {str(size): _history(session, f"patient-{place}", size) for place, size in enumerate(histories)}
+            history = {str(size): _history(session, f"records-{size}", size) for size in histories}
     return {"latency": latency, "clients": several, "history": history}
 
 
