@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from medshare.cli.console import App, Group
+from medshare.cli.network_give_way import give_way
 from medshare.cli.network_local import down, start, status, stop, up
 from medshare.cli.network_members import check, init, keys
 from medshare.cli.network_reconcile import reconcile
@@ -55,5 +56,5 @@ def show(app: App) -> None:
     )
 
 
-for command in (keys, init, check, reconcile, up, status, stop, start, down):
+for command in (keys, init, check, reconcile, give_way, up, status, stop, start, down):
     network.add_command(command)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,17 @@ class Votes:
     """Who has voted, in blocks, for a change that concerns each account."""
     proposals: Mapping[Address, bool]
     """What the asked node votes for when it seals: True to add, False to remove."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest block that a validator knows."""
+
+    number: int
+    hash: bytes
+    time: int
+    sealer: Address | None
+    """None of the first block."""
 
 
 def account_in(answer: JsonValue) -> Address:
@@ -78,6 +89,15 @@ class GethNode:
     def block_number(self) -> int:
         """Return the number of the newest block."""
         return hex_int(self.ask("eth_blockNumber"))
+
+    def head(self) -> Head:
+        """Return the newest block."""
+        block = self.ask("eth_getBlockByNumber", "latest", False)  # noqa: FBT003 - JSON-RPC has no keywords
+        with translated("eth_getBlockByNumber"):
+            number, digest = hex_int(block["number"]), hex_bytes(block["hash"], _HASH)
+            time = hex_int(block["timestamp"])
+        sealer = account_in(self.ask("clique_getSigner", block["hash"])) if number else None
+        return Head(number=number, hash=digest, time=time, sealer=sealer)
 
     def genesis_hash(self) -> bytes:
         """Return the hash of the first block."""
@@ -137,6 +157,35 @@ class GethNode:
         if free_gas:
             self.ask("miner_setGasPrice", "0x0")
         self.ask("miner_start")
+
+    def is_sealing(self) -> bool:
+        """Whether it seals blocks when it may."""
+        return self.ask("eth_mining") is True
+
+    def pause(self) -> None:
+        """Seal no more, until told to."""
+        self.ask("miner_stop")
+
+    def rewind(self, number: int) -> None:
+        """Drop the blocks after one, as if they had never come."""
+        self.ask("debug_setHead", hex(number))
+
+    def reconnect(self, enodes: Iterable[str]) -> None:
+        """Part from other nodes and meet them anew."""
+        nodes = list(enodes)
+        for method in ("admin_removePeer", "admin_addPeer"):
+            for node in nodes:
+                self.ask(method, node)
+
+    def transactions(self, number: int) -> list[str]:
+        """Return the signed transactions of a block, as hex."""
+        block = self.ask("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - JSON-RPC has no keywords
+        with translated("eth_getBlockByNumber"):
+            return [self.ask("eth_getRawTransactionByHash", each) for each in block["transactions"]]
+
+    def resend(self, transaction: str) -> None:
+        """Send a signed transaction, as hex; raises ``NodeError`` where the node will not have it."""
+        self.ask("eth_sendRawTransaction", transaction)
 
 
 class StoragePeer:

@@ -5,6 +5,7 @@ Its own nodes are asked, on its own machine. Those that do not run are told, and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from medshare.network.geth import SOCKET
 from medshare.network.keys import StorageSecrets, secrets_folder
 from medshare.network.kubo import kubo_config
 from medshare.network.members import Consensus, Institution, MemberFile, StorageNode, ValidatorNode
+from medshare.network.standstill import patience
 from medshare.services.examining import Finding, Health
 
 _AGAIN = "write it anew: medshare network init; then start the node again"
@@ -49,7 +51,7 @@ def check_network(members: MemberFile, folder: Path, institutions: list[Institut
 def _validator(members: MemberFile, node: ValidatorNode, socket: Path) -> Iterator[Finding]:
     asked = GethNode(socket)
     try:
-        first, signers, peers = asked.genesis_hash(), asked.signers(), asked.peers()
+        first, signers, peers, head = asked.genesis_hash(), asked.signers(), asked.peers(), asked.head()
     except MedshareError:
         yield _stands_still(node.name)
         return
@@ -69,6 +71,14 @@ def _validator(members: MemberFile, node: ValidatorNode, socket: Path) -> Iterat
     )
     partners = {other.node_key: other.name for other in members.validators if other != node}
     yield _connected(node.name, partners, peers)
+    age = max(round(time.time()) - head.time, 0)
+    late = age > patience(members)
+    yield Finding(
+        check=f"blocks of {node.name}",
+        health=Health.WARNING if late else Health.GOOD,
+        says=f"number {head.number}" + (f" is the newest, {age} s old" if late else " has just come"),
+        mend="if more than half of the validators run: medshare network give-way" if late else "",
+    )
 
 
 def _storage(members: MemberFile, peer: StorageNode, token: str) -> Iterator[Finding]:

@@ -8,7 +8,8 @@
         network.resume("validator-2")
 
 It is generated from a member file like any other. Its nodes end with the thread that started them, whatever ends that.
-Started again in the same folder, it goes on where it was.
+Started again in the same folder, it goes on where it was. Its chain is watched: where Clique stands still although
+enough validators run, one of them gives way.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from medshare.network.generating import write_network
 from medshare.network.local_making import LOOPBACK, MEMBERS_FILE, make_account, make_local
 from medshare.network.local_nodes import Figures, LocalNode, LocalStorage, LocalValidator, local_nodes
 from medshare.network.local_state import Ending, LocalState
+from medshare.network.local_watch import StandstillWatch
 from medshare.network.members import Consensus, MemberFile
 from medshare.network.places import is_loopback
 from medshare.network.processes import ProcessMark, dying_with_parent
@@ -131,6 +133,7 @@ class LocalNetwork:
                 self._spawn(peer)
                 self._await(peer, lambda _: True, "answers")
             self._await_partners()
+            self._watch_over()
             self._begin_sealing()
             for node in self._of(LocalValidator):
                 self._await(node, lambda figures: (figures.block or 0) > 0, "sees blocks")
@@ -376,6 +379,13 @@ class LocalNetwork:
         time.sleep(-time.time() % 1)
         for signer in turn_last(sorted(nodes), head + 1):
             self._set_to_work(nodes[signer])
+
+    def _watch_over(self) -> None:
+        watch = StandstillWatch(
+            self.members, lambda: [node for node in self._of(LocalValidator) if node.name in self._running]
+        )
+        watch.start()
+        self._resources.callback(watch.stop)
 
     def _await_partners(self) -> None:
         for node in self.nodes.values():

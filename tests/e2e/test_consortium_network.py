@@ -5,6 +5,8 @@ given a network that was generated from a member file and started
 ├─ contracts are deployed through the library, which pays nothing and waits for more than half of the validators
 ├─ one validator killed: the others go on, and it catches up when it is back
 ├─ so many killed that no majority is left: the chain stands still, and goes on when one is back; nothing sent is lost
+├─ two have sealed the same block, and no third may seal the next: one gives way, by itself on one machine, elsewhere by
+│  its institution's command; nothing sent is lost
 ├─ a storage node with another swarm key is refused, the same node with the members' key is not
 └─ votes follow the seats: who lost his seat seals no longer, who has it again does
 given one that a process keeps in the background
@@ -17,7 +19,9 @@ given the folders of an institution
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import signal
 import socket
@@ -27,11 +31,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from nodes import require
 
 from medshare.chain import LocalSigner, OpenChain, load_network, open_chain
@@ -47,6 +52,7 @@ from medshare.network.keys import SWARM_KEY_FILE, StorageSecrets, make_storage, 
 from medshare.network.kubo import ENVIRONMENT, kubo_config, kubo_json, with_secrets
 from medshare.network.local import LocalNetwork
 from medshare.network.local_making import MEMBERS_FILE, make_local
+from medshare.network.local_nodes import LocalValidator
 from medshare.network.local_state import LocalState
 from medshare.network.members import Institution, MemberFile, StorageNode, member_text
 from medshare.network.processes import ProcessMark, dying_with_parent
@@ -58,7 +64,7 @@ from medshare.settings import NETWORKS_FILE
 pytestmark = [pytest.mark.e2e, pytest.mark.kubo, pytest.mark.network]
 
 VALIDATORS, STORAGE = 4, 3
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
@@ -164,6 +170,97 @@ def test_validators__majority_killed__chain_waits_and_loses_nothing(network: Loc
     assert receipt.block.number > stopped
     network.resume("validator-4")
     eventually(lambda: block(network, "validator-4") >= receipt.block.number, "the last one has caught up")
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Two validators that have sealed the same block, and the only third one that runs: it sealed the one before."""
+
+    two: tuple[LocalValidator, LocalValidator]
+    third: LocalValidator
+    dead: LocalValidator
+    block: int
+
+
+def rivalry(network: LocalNetwork, transaction: bytes) -> Rivals:
+    """Bring a chain to where it stands still with enough validators: the first rival's block has a transaction."""
+    nodes = {name: network.validator(name) for name in network.nodes if "validator" in name}
+    by_signer = {node.node.signer: node for node in nodes.values()}
+    by_turn = [by_signer[signer] for signer in network.members.first_signers]
+    one, two, *others = nodes.values()
+
+    def set_to_work(node: LocalValidator) -> None:
+        node.asked.seal(node.node.signer, free_gas=network.members.free_gas)
+
+    for attempt in itertools.count(1):
+        # The others seal until each has to wait for somebody else.
+        for node in (one, two):
+            node.asked.pause()
+        number = at_rest(network, one.name) + 1
+        eventually(lambda: len({node.asked.head().hash for node in nodes.values()}) == 1, "all have the same")
+        before = one.asked.head().sealer
+        # Whose turn it is would outweigh the other.
+        if by_turn[number % VALIDATORS] in others and before is not None and by_signer[before] in others:
+            break
+        for node in (one, two):
+            set_to_work(node)
+        # Not always as many, or it could be the turn of the same one for ever.
+        eventually(lambda: block(network, one.name) > number + attempt, "blocks come again")  # noqa: B023 - awaited at once
+    third = by_signer[before]
+    (dead,) = (node for node in others if node != third)
+    for node in others:
+        network.kill(node.name)
+    pairs = ((one, two), (two, one))
+    for node, rival in pairs:
+        node.asked.ask("admin_removeTrustedPeer", rival.node.enode)
+        node.asked.ask("admin_removePeer", rival.node.enode)
+    eventually(lambda: not one.asked.peers() and not two.asked.peers(), "they are parted")
+    one.asked.resend("0x" + transaction.hex())
+    for node in (one, two):
+        set_to_work(node)
+    eventually(lambda: block(network, one.name) == block(network, two.name) == number, "both have sealed")
+    for node, rival in pairs:
+        node.asked.ask("admin_addTrustedPeer", rival.node.enode)
+        node.asked.ask("admin_addPeer", rival.node.enode)
+    eventually(lambda: bool(one.asked.peers()), "they have met again")
+    assert one.asked.head().hash != two.asked.head().hash
+    return Rivals((one, two), third, dead, number)
+
+
+@pytest.mark.parametrize("by_command", [False, True], ids=["by itself", "by command"])
+def test_chain__two_have_sealed_the_same_block__one_gives_way(
+    network: LocalNetwork, chain: OpenChain, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, by_command: bool
+) -> None:
+    if by_command:
+        monkeypatch.setattr("medshare.network.local_watch.patience", lambda _: math.inf)
+    signed = Account.create().sign_transaction(
+        {"to": chain.deployment.contracts[0].address, "value": 0, "gas": 50_000, "gasPrice": 0, "nonce": 0}
+        | {"chainId": network.members.chain_id}
+    )
+    rivals = rivalry(network, signed.raw_transaction)
+    network.resume(rivals.third.name)
+    if by_command:
+        where = (str(network.folder / MEMBERS_FILE), "--in", str(network.folder), "--as")
+        assert at_rest(network, "validator-1") == rivals.block
+        (loser,) = (node for node in rivals.two if node.asked.head().hash != rivals.third.asked.head().hash)
+        give_way = ("network", "give-way", *where, loser.institution.name)
+        (seen,) = told(*give_way, "--dry-run", code=1)
+        assert (seen["block"], seen["sealed_by"]) == (rivals.block, loser.institution.name)
+        assert (seen["blocks_come"], seen["did"]) == (False, "nothing")
+        (done,) = told(*give_way)
+        assert (done["blocks_come"], done["did"]) == (True, "it gave way")
+        (done,) = told(*give_way)
+        assert (done["blocks_come"], done["did"]) == (True, "nothing")
+        loser.asked.pause()
+        (done,) = told(*give_way)
+        assert (done["blocks_come"], done["did"]) == (True, "it seals again")
+    eventually(lambda: block(network, "validator-1") > rivals.block + VALIDATORS, "blocks come")
+    receipt = chain.client.web3.eth.wait_for_transaction_receipt(signed.hash, timeout=PATIENCE)
+    assert receipt["blockNumber"] >= rivals.block
+    network.resume(rivals.dead.name)
+    eventually(
+        lambda: len({network.validator(n).asked.head().hash for n in network.nodes if "val" in n}) == 1, "all agree"
+    )
 
 
 @contextmanager

@@ -4,7 +4,8 @@ given three institutions
 ├─ each makes its keys, and prints its part of the member file; made again they are the same
 ├─ from the file put together, init writes the folders of one or all; written again nothing changes
 ├─ check finds all well but that nodes stand still, and after a change what is wrong, with exit code 1
-└─ reconcile of an institution without a validator is refused before anything is asked
+├─ reconcile and give-way of an institution without a validator are refused before anything is asked
+└─ give-way of a node that does not run says so; with QBFT nobody has to
 given no network on this machine
 ├─ status and down say so; stop and start of a node too
 └─ up of a network on another machine's hosts is refused
@@ -104,13 +105,22 @@ def test_keys__swarm_key_twice__is_refused(told: Callable[..., Any], members_fil
     assert "exists already" in told(*words, code=2)["message"]
 
 
-def test_reconcile__institution_without_validator__is_refused(
-    told: Callable[..., Any], members_file: Path, tmp_path: Path
+@pytest.mark.parametrize("command", ["reconcile", "give-way"])
+def test_votes_and_ways__institution_without_validator__are_refused(
+    told: Callable[..., Any], members_file: Path, tmp_path: Path, command: str
 ) -> None:
     part = f'[[institutions]]\nname = "small"\naddress = "{LocalSigner.from_key(bytes([9]) * 32).address}"\n'
     members_file.write_text(members_file.read_text() + "\n" + part)
-    said = told("reconcile", str(members_file), "--in", str(tmp_path), "--as", "small", code=1)
+    said = told(command, str(members_file), "--in", str(tmp_path), "--as", "small", code=1)
     assert "no validator" in said["message"]
+
+
+def test_give_way__nothing_to_ask__says_so(told: Callable[..., Any], members_file: Path, tmp_path: Path) -> None:
+    where = (str(members_file), "--in", str(tmp_path), "--as")
+    assert told("give-way", *where, "north", code=6)["error"] == "LedgerUnavailableError"
+    qbft = tmp_path / "qbft.toml"
+    qbft.write_text('consensus = "qbft"\n' + members_file.read_text())
+    assert "QBFT" in told("give-way", str(qbft), *where[1:], "north", code=1)["message"]
 
 
 @pytest.mark.parametrize("words", [("status",), ("down",), ("stop", "validator-1"), ("start", "validator-1")])

@@ -6,10 +6,13 @@ given nodes that answer
 └─ partners missing: a warning with their names; strangers connected: bad
 given nodes that do not answer
 └─ a warning for each, and how to start it
+given nodes whose newest block is old
+└─ a warning, and what may help
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,13 @@ from member_files import account, identity, member_file
 from medshare.errors import LedgerUnavailableError, StoreUnavailableError
 from medshare.files import private_folder, write_whole
 from medshare.network import checking
+from medshare.network.asking import Head
 from medshare.network.generating import write_network
 from medshare.network.genesis import genesis_hash
 from medshare.network.keys import make_swarm_key, secrets_folder
 from medshare.network.kubo import kubo_config
 from medshare.network.members import MemberFile
+from medshare.network.standstill import patience
 from medshare.services.examining import Health
 
 pytestmark = pytest.mark.unit
@@ -40,6 +45,7 @@ class Answers:
     config: dict[str, Any]
     storage_peers: set[str]
     silent: bool = False
+    age: float = 0.0
 
 
 @pytest.fixture
@@ -71,6 +77,9 @@ def north(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MemberFile, 
 
         def peers(self) -> frozenset[str]:
             return frozenset(answers.peers)
+
+        def head(self) -> Head:
+            return Head(number=7, hash=bytes(32), time=int(time.time() - answers.age), sealer=None)
 
     class Kubo:
         def __init__(self, address: str, token: str) -> None:
@@ -106,6 +115,7 @@ def test_check__all_as_it_should_be__is_good(north: tuple[MemberFile, Path, Answ
         "chain of validator-north",
         "signers of validator-north",
         "partners of validator-north",
+        "blocks of validator-north",
         "profile of storage-north",
         "partners of storage-north",
     }
@@ -138,3 +148,13 @@ def test_check__nodes_that_stand_still__are_warned_of(north: tuple[MemberFile, P
     north[2].silent = True
     found = findings(north)
     assert found["validator-north"] == found["storage-north"] == (Health.WARNING, "does not answer")
+
+
+def test_check__newest_block_is_old__is_warned_of(north: tuple[MemberFile, Path, Answers]) -> None:
+    members, folder, answers = north
+    answers.age = patience(members) + 60
+    found = {each.check: each for each in checking.check_network(members, folder, [members.institution("north")])}
+    late = found["blocks of validator-north"]
+    assert late.health is Health.WARNING
+    assert late.says.startswith("number 7 is the newest, ")
+    assert "medshare network give-way" in late.mend
