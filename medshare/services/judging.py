@@ -58,7 +58,9 @@ class LeftOut:
     def explain(self) -> str:
         """Return why, in words."""
         if self.score is None:
-            return "no assessor who counts had attested it by the method of the study, on chain or in a slip of the bundle"
+            return (
+                "no assessor who counts had attested it by the method of the study, on chain or in a slip of the bundle"
+            )
         return f"attested with {self.score} of {BEST_SCORE}"
 
 

@@ -1,8 +1,8 @@
-"""Slips in studies: by which a patient's client judges her records, and which go into the bundle that she signs.
+"""Slips in studies: by which a patient's client judges his records, and which go into the bundle that he signs.
 
 Requester and custodian judge by the same. The requester reads them where every reader finds slips; for the custodian
-whom the patient names there is a document of its own, which nobody else opens: of his own records, by the method of the
-study. Its name only he and the patient can compute.
+whom the patient names there is a document of its own: of his own records, by the method of the study. Its name only
+these two can compute, as that of an excerpt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from medshare.services.slips import sealed_slips
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySlips:
-    """What a patient's client keeps of the quality of records when she accepts a study that asks for it."""
+    """What a patient's client keeps of the quality of records when he accepts a study that asks for it."""
 
     method: int
     """The study's: slips by others do not count in it."""
