@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medshare.envelope import Identity, Recipient
+from medshare.errors import InvalidInputError
 from medshare.model.ids import Address, TermsDigest
 from medshare.model.record import RecordRef
 from medshare.model.slip import MAX_SLIPS, Slip
@@ -36,13 +37,18 @@ class StudySlips:
         Those that count in the study all are in it; of others, what there is room for.
 
         Raises:
-            InvalidInputError: those that count are too many for one document.
+            InvalidInputError: those that count are too many for one bundle.
         """
         records = {each.record_id for each in released}
         of_them = [each for each in self.slips if each.record_id in records]
         counting = [each for each in of_them if each.method == self.method]
+        if len(counting) > MAX_SLIPS:
+            raise InvalidInputError(
+                f"{len(counting)} slips say how good these records are, one bundle holds {MAX_SLIPS}",
+                hint="permit fewer records: by category, or by name",
+            )
         others = [each for each in of_them if each.method != self.method]
-        several = [*counting, *others[: max(0, MAX_SLIPS - len(counting))]]
+        several = [*counting, *others[: MAX_SLIPS - len(counting)]]
         return sealed_slips(several, writer, readers) if several else None
 
     def for_custodian(

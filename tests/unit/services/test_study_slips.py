@@ -337,7 +337,7 @@ def test_slips__more_than_one_document_holds__those_that_count_are_in_it_or_it_i
     opened = slips_from_json(open_sealed(b"".join(pieces), reader)[0])
     assert (len(opened), sum(slip.method == METHOD for slip in opened)) == (1000, 400)
     slips, ref = study_slips(town, record, 1001)
-    with pytest.raises(InvalidInputError, match="1000 slips"):
+    with pytest.raises(InvalidInputError, match="one bundle holds 1000"):
         slips.for_reader([ref], writer, [reader.recipient])
 
 
