@@ -254,6 +254,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             safe=safe,
             retrieving=retrieving,
             judging=judging,
+            slips=slips,
         )
         offering = Offering(
             ledger=ledger, store=store, clock=clock, auditing=auditing, book=book, requesting=requesting
@@ -334,6 +335,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 consenting=consenting,
                 auditing=auditing,
                 judging=judging,
+                slips=slips,
                 signing=signing,
             ),
             delivering=Delivering(
@@ -345,6 +347,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 standing=standing,
                 receipts=receipts,
                 judging=judging,
+                slips=slips,
             ),
             rewarding=Rewarding(ledger=ledger, auditing=auditing, book=book),
             inbox=Inbox(

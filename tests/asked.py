@@ -14,6 +14,8 @@ from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import Requesting
 from medshare.services.safe import Safe
+from medshare.services.slip_journal import SlipJournal
+from medshare.services.slips import Slips
 
 
 class NoWallets:
@@ -47,5 +49,6 @@ def request_notices(world: World, safe: Safe) -> RequestNotices:
         safe=safe,
         retrieving=world.retrieving,
         judging=Judging(auditing=world.auditing),
+        slips=Slips(ledger=world.ledger, store=world.store, auditing=world.auditing, journal=SlipJournal(world.folder)),
     )
     return RequestNotices(ledger=world.ledger, auditing=world.auditing, book=book, requesting=requesting)

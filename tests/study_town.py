@@ -37,6 +37,8 @@ from medshare.services.requesting import OpenedStudy, Requesting
 from medshare.services.rewarding import Rewarding
 from medshare.services.safe import Safe
 from medshare.services.signing import Signing
+from medshare.services.slip_journal import SlipJournal
+from medshare.services.slips import Slips
 from medshare.testing import new_actor
 
 VALUES = b'{"resourceType":"Observation","valueQuantity":{"value":5.4}}'
@@ -73,7 +75,7 @@ class StudyTown:
         self.wire()
 
     def wire(self, **parts: object) -> None:
-        """Make the services, some of their parts replaced: ledger, store, journal."""
+        """Make the services, some of their parts replaced: ledger, store, journal, slips."""
         world = self.world
         ledger, store = parts.get("ledger", world.ledger), parts.get("store", world.store)
         journal = parts.get("journal", RequestJournal(world.folder))
@@ -82,8 +84,10 @@ class StudyTown:
         self.safe = Safe(world.folder / "safe")
         common = {"ledger": ledger, "store": store, "clock": world.clock, "auditing": world.auditing, "book": self.book}
         judging = Judging(auditing=world.auditing)
+        kept = Slips(ledger=ledger, store=store, auditing=world.auditing, journal=SlipJournal(world.folder))
+        self.slips = parts.get("slips", kept)
         self.requesting = Requesting(
-            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, judging=judging
+            **common, journal=journal, safe=self.safe, retrieving=world.retrieving, judging=judging, slips=self.slips
         )
         self.offering = Offering(**common, requesting=self.requesting)
         self.signing = Signing(ledger=ledger, domains=world.chain.domains, wallets=NoWallets(), clock=world.clock)
@@ -95,6 +99,7 @@ class StudyTown:
             consenting=consenting,
             auditing=world.auditing,
             judging=judging,
+            slips=self.slips,
             signing=self.signing,
         )
         self.receipts = Receipts(
@@ -104,7 +109,9 @@ class StudyTown:
             wallets=NoWallets(),
             clock=world.clock,
         )
-        self.delivering = Delivering(**common, standing=world.standing, judging=judging, receipts=self.receipts)
+        self.delivering = Delivering(
+            **common, standing=world.standing, judging=judging, receipts=self.receipts, slips=self.slips
+        )
         self.rewarding = Rewarding(ledger=ledger, auditing=world.auditing, book=self.book)
         emergencies = Emergencies(
             ledger=ledger, store=store, clock=world.clock, auditing=world.auditing, safe=self.safe

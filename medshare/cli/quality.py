@@ -200,9 +200,9 @@ def show(
 def take_slip(app: App, files: tuple[Path, ...]) -> None:
     """Keep slips of batches, each compared with the chain first. Needs no key.
 
-    What is kept counts wherever quality is looked at, but in studies, and travels to your readers with the key of its
-    record. It goes when the record is erased. A file that is refused is told by its place and keeps no other back; the
-    exit code is that of the first such.
+    What is kept counts wherever quality is looked at, and travels to your readers with the key of its record. In a
+    study counts what its patient keeps when he accepts. It goes when the record is erased. A file that is refused is
+    told by its place and keeps no other back; the exit code is that of the first such.
     """
     rows: list[dict[str, object]] = []
     refused: list[MedshareError] = []
@@ -221,18 +221,39 @@ def take_slip(app: App, files: tuple[Path, ...]) -> None:
 
 
 @quality.command("slips")
+@click.option("--patient", metavar="WHO", help="Only those of this patient's records.")
+@click.option(
+    "--to", "target", type=_FILE, help="Write those that stand to this file, for the patient; with --patient."
+)
 @click.pass_obj
-def slips(app: App) -> None:
-    """List the slips that are kept here: of which records, and whether their batches stand."""
+def slips(app: App, patient: str | None, target: Path | None) -> None:
+    """List the slips that are kept here: of which records, and whether their batches stand.
+
+    As custodian, hand them to a patient with --patient and --to: he keeps them with: medshare quality take-slip FILE
+    """
+    if target is not None and patient is None:
+        raise click.UsageError("say whose slips are to be written, with --patient")
+    if target is not None and target.exists():
+        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    account = None if patient is None else app.keyring.resolve(patient)
     with app.session() as session:
-        rows = [
-            {
-                **_slip_row(kept.slip),
-                "attested_at": moment(kept.batch.attested_at),
-                "withdrawn_at": moment(kept.batch.withdrawn_at),
-            }
-            for kept in session.slips.all()
-        ]
+        kept = session.slips.all()
+        if account is not None:
+            records = {entry.record_id for entry in session.auditing.records(account)}
+            kept = [each for each in kept if each.slip.record_id in records]
+    if target is not None:
+        standing = [each.slip for each in kept if each.batch.stands]
+        if not standing:
+            raise InvalidInputError("no slip that stands is kept here of this patient's records")
+        write_whole(target, slips_to_json(standing), replace=False)
+    rows = [
+        {
+            **_slip_row(each.slip),
+            "attested_at": moment(each.batch.attested_at),
+            "withdrawn_at": moment(each.batch.withdrawn_at),
+        }
+        for each in kept
+    ]
     app.show_all(rows, nothing="no slips")
 
 

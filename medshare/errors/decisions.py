@@ -31,7 +31,7 @@ class ReceiptMissingError(MedshareError):
 class ScoreTooLowError(MedshareError):
     """None of the records that would be delivered is as good as the study asks, or attested at all."""
 
-    hint = "have the records attested, before the patient accepts; or decline"
+    hint = "have the records attested, and of batches give the patient the slips, before he accepts; or decline"
 
     def __init__(self, records: int, minimum_score: int, method: int) -> None:
         super().__init__(

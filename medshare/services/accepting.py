@@ -11,7 +11,7 @@ The steps of accepting, numbered as in the code:
     keys of what no longer can be are given up;
 (4) prepare the grant as every other: its terms name request and custodian, so that one signature means this and nothing
     else; where the patient says nothing of his own he permits what the study wants, and no longer than it asks; of
-    records that are not as good as it asks, no key is given;
+    records that are not as good as it asks, no key is given; the slips by which that was judged are in the bundle;
 (5) show in words what is accepted, and what is signed; sign, and note it;
 (6) send it, paid by whoever pays: the patient himself, or somebody to whom he gave the signed acceptance.
 """
@@ -71,6 +71,8 @@ from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal, SignedBefore
 from medshare.services.request_words import request_lines
 from medshare.services.signing import DAY, Confirm, Signing
+from medshare.services.slips import Slips
+from medshare.services.study_slips import StudySlips
 
 _log = logging.getLogger(__name__)
 _NOT_ACCEPTED = (
@@ -134,6 +136,7 @@ class Accepting:
         consenting: prepares the grant.
         auditing: which records there are of the patient.
         judging: how good they are by the word of assessors.
+        slips: what the patient keeps of batches.
         signing: shows, signs and checks.
     """
 
@@ -147,6 +150,7 @@ class Accepting:
         consenting: Consenting,
         auditing: Auditing,
         judging: Judging,
+        slips: Slips,
         signing: Signing,
     ) -> None:
         self._ledger = ledger
@@ -156,6 +160,7 @@ class Accepting:
         self._consenting = consenting
         self._auditing = auditing
         self._judging = judging
+        self._slips = slips
         self._signing = signing
 
     # ------------------------------------------------------------------------------------------- accepting
@@ -247,7 +252,8 @@ class Accepting:
             before = self._still_good(request_id, subject, wants)  # (3)
             if before is not None:
                 return before
-            left_out = self._left_out(request, subject)
+            slips = self._study_slips(request, subject, deliverer)
+            left_out = self._left_out(request, subject, slips)
             prepared = self._consenting.prepare(
                 patient=patient,
                 grantee=request.requester,
@@ -259,6 +265,7 @@ class Accepting:
                 ),
                 study=offer.study,
                 leaving_out=left_out,
+                slips=slips,
                 progress=progress,
             )  # (4)
             self._check_good(prepared, request, deliverer, left_out)
@@ -266,13 +273,25 @@ class Accepting:
             self._journal.write_acceptance(SignedBefore(said=wants, signed=signed))
             return signed
 
-    def _left_out(self, request: AccessRequest, patient: Address) -> frozenset[RecordRef]:
+    def _study_slips(self, request: AccessRequest, patient: Address, custodian: Address) -> StudySlips | None:
+        """Return what is kept of batches that hold records of the patient; None where the request asks no quality."""
+        quality = request.terms.quality
+        if quality is None:
+            return None
+        standing = self._slips.standing(record.record_id for record in self._records(patient))
+        return StudySlips(method=quality.method, custodian=custodian, slips=tuple(standing))
+
+    def _left_out(self, request: AccessRequest, patient: Address, slips: StudySlips | None) -> frozenset[RecordRef]:
         """Return which records of the patient are not as good as the request asks."""
         quality, now = request.terms.quality, Moment.after(self._auditing.sync())
-        entries = self._auditing.records(patient)
-        records = [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
-        judged = self._judging.judged(records, condition=quality, moments=[now])
+        judged = self._judging.judged(
+            self._records(patient), condition=quality, moments=[now], slips=() if slips is None else slips.slips
+        )
         return frozenset(each.record for each in judged.left_out)
+
+    def _records(self, patient: Address) -> list[RecordRef]:
+        entries = self._auditing.records(patient)
+        return [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
 
     def _check_good(
         self, prepared: Prepared, request: AccessRequest, custodian: Address, left_out: Collection[RecordRef]
@@ -285,7 +304,8 @@ class Accepting:
         self._consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
         error = ScoreTooLowError(records=poor, minimum_score=quality.minimum_score, method=quality.method)
         error.hint = (
-            "ask your hospital to have its records attested, each by itself: slips do not count here; then accept"
+            "ask your hospital to have its records attested, or for the slips of those that are attested in a batch; "
+            "keep these with: medshare quality take-slip FILE; then accept"
         )
         raise error
 

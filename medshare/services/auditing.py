@@ -23,6 +23,7 @@ from medshare.model.events import (
     AllAccessRevoked,
     AttestationWithdrawn,
     BatchAnchored,
+    BatchAttested,
     BlockRef,
     ConsortiumEvent,
     ControlMoved,
@@ -365,6 +366,27 @@ class Auditing:
                 continue  # of a batch, whose root looks like an id
             model.apply(event)
         return sorted(model.attestations.values(), key=lambda one: one.attested_at)
+
+    def attested_batches(self, assessor: Address, *, up_to_block: int | None = None) -> dict[bytes, Attestation]:
+        """Return the batches that an assessor has attested, by their roots, each as it stands; args as above.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        told = [
+            event
+            for kind in (BatchAttested, AttestationWithdrawn)
+            for event in self._index.events(actor=assessor, kind=kind, up_to_block=up_to_block)
+        ]
+        model, roots = LedgerModel(), set()
+        for event in sorted(told, key=chain_order):
+            if isinstance(event, BatchAttested):
+                roots.add(event.root)
+            elif isinstance(event, AttestationWithdrawn) and event.subject not in roots:
+                continue  # of a single record
+            model.apply(event)
+        return {root: model.attestation(assessor, root) for root in roots}
 
     def anchored(self, custodian: Address) -> list[ReceiptsAnchored]:
         """Return the roots of read receipts that a custodian has anchored, oldest first."""

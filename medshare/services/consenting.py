@@ -18,8 +18,8 @@ The steps of a grant, numbered as in the code:
 (5) seal an excerpt of the terms for each custodian whom they name or who has stated a record of the patient, so that
     what he publishes later is covered; and of the patient's other grants to this reader, where they miss one;
 (6) put all of it, the slips that are kept of these records, the terms and the receipt, encrypted for grantee and
-    patient, into a bundle, store and pin it; where the study has it so, what of it is for the grantee is closed in for
-    the custodian who delivers it;
+    patient, into a bundle, store and pin it; slips by which a study judges go to the custodian who delivers, too, of
+    his records; where the study has it so, what of it is for the grantee is closed in for the custodian;
 (7) grant on chain. ``prepare`` ends before this step, for a grant that is signed and sent by somebody else.
 
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
@@ -85,6 +85,7 @@ from medshare.services.held_keys import HELD_FILE, sealed_held
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
 from medshare.services.slips import Slips
+from medshare.services.study_slips import StudySlips
 
 _log = logging.getLogger(__name__)
 
@@ -257,13 +258,14 @@ class Consenting:
         accepted: AcceptedRequest | None = None,
         study: Study | None = None,
         leaving_out: Collection[RecordRef] = (),
+        slips: StudySlips | None = None,
         progress: Progress = silent,
     ) -> Prepared:
         """Do all of a grant but granting it on chain: wrap the keys, and store and pin the bundle.
 
         So it can be shown, signed and handed to somebody else to send. What is never sent, ``withdraw``. With
         ``accepted`` the grant is bound to a request for access, and ``study`` is the one that its receipt names; of
-        records ``leaving_out`` no key goes into the bundle.
+        records ``leaving_out`` no key goes into the bundle, and ``slips`` are those by which the others were judged.
 
         Args, Raises: as ``grant``.
         """
@@ -314,13 +316,16 @@ class Consenting:
             consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
             receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
             owners = self._keys_of_patient(subject, patient, block)
-            slips = self._slips_of(released, patient, [reader, *owners])
-            if slips is not None:
-                for_reader[terms.slips_name] = slips
+            sealed_slips = self._slips_of(released, patient, [reader, *owners], slips)
+            if sealed_slips is not None:
+                for_reader[terms.slips_name] = sealed_slips
             shown = () if self._batches is None else self._batches.showing(released)
             if shown:
                 for_reader[BATCHED_FILE] = sealed_shown(shown, patient.identity, [reader, *owners])
             for_reader |= _for_parties(terms, receipt, patient, [reader, *owners])  # (6)
+            if slips is not None:
+                for_custodian = slips.for_custodian(released, patient.identity, custodians, terms.digest())
+                files |= {name: writer.file(pieces) for name, pieces in for_custodian.items()}
             if accepted is not None and study is not None and study.on_receipt:
                 custodian = Recipient(self._ledger.directory.encryption_key(accepted.custodian, block=block).key)
                 for_reader = {
@@ -352,8 +357,10 @@ class Consenting:
         )
 
     def _slips_of(
-        self, records: Sequence[RecordRef], patient: Actor, readers: Sequence[Recipient]
+        self, records: Sequence[RecordRef], patient: Actor, readers: Sequence[Recipient], judged: StudySlips | None
     ) -> list[bytes] | None:
+        if judged is not None:
+            return judged.for_reader(records, patient.identity, readers)
         if self._slips is None:
             return None
         return self._slips.sealed((each.record_id for each in records), patient.identity, readers)

@@ -13,7 +13,7 @@ The steps, numbered as in the code:
 (4) open the excerpt of the terms that is for this custodian, and decide which of his records they permit; each must be
     in the store, whole;
 (5) leave out what is not as good as the request asks, or was not when the patient accepted, so that its key is not in
-    his bundle;
+    his bundle; of batches count the slips in the bundle that are for this custodian;
 (6) state it on chain, with the lowest score of what is left: from now on the reward is earned, whatever the patient
     does.
 """
@@ -40,6 +40,7 @@ from medshare.model.events import BlockRef
 from medshare.model.ids import Address, BundleId, RequestId
 from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import ReservationStatus
+from medshare.model.slip import Slip
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
 from medshare.services.auditing import Auditing, GrantStanding
@@ -50,8 +51,10 @@ from medshare.services.judging import Judging, LeftOut, Moment
 from medshare.services.progress import silent
 from medshare.services.receipts import Receipts
 from medshare.services.request_book import Part, RequestBook
+from medshare.services.slips import Slips
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
+from medshare.services.study_slips import custodian_slips_name
 
 _log = logging.getLogger(__name__)
 _NOTHING = "there is nothing to deliver: no active record of this custodian is permitted by what was accepted"
@@ -92,6 +95,7 @@ class Delivering:
         standing: opens the excerpts that are for a custodian.
         receipts: what readers have signed.
         judging: how good records are by the word of assessors.
+        slips: reads those that the patient has put into the bundle.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Delivering:
         standing: StandingConsents,
         receipts: Receipts,
         judging: Judging,
+        slips: Slips,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -114,6 +119,7 @@ class Delivering:
         self._standing = standing
         self._receipts = receipts
         self._judging = judging
+        self._slips = slips
 
     def waiting(self, custodian: Address) -> list[Part]:
         """Return what a custodian is to deliver, and still can, the oldest first; raises ``LedgerError``."""
@@ -162,7 +168,8 @@ class Delivering:
             raise InvalidInputError(_NOTHING, hint=f"say so: medshare request decline {request_id} --patient {patient}")
         moments = [Moment.after(part.reserved.place.block), Moment.after(block)]
         quality = request.terms.quality
-        judged = self._judging.judged(records, condition=quality, moments=moments)  # (5)
+        slips = [] if quality is None else self._slips_for(standing, custodian)  # (5)
+        judged = self._judging.judged(records, condition=quality, moments=moments, slips=slips)
         if quality is not None and not judged.good:
             raise ScoreTooLowError(records=len(records), minimum_score=quality.minimum_score, method=quality.method)
         for record in judged.good:
@@ -226,6 +233,12 @@ class Delivering:
         bundle = write_held(self._store, files, custodian=custodian, writer_keys=writer_keys)
         self._store.pin(bundle)
         return BundleId(bundle.digest)
+
+    def _slips_for(self, standing: GrantStanding, custodian: Actor) -> list[Slip]:
+        """Return the slips of the custodian's records by which patient and requester judge, too."""
+        keys = self._standing.writers(standing)
+        names = [custodian_slips_name(custodian.identity, key, standing.terms) for key in keys]
+        return self._slips.in_bundle(standing.bundle, names, custodian.identity, writers=keys)
 
     def _permitted(self, standing: GrantStanding, custodian: Actor, block: BlockRef) -> list[RecordRef]:
         """Return which records of this custodian the grant permits, by the excerpt that the patient made for him."""

@@ -39,16 +39,19 @@ from medshare.model.erasure import Acknowledgement, Statement
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, BundleId, GrantId, RecordId
 from medshare.model.record import RecordEntry, RecordRef
+from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.held_keys import HELD_FILE, is_held, open_held
+from medshare.services.published_keys import published_keys
 from medshare.services.removing import Removed, remove_from
 from medshare.services.slips import Slips
 from medshare.services.statements import state
 from medshare.services.storage_nodes import blocks_of
+from medshare.services.study_slips import custodian_slips_name
 
 _log = logging.getLogger(__name__)
 _IN_FORCE = (Reason.PERMITTED, Reason.NOT_YET)
@@ -85,8 +88,8 @@ class _Found:
     files: Mapping[str, Link]
     headers: tuple[str, ...]
     """Names of those headers."""
-    slips: str | None
-    """The name of the slips among the files; None where there are none."""
+    slips: Mapping[str, Address]
+    """The names of slips among the files, each with whom they are for: the reader, and who delivers for a study."""
     delivered: bool
     """Whether a custodian made it, of what was closed in for him."""
 
@@ -105,7 +108,7 @@ class _Found:
         """The blocks of those headers, and of the slips, which are sealed anew for each bundle."""
         if is_held(self.files):
             return [self.files[HELD_FILE].cid]
-        return [self.files[name].cid for name in (*self.headers, *([self.slips] if self.slips else []))]
+        return [self.files[name].cid for name in (*self.headers, *self.slips)]
 
 
 class Forgetting:
@@ -292,23 +295,32 @@ class Forgetting:
             names = [terms.header_name(entry.record_id) for entry in versions]
             headers = tuple(name for name in names if name in within)
             if headers:
-                slips = terms.slips_name if terms.slips_name in files else None
+                slips = {terms.slips_name: terms.grantee, **self._custodian_slips(terms, actor)}
                 yield _Found(
                     standing=standing,
                     bundle=bundle,
                     files=files,
                     headers=headers,
-                    slips=slips,
+                    slips={name: party for name, party in slips.items() if name in files},
                     delivered=bundle == delivered,
                 )
 
+    def _custodian_slips(self, terms: Terms, actor: Actor) -> dict[str, Address]:
+        """Return how slips for the custodian who delivers may be named, where the grant is of a study."""
+        if terms.request is None:
+            return {}
+        custodian = terms.request.custodian
+        keys = published_keys(self._auditing, custodian)
+        return {custodian_slips_name(actor.identity, key, terms.digest()): custodian for key in keys}
+
     def _renew(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> None:
         standing = found.standing
-        files = {name: link for name, link in found.files.items() if name not in (*found.headers, found.slips)}
-        slips = self._slips_without(found, versions, patient)
+        files = {name: link for name, link in found.files.items() if name not in (*found.headers, *found.slips)}
         with BlobWriter(self._store) as writer:
-            if found.slips is not None and slips is not None:
-                files[found.slips] = writer.file(slips)
+            for name in found.slips:
+                slips = self._slips_without(found, name, versions, patient)
+                if slips is not None:
+                    files[name] = writer.file(slips)
             bundle = writer.directory(files)
         self._store.pin(bundle)
         request = GrantRequest(
@@ -324,16 +336,18 @@ class Forgetting:
         else:
             self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
 
-    def _slips_without(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> list[bytes] | None:
-        """Return the slips of the other records, for the grantee; None where there are none, or no key for them."""
-        if self._slips is None or found.slips is None:
+    def _slips_without(
+        self, found: _Found, name: str, versions: Sequence[RecordEntry], patient: Actor
+    ) -> list[bytes] | None:
+        """Return the slips of the other records, for whom they were; None where there are none, or no key for them."""
+        if self._slips is None:
             return None
         head, erased = self._ledger.chain.head(), [entry.record_id for entry in versions]
         try:
-            reader = Recipient(self._ledger.directory.encryption_key(found.standing.grant.grantee, block=head).key)
+            reader = Recipient(self._ledger.directory.encryption_key(found.slips[name], block=head).key)
         except (EncryptionKeyNotSetError, InvalidInputError):
             return None
-        return self._slips.sealed_without(found.bundle, found.slips, erased, patient.identity, reader)
+        return self._slips.sealed_without(found.bundle, name, erased, patient.identity, reader)
 
     def _clear_own(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Removed]:
         """Remove from the reader's own store the record, and its headers in bundles that he was given."""

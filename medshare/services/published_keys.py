@@ -9,7 +9,7 @@ from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address
 from medshare.ports import Actor, Ledger
-from medshare.services.auditing import Auditing
+from medshare.services.auditing import Auditing, GrantStanding
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +23,19 @@ def published_keys(auditing: Auditing, actor: Address) -> list[Recipient]:
         except InvalidInputError:
             _log.debug("%s published a key that cannot be used", actor)
     return keys
+
+
+def granters_keys(auditing: Auditing, standing: GrantStanding) -> list[Recipient]:
+    """Return the keys of those whose word about a grant counts: who gave it by right, and the patient; raises as above.
+
+    Args:
+        auditing: which keys were published.
+        standing: the grant.
+    """
+    granter = [standing.granted_by] if standing.by_right else []
+    return [
+        key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in published_keys(auditing, actor)
+    ]
 
 
 def own_keys(ledger: Ledger, custodian: Actor, patient: Address, block: BlockRef) -> list[Recipient]:

@@ -53,18 +53,21 @@ from medshare.model.events import BlockRef
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
+from medshare.model.slip import Slip
 from medshare.model.study import Study
+from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
-from medshare.services.auditing import Auditing
+from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.held_keys import as_read, is_held
 from medshare.services.judging import Judging, Moment
 from medshare.services.kept_texts import KeptTexts, SaltedText
-from medshare.services.published_keys import published_keys
+from medshare.services.published_keys import granters_keys, published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
 from medshare.services.request_journal import Opening, OpeningStage, RequestJournal
 from medshare.services.retrieving import Retrieving
 from medshare.services.safe import Safe
+from medshare.services.slips import Slips
 from medshare.services.studies import StoredStudy, open_study, store_for, store_open_call
 
 _log = logging.getLogger(__name__)
@@ -116,6 +119,7 @@ class Requesting:
         safe: where the reasons of disputes are kept.
         retrieving: opens what was delivered.
         judging: how good records are by the word of assessors.
+        slips: reads those that the patient has put into the bundle.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Requesting:
         safe: Safe,
         retrieving: Retrieving,
         judging: Judging,
+        slips: Slips,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -140,6 +145,7 @@ class Requesting:
         self._texts = KeptTexts(safe)
         self._retrieving = retrieving
         self._judging = judging
+        self._slips = slips
 
     # --------------------------------------------------------------------------------------------- opening
 
@@ -435,13 +441,21 @@ class Requesting:
             raise failure
         if not records:
             raise IntegrityError("no record of this custodian opens with what was delivered")
+        quality = request.terms.quality
         moments = [Moment.after(part.reserved.place.block), Moment.of_delivery(delivered)]
+        slips = [] if quality is None else self._slips_for(standing, terms, requester)
         judged = self._judging.judged(
             (each.ref for each in records.values() if _stood(each, delivered.place.block.time)),
-            condition=request.terms.quality,
+            condition=quality,
             moments=moments,
+            slips=slips,
         )
         return Inspected(part=part, records=tuple(records), score=judged.score)
+
+    def _slips_for(self, standing: GrantStanding, terms: Terms, requester: Actor) -> list[Slip]:
+        """Return the slips in what was delivered; of others than the patient's hand none counts."""
+        keys = granters_keys(self._auditing, standing)
+        return self._slips.in_bundle(standing.bundle, [terms.slips_name], requester.identity, writers=keys)
 
     def confirm(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Inspected:
         """Confirm a delivery, after looking at it: the reward is paid. Ends a dispute, too.

@@ -11,14 +11,18 @@ hangs on them but what is said of quality: a false one is ignored and told, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from medshare.envelope import Identity, Recipient
 from medshare.errors import (
     AttestationWithdrawnError,
+    BlobTooLargeError,
+    EnvelopeError,
     IntegrityError,
+    InvalidInputError,
     LedgerError,
+    MalformedBlobError,
     MedshareError,
     RecordErasedError,
     StoreUnavailableError,
@@ -37,6 +41,8 @@ from medshare.services.slip_journal import SlipJournal
 
 _log = logging.getLogger(__name__)
 _FALSE = (IntegrityError, UnknownAttestationError)
+_SPOILT = (BlobTooLargeError, MalformedBlobError, EnvelopeError, IntegrityError, InvalidInputError)
+"""What reading slips raises of which their writer has made something else; what a store does wrong is another thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,10 @@ class Slips:
         """Return all slips that are kept here and that the chain bears out; raises as ``of``."""
         return list(self._borne_out(self._journal.all(), self._ledger.chain.head()))
 
+    def standing(self, records: Iterable[RecordId]) -> list[Slip]:
+        """Return the slips of records that are kept here, and whose batches stand; raises as ``of``."""
+        return [kept.slip for each in dict.fromkeys(records) for kept in self.of(each) if kept.batch.stands]
+
     def keep(self, slips: Sequence[Slip]) -> None:
         """Keep slips of a batch that one has attested oneself."""
         self._journal.keep(slips)
@@ -138,8 +148,8 @@ class Slips:
         Raises:
             LedgerUnavailableError: the chain cannot be read.
         """
-        standing = [kept.slip for each in dict.fromkeys(records) for kept in self.of(each) if kept.batch.stands]
-        return _sealed(standing[:MAX_SLIPS], writer, readers) if standing else None
+        standing = self.standing(records)
+        return sealed_slips(standing[:MAX_SLIPS], writer, readers) if standing else None
 
     def sealed_without(
         self, bundle: BundleId, name: str, erased: Sequence[RecordId], writer: Identity, reader: Recipient
@@ -164,7 +174,46 @@ class Slips:
         except (*BAD_BUNDLE, KeyError):
             return None
         left = [each for each in slips if each.record_id not in erased]
-        return _sealed(left, writer, [reader]) if left else None
+        return sealed_slips(left, writer, [reader]) if left else None
+
+    def in_bundle(
+        self, bundle: BundleId, names: Sequence[str], identity: Identity, *, writers: Collection[Recipient]
+    ) -> list[Slip]:
+        """Return the slips in a bundle for one of its parties that the chain bears out, withdrawn or not.
+
+        Nothing is kept. False ones, and a document of them that does not open, are in ``ignored``, and no error.
+
+        Args:
+            bundle: which bundle.
+            names: how the document for this party may be named in it.
+            identity: the party's.
+            writers: the keys of those whose word the bundle is; of others nothing is taken.
+
+        Raises:
+            StoreError: the bundle is missing or false, or the store does not answer: nobody knows what it says.
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        files = bundle_files(self._store, bundle)
+        block, found, wrong = self._ledger.chain.head(), [], []
+        for link in [files[name] for name in names if name in files]:
+            try:
+                document, writer = open_document(self._store, link, identity)
+                if writer not in writers:
+                    raise IntegrityError("the slips were sealed neither by the patient nor by who granted for him")
+                slips = slips_from_json(document)
+            except _SPOILT as error:
+                self._ignore(bundle, error, 0)
+                continue
+            for slip in slips:
+                try:
+                    self._batch(slip, block)
+                except _FALSE as error:
+                    wrong.append(error)
+                else:
+                    found.append(slip)
+        if wrong:
+            self._ignore(bundle, wrong[0], len(wrong))
+        return found
 
     def take_over(self, bundle: BundleId, names: Sequence[BundleNames], identity: Identity) -> None:
         """Keep the slips in a bundle that its reader opens, each verified; once for each bundle.
@@ -216,6 +265,8 @@ class Slips:
             self._ignore(bundle, wrong[0], len(wrong))
 
     def _ignore(self, bundle: BundleId, why: MedshareError, count: int) -> None:
+        if any(each.bundle == bundle for each in self._ignored):
+            return  # told before: its reader takes slips over, and judges by them
         _log.warning("slips in bundle %s are ignored: %s", bundle.hex(), why)
         self._ignored.append(IgnoredSlips(bundle=bundle, why=why, count=count))
 
@@ -248,6 +299,11 @@ class Slips:
             raise RecordErasedError(record_id, marks[0].place.block.time)
 
 
-def _sealed(slips: Sequence[Slip], writer: Identity, readers: Sequence[Recipient]) -> list[bytes]:
+def sealed_slips(slips: Sequence[Slip], writer: Identity, readers: Sequence[Recipient]) -> list[bytes]:
+    """Return slips as one document encrypted for ``readers`` and the writer; its length tells little of their number.
+
+    Raises:
+        InvalidInputError: they are too many.
+    """
     document = padded_document(slips_to_json(slips))
     return sealed_document(document, writer, [*readers, writer.recipient])

@@ -38,7 +38,7 @@ from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
 from medshare.services.held_keys import is_held
-from medshare.services.published_keys import published_keys
+from medshare.services.published_keys import granters_keys, published_keys
 
 MAX_READERS = MAX_PACKETS - 2
 """Readers of one header, beside patient and custodian."""
@@ -316,8 +316,7 @@ class StandingConsents:
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""
-        granter = [standing.granted_by] if standing.by_right else []
-        return [key for actor in dict.fromkeys([*granter, standing.grant.patient]) for key in self.keys_of(actor)]
+        return granters_keys(self._auditing, standing)
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())

@@ -9,12 +9,14 @@ given a home with two records of a patient by a hospital, and a clinic that is a
 │  ├─ who has kept the slip counts it; in another home nobody knows of it, until it has come with the record's key
 │  └─ withdrawn by its root, or erased with the record
 ├─ a study asks for a score, and weighs it: the records of one patient are good enough, another's are not
+│  └─ attested in a batch: the patient is handed slips, and by what he puts into the bundle all three judge
 └─ who may not, and what is not there or cannot be, is refused with its exit code
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,9 @@ from medshare import connect
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import Address, record_id
 from medshare.model.record import Category
+from medshare.model.slip import slips_from_json
 from medshare.services.publishing import Description
+from medshare.services.slips import Slips
 from medshare.standards.quality import VERSION, score
 
 pytestmark = pytest.mark.integration
@@ -116,6 +120,90 @@ def test_study__that_asks_for_quality__is_delivered_and_paid_by_it(granted: Comm
     assert (account["to_custodians"], account["returned"]) == (200_000 - 8_000, 8_000)
     assert account["to_patients"] + account["to_consortium"] == REWARD - 200_000
     assert cli.json("audit", "verify")["differences"] == []
+
+
+def keep_no_slips(cli: CommandLine) -> None:
+    """Nobody in this home keeps slips any more."""
+    (cli.home.path / "state" / cli.home.settings.network / "slips.sqlite").unlink()
+
+
+def asked_for_quality(cli: CommandLine, folder: Path) -> str:
+    """Return the number of a study that asks for a score of 80, and awaits patients."""
+    cli.accredit("researcher", AccreditationKind.RESEARCHER)
+    cli.accredit("neighbour", AccreditationKind.ETHICS_COMMITTEE)
+    wanted = {"effect": "permit", "purposes": ["BIORCH"], "everything": True}
+    asked = ("--min-score", 80, "--quality-method", 100)
+    row = cli.json("request", "open", write_study(folder, wanted=wanted), "--as", "researcher", *asked)
+    cli.json("request", "approve", row["request"], "--as", "neighbour")
+    return str(row["request"])
+
+
+def handed_slips(cli: CommandLine, folder: Path) -> tuple[Path, str]:
+    """Return what a custodian hands the patient of a batch in which only one of his records is good, and its root."""
+    file = listed(
+        folder / "list.csv", "record,score,method", f"{cli.home.observation},92,100", f"{cli.home.scan},70,100"
+    )
+    root = batched(cli, folder / "slips", file)["root"]
+    rows = cli.json("quality", "slips", "--patient", "patient", "--to", folder / "handed.json")
+    assert {row["record"] for row in rows} == {cli.home.observation, cli.home.scan}
+    keep_no_slips(cli)
+    return folder / "handed.json", root
+
+
+def test_study__records_attested_in_a_batch__is_delivered_and_confirmed_by_the_slips_in_the_bundle(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    cli, home = granted, granted.home
+    number = asked_for_quality(cli, tmp_path)
+    handed, _ = handed_slips(cli, tmp_path)
+    accept = ("request", "accept", number, "--as", "patient", "--yes")
+    answer = cli("--json", *accept)
+    assert (answer.code, answer.error["error"]) == (1, "ScoreTooLowError")
+    assert "quality take-slip FILE" in answer.error["hint"]
+    cli.json("quality", "take-slip", handed)
+    cli.json(*accept)
+    keep_no_slips(cli)
+
+    delivered = cli.json("request", "deliver", number, "--patient", "patient", "--as", "hospital")
+
+    assert (delivered["records"], delivered["score"]) == ([home.observation], 92)
+    (left_out,) = delivered["left_out"]
+    assert left_out.startswith(home.scan)
+    confirmed = cli.json("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    assert (confirmed["records"], confirmed["score"]) == (1, 92)
+
+
+def test_study__the_batch_is_withdrawn_before_the_delivery__is_refused_and_can_be_declined(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    number = asked_for_quality(granted, tmp_path)
+    handed, root = handed_slips(granted, tmp_path)
+    granted.json("quality", "take-slip", handed)
+    granted.json("request", "accept", number, "--as", "patient", "--yes")
+    granted.json("quality", "withdraw", root, "--as", "clinic")
+    deliver = ("request", "deliver", number, "--patient", "patient", "--as", "hospital")
+    answer = granted("--json", *deliver)
+    assert (answer.code, answer.error["error"]) == (1, "ScoreTooLowError")
+    assert "attested with 80 of 100 or more by method 100" in answer.error["message"]
+    granted.json("request", "decline", *deliver[2:])
+
+
+def test_study__a_tampered_slip_in_the_bundle__is_ignored_and_told(
+    granted: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = asked_for_quality(granted, tmp_path)
+    handed, _ = handed_slips(granted, tmp_path)
+    true, poor = sorted(slips_from_json(handed.read_bytes()), key=lambda slip: -slip.assessed.score)
+    false = replace(poor, assessed=replace(poor.assessed, score=100))
+    with monkeypatch.context() as patched:
+        patched.setattr(Slips, "standing", lambda *_: [true, false])
+        granted.json("request", "accept", number, "--as", "patient", "--yes")
+    words = (number, "--patient", "patient")
+    for verb, who in (("deliver", "hospital"), ("confirm", "researcher")):
+        answer = granted("--json", "request", verb, *words, "--as", who)
+        assert (answer.code, answer.json["score"]) == (0, 92)
+        assert "1 slips in bundle" in answer.err
+        assert "ignored" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -294,6 +382,26 @@ def test_batch__of_an_assessor_s_own_scores__is_shown_to_whom_has_the_slip(
     (gone,) = granted.json("quality", "show", scan)
     assert (gone["counts"], gone["withdrawn_at"] is not None) == (False, True)
     assert granted("--json", *listing, 0).json == []
+
+
+def test_slips__handed_to_a_patient__are_those_of_his_records_that_stand(granted: CommandLine, tmp_path: Path) -> None:
+    observation, scan = granted.home.observation, granted.home.scan
+    batched(granted, tmp_path / "slips", listed(tmp_path / "list.csv", "record,score,method", f"{scan},80,100"))
+    other = listed(tmp_path / "other.csv", "record,score,method", f"{observation},40,100")
+    root = batched(granted, tmp_path / "slips", other)["root"]
+    granted.json("quality", "withdraw", root, "--as", "clinic")
+    to = tmp_path / "handed.json"
+    hand = ("quality", "slips", "--patient", "patient", "--to", to)
+    assert {row["record"] for row in granted.json(*hand)} == {observation, scan}
+    assert [slip.record_id.hex() for slip in slips_from_json(to.read_bytes())] == [scan]
+    assert granted.json("quality", "slips", "--patient", "stranger") == []
+    for words, code in (
+        (hand, 2),
+        (("quality", "slips", "--to", tmp_path / "all.json"), 2),
+        (("quality", "slips", "--patient", "stranger", "--to", tmp_path / "none.json"), 2),
+    ):
+        assert granted("--json", *words).code == code
+    assert sorted(each.name for each in tmp_path.glob("*.json")) == ["handed.json"]
 
 
 def test_slip__of_a_record__comes_to_its_reader_with_the_key(granted: CommandLine, tmp_path: Path) -> None:
