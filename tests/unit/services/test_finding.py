@@ -4,7 +4,8 @@ given a batch of several patients' records
 ├─ each patient finds his own, and no other's; whoever is not in it finds nothing
 ├─ a reader with a standing grant finds what it permits; the custodian gets back the whole after losing his home
 ├─ a grantee is shown what his bundle gives him keys of, a clinician what was released to him
-├─ what was looked through is not fetched again; what could not be fetched is tried again
+├─ what was looked through is not fetched again, also where the rest was broken off; it is noted in one transaction
+├─ what could not be fetched is tried again
 └─ listed, granted, read, accounted for, superseded, retracted: as if it had been registered by itself
 given a catalogue that lies, is cut, or is of another batch
 └─ nothing of it counts, it is named, and hides no other
@@ -110,6 +111,31 @@ def test_find__again__fetches_nothing_and_a_new_batch_is_looked_at(town: BatchTo
     assert (again.records, again.looked, store.fetched) == (0, 0, [])
     town.load({"anna": [b"five"]}, secret=bytes(31) + b"\1")
     assert (home.find().records, len(home.ids(home))) == (1, 4)
+
+
+def test_find__of_very_many_batches__notes_them_in_one_transaction(
+    town: BatchTown, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        town.load({"ben": [b"%d" % number]}, secret=bytes(31) + bytes([number + 1]))
+    noted = []
+    note = town.anna.book.note_looked
+    monkeypatch.setattr(town.anna.book, "note_looked", lambda *given: noted.append(given) or note(*given))
+    assert town.anna.find().looked == 6
+    assert len(noted) == 1
+    assert town.anna.find().looked == 0
+
+
+def test_find__broken_off__does_not_look_again_at_what_it_had(town: BatchTown, load: Load) -> None:
+    town.load({"anna": [b"five"]}, secret=bytes(31) + b"\1")
+
+    def broken_off(_what: str, done: int, _total: int | None) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        town.anna.find(progress=broken_off)
+    assert (len(town.anna.ids(town.anna)), town.anna.find().looked) == (3, 1)
 
 
 def test_find__with_another_key__looks_again(town: BatchTown, load: Load) -> None:
