@@ -22,13 +22,13 @@ from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import RecordIdValue
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.files import written_whole
-from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
+from medshare.ingesting import Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
 from medshare.loading import DEFAULT_BATCH_SIZE
 from medshare.model.ids import RecordId
 from medshare.model.record import Category
 from medshare.model.record_batch import MAX_BATCH
 from medshare.services.journal import Publication
-from medshare.services.publishing import Published
+from medshare.services.publishing import ENDS_ALL, Published
 
 if TYPE_CHECKING:
     from medshare.model.typed_data import Signable
