@@ -9,6 +9,7 @@ given a custodian who has published two records of a patient in a batch
 ├─ the chain verifies, and an accounting is made anew alike
 ├─ who attests, computes anew, rotates or answers an emergency finds them himself
 ├─ the patient's key is recovered: the custodian rotates, and the new key finds and opens all of them
+├─ the custodian registers one of another patient: the first is warned, wherever he looks
 ├─ what is signed of one for somebody to send is said to need an entry of its own
 ├─ nothing is known here of a patient: it is said how records of batches are found
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
@@ -228,6 +229,23 @@ def transactions(home: Home) -> int:
     with connect(home.path) as session:
         account = session.keyring.resolve("hospital")
         return session.chain.client.nonce(account, pending=False)
+
+
+def test_list__of_which_one_is_registered_of_another__warns(cli: CommandLine, batch: Load, people: Home) -> None:
+    assert cli("record", "find", "--as", "patient").err == ""
+    with connect(people.path) as session:
+        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+        other = session.keyring.resolve("stranger")
+        session.ledger.records.register(hospital.signer, RecordId(bytes.fromhex(batch.ids[0])), other)
+    rows = cli("--json", "record", "list", "--patient", "patient").json
+    assert [row["record"] for row in rows] == [batch.ids[1]]
+    for words in (
+        ("list", "--patient", "patient"),
+        ("find", "--as", "patient"),
+        ("history", "--as", "patient", "--patient", "patient"),
+    ):
+        assert f"states two things of record {batch.ids[0]}" in cli("record", *words).err
+    assert cli("record", "list", "--patient", "stranger").err == ""
 
 
 def test_serve__by_a_custodian_without_his_book__releases_his_records(

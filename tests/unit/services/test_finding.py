@@ -8,6 +8,8 @@ given a batch of several patients' records
 ├─ what could not be fetched is tried again
 └─ listed, granted, read, accounted for, superseded, retracted, rotated: as if it had been registered by itself, in as
    few transactions
+given a record that a batch states of one patient, and its own entry of another
+└─ it is of the other, and the first is told
 given a catalogue that lies, is cut, or is of another batch
 └─ nothing of it counts, it is named, and hides no other
 given a branch that the chain leaves
@@ -364,6 +366,25 @@ def test_registered_singly__and_in_a_batch__its_own_entry_counts(town: BatchTown
     town.anna.find()
     (entry,) = town.anna.auditing.records(town.anna.actor.address)
     assert entry.registered_at == single.block.time
+
+
+def test_registered_singly__of_another_patient__is_said_to_whom_the_batch_states_it_of(
+    town: BatchTown, load: Load
+) -> None:
+    town.anna.find()
+    assert town.anna.auditing.stated_otherwise(town.anna.actor.address) == []
+    of_ben, of_anna = load.ids["anna"][0], load.ids["anna"][1]
+    town.ledger.records.register(town.hospital.actor.signer, of_ben, town.ben.actor.address)
+    town.ledger.records.register(town.hospital.actor.signer, of_anna, town.anna.actor.address)
+    assert of_ben not in town.anna.ids(town.anna)
+    (one,) = town.anna.auditing.stated_otherwise(town.anna.actor.address)
+    assert (one.batch.root, one.entry.record_id, one.entry.patient) == (
+        load.batch.root,
+        of_ben,
+        town.ben.actor.address,
+    )
+    assert town.ben.auditing.stated_otherwise(town.anna.actor.address) == []
+    assert town.ben.auditing.stated_otherwise(town.ben.actor.address) == []
 
 
 def test_in_two_batches__the_first_counts(town: BatchTown) -> None:
