@@ -17,7 +17,7 @@ from typing import Any, cast
 from medshare.errors import RejectedError
 from medshare.model.delegation import Circle, DelegationRequest
 from medshare.model.grant import GrantRequest
-from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.ids import Address, CatalogueId, EpisodeId, GrantId, RecordId
 from medshare.model.record_acts import Enter, RecordAct, Retract, Supersede
 from medshare.model.record_batch import Inclusion
 from medshare.model.telling import Names
@@ -128,6 +128,17 @@ class _Records(_Port):
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         return self._carry_out(signer, lambda draft: draft.retract(record_id, reason))
+
+    def anchor_batch(
+        self,
+        signer: Signer,
+        root: bytes,
+        catalogue: CatalogueId,
+        count: int,
+        *,
+        intent: str | None = None,  # noqa: ARG002 - see above
+    ) -> Receipt:
+        return self._carry_out(signer, lambda draft: draft.anchor_batch(root, catalogue, count))
 
     # Anybody may send this one: so does the payer.
 

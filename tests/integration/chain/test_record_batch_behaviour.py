@@ -3,6 +3,7 @@
 RecordLedger
 ├── a custodian anchors a batch, once; it is read back, with the time of its block
 ├── a record of it is shown, and gets an entry of its own by whoever can show it, once; it counts since its batch
+├── signed, it is anchored by whoever sends it
 ├── several things with records go in one transaction: what is refused is said, and keeps no other back
 ├── each refusal arrives as its exception
 └── reads at an earlier block answer for that block; the events rebuild what the reads say
@@ -35,6 +36,7 @@ from medshare.model.ledger import LedgerModel
 from medshare.model.record import RecordStatus
 from medshare.model.record_acts import Enter, Retract, Supersede
 from medshare.model.record_batch import MAX_BATCH, AnchoredBatch, Inclusion, RecordBatch
+from medshare.model.typed_data import SignableAnchorBatch
 from medshare.ports import RecordLedger
 
 pytestmark = pytest.mark.integration
@@ -99,6 +101,26 @@ def test_register__from_a_batch__counts_since_the_batch(
     gone = port.retract(custodian, IDS[0], ZERO)
     entry = port.record(custodian.address, IDS[0], block=gone.block)
     assert (entry.status, entry.registered_at) == (RecordStatus.RETRACTED, anchored.block.time)
+
+
+def test_relay__a_batch_that_was_signed__is_the_signers(
+    scene: Scene, port: RecordLedger, custodian: LocalSigner
+) -> None:
+    wanted = {"custodian": custodian.address, "root": ROOT, "catalogue": CATALOGUE, "records": 7}
+    signed = scene.sign(custodian, SignableAnchorBatch, **wanted)
+    (outcome,) = scene.ledger.relay(scene.person(), [signed])
+    assert outcome.receipt is not None
+    block = outcome.receipt.block
+    assert port.batch(custodian.address, ROOT, block=block) == AnchoredBatch(
+        custodian=custodian.address, root=ROOT, anchored_at=block.time, count=7
+    )
+    with pytest.raises(BatchExistsError):
+        scene.ledger.relay(scene.person(), [signed])
+    stranger = scene.person()
+    with pytest.raises(CustodianNotAccreditedError):
+        scene.ledger.relay(
+            scene.person(), [scene.sign(stranger, SignableAnchorBatch, **{**wanted, "custodian": stranger.address})]
+        )
 
 
 def test_do_all__some_of_them_are_refused__the_others_are_done(
