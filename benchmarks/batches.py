@@ -79,7 +79,7 @@ def measure(records: int, folder: Path) -> dict[str, Any]:
 
     patient, identity = next(iter(people.items()))
     before = store.read
-    [part], found_seconds = _timed(lambda: parts_for(store, catalogue, records, identity))
+    [part], found_seconds = _timed(lambda: list(parts_for(store, catalogue, identity, root=batch.root, count=records)))
     found_bytes = store.read - before
     assert part.patient == patient
     assert len(part.records) == OF_EACH

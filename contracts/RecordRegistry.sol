@@ -21,6 +21,8 @@ contract RecordRegistry is Signed, IRecordRegistry {
         keccak256("Supersede(address custodian,bytes32 recordId,bytes32 previousId,uint32 deadline)");
     bytes32 private constant RETRACT =
         keccak256("Retract(address custodian,bytes32 recordId,bytes32 reason,uint32 deadline)");
+    bytes32 private constant ANCHOR_BATCH =
+        keccak256("AnchorBatch(address custodian,bytes32 root,bytes32 catalogue,uint32 records,uint32 deadline)");
 
     IAccreditation private immutable _accreditation;
 
@@ -111,16 +113,35 @@ contract RecordRegistry is Signed, IRecordRegistry {
 
     /// @inheritdoc IRecordRegistry
     function anchorBatch(bytes32 root, CatalogueId catalogue, uint32 count) external {
-        if (!_accreditation.isAccredited(msg.sender, IAccreditation.Kind.Custodian)) {
-            revert RecordRegistryNotAccredited(msg.sender);
+        _anchorBatch(msg.sender, root, catalogue, count);
+    }
+
+    /// @inheritdoc IRecordRegistry
+    function anchorBatchSigned(
+        address custodian,
+        bytes32 root,
+        CatalogueId catalogue,
+        uint32 records,
+        uint32 deadline,
+        bytes calldata signature
+    ) external {
+        bytes32 hash = keccak256(abi.encode(ANCHOR_BATCH, custodian, root, catalogue, records, deadline));
+        _requireSignature(custodian, hash, deadline, signature);
+
+        _anchorBatch(custodian, root, catalogue, records);
+    }
+
+    function _anchorBatch(address custodian, bytes32 root, CatalogueId catalogue, uint32 count) private {
+        if (!_accreditation.isAccredited(custodian, IAccreditation.Kind.Custodian)) {
+            revert RecordRegistryNotAccredited(custodian);
         }
         if (root == bytes32(0)) revert RecordRegistryRootIsZero();
         if (count == 0 || count > MAX_BATCH) revert RecordRegistryCountOutOfRange(count);
-        if (_batches[msg.sender][root].anchoredAt != 0) revert RecordRegistryBatchExists(msg.sender, root);
+        if (_batches[custodian][root].anchoredAt != 0) revert RecordRegistryBatchExists(custodian, root);
 
-        _batches[msg.sender][root] = Batch({anchoredAt: uint32(block.timestamp), count: count});
+        _batches[custodian][root] = Batch({anchoredAt: uint32(block.timestamp), count: count});
 
-        emit BatchAnchored(msg.sender, root, catalogue, count);
+        emit BatchAnchored(custodian, root, catalogue, count);
     }
 
     /// @inheritdoc IRecordRegistry

@@ -20,14 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from medshare.errors import (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
     InvalidInputError,
-    LedgerUnavailableError,
     MedshareError,
-    StoreFullError,
-    StoreUnavailableError,
 )
 from medshare.files import open_plaintext, unreadable_is_typed
 from medshare.model.ids import Address, RecordId
@@ -35,19 +29,9 @@ from medshare.model.labels import is_label
 from medshare.model.record import MAX_PATIENT_REFERENCE, Category, days_of
 from medshare.ports import Actor
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.publishing import ENDS_ALL, Description, Published, Publishing
 from medshare.standards import ndjson
 from medshare.standards.ingest import Examined, Part, parts, recognise
-
-ENDS_ALL = (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
-    LedgerUnavailableError,
-    StoreFullError,
-    StoreUnavailableError,
-)
-"""What would stop each further record in the same way."""
 
 _MAX_MAPPING = 256 << 20
 _COLUMNS = ["reference", "patient"]

@@ -33,6 +33,7 @@ from medshare.model.ledger import EncryptionKey
 from medshare.model.proposal import Proposal, Tally, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.record_acts import RecordAct
 from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.model.request import Acceptance, AccessRequest, Periods, RequestTerms, Reservation, Split
 from medshare.model.typed_data import SignedMessage
@@ -186,6 +187,21 @@ class Receipt:
     gas_used: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOutcome:
+    """What became of one of several calls in one transaction, or of a signed message."""
+
+    receipt: Receipt | None
+    """The transaction in which it was sent; None where it was refused before anything was sent."""
+    refusal: LedgerError | None
+    """Why the contract did not do it; None where it is done."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is done."""
+        return self.refusal is None
+
+
 class DirectoryLedger(Protocol):
     """The contract Directory."""
 
@@ -231,6 +247,15 @@ class RecordLedger(Protocol):
 
     def register_from_batch(self, payer: Signer, inclusion: Inclusion, *, intent: str | None = None) -> Receipt:
         """Give a record of a batch an entry of its own; anybody who can show it may send."""
+        ...
+
+    def do_all(
+        self, signer: Signer, acts: Sequence[RecordAct], *, intent: str | None = None
+    ) -> tuple[CallOutcome, ...]:
+        """Do several things with the signer's records in one transaction, in this order; return what became of each.
+
+        What is refused keeps no other from being done.
+        """
         ...
 
     def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
@@ -584,21 +609,6 @@ class EscrowLedger(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelayOutcome:
-    """What became of one signed message."""
-
-    receipt: Receipt | None
-    """The transaction in which it was sent; None where it was refused before anything was sent."""
-    refusal: LedgerError | None
-    """Why the contract did not do it; None where it is done."""
-
-    @property
-    def done(self) -> bool:
-        """Whether it is done."""
-        return self.refusal is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """What would become of signed messages that were sent now, together and in this order."""
 
@@ -616,7 +626,7 @@ class Relay(Protocol):
 
     def __call__(
         self, payer: Signer, signed: Sequence[SignedMessage], *, intent: str | None = None
-    ) -> tuple[RelayOutcome, ...]:
+    ) -> tuple[CallOutcome, ...]:
         """Send messages of one contract in one transaction; return what became of each, in their order.
 
         Raises:

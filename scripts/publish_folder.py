@@ -29,7 +29,8 @@ from medshare.cli.asking import passphrase_of
 from medshare.cli.console import one_line
 from medshare.cli.ending import ExitCode, run
 from medshare.errors import InvalidInputError, MedshareError
-from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Patients, Said, read_mapping
+from medshare.ingesting import Arrived, Assigned, OnePatient, Patients, Said, read_mapping
+from medshare.services.publishing import ENDS_ALL
 from medshare.standards import dicom, fhir, hl7v2
 
 MEDIA_TYPES = {".json": fhir.MEDIA_TYPE, ".hl7": hl7v2.MEDIA_TYPE, ".dcm": dicom.MEDIA_TYPE}

@@ -478,11 +478,28 @@ RETRACT = Case(
     again="RecordRegistryRecordNotActive",
 )
 
+ANCHOR_BATCH = Case(
+    **RECORDS,
+    verb="anchorBatchSigned",
+    struct="AnchorBatch",
+    message=lambda scene: {
+        "custodian": scene.actors.custodian,
+        "root": RECORD,
+        "catalogue": REASON,
+        "records": 1_000,
+    },
+    arguments=lambda message: (message["custodian"], message["root"], message["catalogue"], message["records"]),
+    direct=_records_form("anchorBatch", "root", "catalogue", "records"),
+    observe=lambda scene: scene.chain.call(scene.contracts.records.functions.getBatch(scene.actors.custodian, RECORD)),
+    again="RecordRegistryBatchExists",
+)
+
 CASES = (
     SET_KEY,
     REGISTER,
     SUPERSEDE,
     RETRACT,
+    ANCHOR_BATCH,
     OWN_GRANT,
     OWN_REVOKE,
     OWN_REVOKE_ALL,

@@ -21,6 +21,7 @@ STRUCTS: Mapping[str, str] = {
     "Register": "address custodian,bytes32 recordId,address patient,uint32 deadline",
     "Supersede": "address custodian,bytes32 recordId,bytes32 previousId,uint32 deadline",
     "Retract": "address custodian,bytes32 recordId,bytes32 reason,uint32 deadline",
+    "AnchorBatch": "address custodian,bytes32 root,bytes32 catalogue,uint32 records,uint32 deadline",
     "Grant": "address patient,address grantee,bytes32 terms,bytes32 bundle,uint16 purposes,uint32 notBefore,"
     "uint32 expiresAt,uint8 stamp,uint8 epoch,uint8 mandate,uint32 deadline",
     "Revoke": "address patient,uint256 grantId,uint8 lastEpoch,uint8 mandate,uint32 deadline",

@@ -174,6 +174,22 @@ interface IRecordRegistry is ISigned {
     /// @custom:privacy As BatchAnchored.
     function anchorBatch(bytes32 root, CatalogueId catalogue, uint32 count) external;
 
+    /// @notice As anchorBatch, by the custodian's signature.
+    /// @dev The signed struct is
+    /// `AnchorBatch(address custodian,bytes32 root,bytes32 catalogue,uint32 records,uint32 deadline)`. It works once, since
+    /// a root is anchored once.
+    /// @param custodian who signed, and whose batch it is
+    /// @param records how many are under the root
+    /// @custom:privacy As BatchAnchored.
+    function anchorBatchSigned(
+        address custodian,
+        bytes32 root,
+        CatalogueId catalogue,
+        uint32 records,
+        uint32 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Give a record of a batch an entry of its own; anybody who holds salt and proof may.
     /// @dev The word is the custodian's, who may have lost his accreditation since, and counts from the time at which the
     /// batch was anchored. From then on it is a record as any other. One that has an entry already, of whatever patient

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from medshare.chain.client import ChainClient
 from medshare.chain.codec import WORD, address_word, bounded, decode_record, digest_word, selector, word, words
+from medshare.chain.several_calls import SeveralCalls
 from medshare.chain.transactions import TransactionSender
-from medshare.errors import InvalidInputError
+from medshare.errors import InvalidInputError, RejectedError
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry
+from medshare.model.record_acts import Enter, RecordAct, Retract, Supersede
 from medshare.model.record_batch import AnchoredBatch, Inclusion
-from medshare.ports import Receipt, Signer
+from medshare.ports import CallOutcome, Receipt, Signer
 
 CONTRACT = "RecordRegistry"
 _U32 = (1 << 32) - 1
@@ -54,7 +58,7 @@ class RecordRegistryAdapter:
             RecordNotActiveError: it was superseded or retracted before.
             RecordExistsError, RecordIdIsZeroError, VersionsExhaustedError: the new version cannot be.
         """
-        data = selector(CONTRACT, "supersede(bytes32,bytes32)") + digest_word(record_id) + digest_word(previous_id)
+        data = _encode(Supersede(record_id=record_id, previous_id=previous_id))
         return self._sender.send(signer, to=self.address, data=data, intent=intent)
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
@@ -64,7 +68,7 @@ class RecordRegistryAdapter:
             UnknownRecordError: the signer has no such record.
             RecordNotActiveError: it was retracted before.
         """
-        data = selector(CONTRACT, "retract(bytes32,bytes32)") + digest_word(record_id) + digest_word(reason)
+        data = _encode(Retract(record_id=record_id, reason=reason))
         return self._sender.send(signer, to=self.address, data=data)
 
     def anchor_batch(
@@ -93,8 +97,21 @@ class RecordRegistryAdapter:
             RecordExistsError: it has an entry already.
             RecordIdIsZeroError, PatientIsZeroError: the batch states what cannot be.
         """
-        data = selector(CONTRACT, f"registerFromBatch{_INCLUSION}") + _encode_inclusion(inclusion)
-        return self._sender.send(payer, to=self.address, data=data, intent=intent)
+        return self._sender.send(payer, to=self.address, data=_encode(Enter(inclusion=inclusion)), intent=intent)
+
+    def do_all(
+        self, signer: Signer, acts: Sequence[RecordAct], *, intent: str | None = None
+    ) -> tuple[CallOutcome, ...]:
+        """Do several things with the signer's records in one transaction, in this order; return what became of each.
+
+        Each that is refused is undone, with the error that the verb by itself raises, and the rest goes on; where every
+        one would be, nothing is sent.
+        """
+        several = SeveralCalls(self._client, self._sender, CONTRACT, self.address)
+        try:
+            return several.send(signer, [_encode(act) for act in acts], intent=intent)
+        except RejectedError as refusal:
+            return (CallOutcome(receipt=None, refusal=refusal),)
 
     def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
         """Return a batch that ``custodian`` anchored; raises ``UnknownBatchError``."""
@@ -109,6 +126,17 @@ class RecordRegistryAdapter:
         data = selector(CONTRACT, f"proveInclusion{_INCLUSION}") + _encode_inclusion(inclusion)
         answer = self._client.call(self.address, data, block=block)
         return decode_record(inclusion.custodian, inclusion.record.record_id, answer)
+
+
+def _encode(act: RecordAct) -> bytes:
+    """Return the call that does it."""
+    match act:
+        case Enter(inclusion=inclusion):
+            return selector(CONTRACT, f"registerFromBatch{_INCLUSION}") + _encode_inclusion(inclusion)
+        case Supersede(record_id=record_id, previous_id=previous_id):
+            return selector(CONTRACT, "supersede(bytes32,bytes32)") + digest_word(record_id) + digest_word(previous_id)
+        case Retract(record_id=record_id, reason=reason):
+            return selector(CONTRACT, "retract(bytes32,bytes32)") + digest_word(record_id) + digest_word(reason)
 
 
 def _encode_inclusion(inclusion: Inclusion) -> bytes:

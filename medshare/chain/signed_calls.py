@@ -20,6 +20,7 @@ from medshare.model.delegation import DelegationRequest, Verbs
 from medshare.model.eip712 import encode_word
 from medshare.model.grant import GrantRequest
 from medshare.model.typed_data import (
+    SignableAnchorBatch,
     SignableAppoint,
     SignableDismiss,
     SignableEndEpisode,
@@ -67,6 +68,8 @@ def _call(signed: SignedMessage) -> tuple[str, Sequence[bytes]]:  # noqa: C901 -
             return "supersedeSigned(address,bytes32,bytes32,uint32,bytes)", _members(signed)
         case SignableRetract():
             return "retractSigned(address,bytes32,bytes32,uint32,bytes)", _members(signed)
+        case SignableAnchorBatch():
+            return "anchorBatchSigned(address,bytes32,bytes32,uint32,uint32,bytes)", _members(signed)
         case SignableGrant():
             request = GrantRequest(
                 grantee=message.grantee,

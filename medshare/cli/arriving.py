@@ -22,13 +22,13 @@ from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import RecordIdValue
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.files import written_whole
-from medshare.ingesting import ENDS_ALL, Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
+from medshare.ingesting import Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
 from medshare.loading import DEFAULT_BATCH_SIZE
 from medshare.model.ids import RecordId
 from medshare.model.record import Category
 from medshare.model.record_batch import MAX_BATCH
 from medshare.services.journal import Publication
-from medshare.services.publishing import Published
+from medshare.services.publishing import ENDS_ALL, Published
 
 if TYPE_CHECKING:
     from medshare.model.typed_data import Signable
@@ -140,7 +140,7 @@ def publish(
     """
     if in_batches:
         _check_batch(supersedes, way)
-        _load(app, files, custodian, patient, mapping, said, report_file, batch_size or DEFAULT_BATCH_SIZE)
+        _load(app, files, custodian, patient, mapping, said, report_file, batch_size or DEFAULT_BATCH_SIZE, way)
         return
     if batch_size is not None:
         raise click.UsageError("--batch-size goes with --batch")
@@ -184,9 +184,15 @@ def publish(
 
 def _check_batch(supersedes: RecordId | None, way: Way) -> None:
     if supersedes is not None:
-        raise click.UsageError("--batch publishes first versions: --supersedes is for one file by itself")
-    if way.sign_to is not None or way.paid_by is not None:
-        raise click.UsageError("a batch is sent by its custodian: not with --sign-to or --paid-by")
+        raise click.UsageError(
+            "a batch holds first versions: what comes in a record's place, of a batch or not, is published by itself, "
+            "with --supersedes and without --batch"
+        )
+    if way.sign_to is not None:
+        raise click.UsageError(
+            "a load signs a root for each batch, when all that it holds is stored, and goes on when that is on chain: "
+            "--sign-to writes one message. Say --paid-by, or publish one file with --sign-to"
+        )
 
 
 def _load(
@@ -198,10 +204,11 @@ def _load(
     said: Said,
     report_file: Path | None,
     batch_size: int,
+    way: Way,
 ) -> None:
     actor = app.actor(custodian)
     whose = _whose(app, patient, mapping)
-    with app.session() as session, _written(report_file) as report_to:
+    with way.session(app, actor) as session, _written(report_file) as report_to:
         refused = load(
             app,
             session,
@@ -211,6 +218,7 @@ def _load(
             said=said,
             batch_size=batch_size,
             report_to=report_to,
+            asks=way.paid_by is not None and not way.yes,
         )
     if refused:
         raise click.exceptions.Exit(exit_code(refused))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from medshare.cli.batched import warn_of_other_entries
 from medshare.cli.console import App, Command, moment
 from medshare.cli.ending import exit_code
 from medshare.cli.record import min_score_option
@@ -81,6 +82,7 @@ def history(
                     row["file"] = None
             rows.append(row)
         failures = [*found.failures, *unsaved]
+        warn_of_other_entries(app, session, account)
     if app.as_json:
         app.show({"records": rows, "failures": [failure_row(failure) for failure in failures]})
     else:

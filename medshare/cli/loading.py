@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,9 +20,9 @@ from medshare.errors import MedshareError
 from medshare.ingesting import Patients, Said
 from medshare.loading import Anchored, Loaded, Outcome
 from medshare.ports import Actor
+from medshare.services.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from medshare.services.progress import Progress
     from medshare.session import Session
 
 _TELL_EVERY = 5.0
@@ -39,11 +39,15 @@ def load(
     said: Said,
     batch_size: int,
     report_to: BinaryIO | None,
+    asks: bool,
 ) -> MedshareError | None:
-    """Load what files and folders hold and tell of it; return why the first record was refused, if one was."""
+    """Load what files and folders hold and tell of it; return why the first record was refused, if one was.
+
+    Where it ``asks`` a person in the middle of it, it shows no progress.
+    """
     told = _Told(app=app, report=report_to)
     try:
-        with _progress(app, told) as progress:
+        with nullcontext(silent) if asks else _progress(app, told) as progress:
             for each in session.loading.load(
                 given, custodian=custodian, patients=patients, said=said, batch_size=batch_size, progress=progress
             ):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medshare.cli.batched import tell_own_entry
+from medshare.cli.batched import tell_own_entry, warn_of_other_entries
 from medshare.cli.console import App, Group, moment
 from medshare.cli.loading import batch_row
 from medshare.cli.publications import published_row, tell_withheld
@@ -122,6 +122,7 @@ def list_(app: App, patient: str, min_score: int | None) -> None:
             good = session.assessing.at_least(min_score, (entry.record_id for entry in entries))
             entries = [entry for entry in entries if entry.record_id in good]
         rows = rows_of(session, entries)
+        warn_of_other_entries(app, session, account)
     app.show_all(
         rows,
         nothing="no records of this patient are known here; those of batches are found with: "
@@ -144,6 +145,7 @@ def find_(app: App, who: str, custodian: str | None) -> None:
     account = app.keyring.resolve(custodian) if custodian is not None else None
     with app.session() as session, app.progress() as progress:
         found = session.finding.find(actor, custodian=account, progress=progress)
+        warn_of_other_entries(app, session, actor.address)
     app.show(
         {"found": found.records, "looked_through": found.looked, "not_readable": len(found.unread)},
         title="looked through what was published in batches",

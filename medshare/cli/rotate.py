@@ -13,7 +13,6 @@ from medshare.cli.values import GrantIdValue, RecordIdValue
 from medshare.model.ids import GrantId, RecordId
 from medshare.model.record import RecordEntry
 from medshare.ports import Actor
-from medshare.services.progress import Progress
 from medshare.services.rotating import WHAT_REMAINS, Rotation
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ def rotate(
                 entries = session.rotating.covered(grant_id, custodian=actor, progress=progress)
             else:
                 entries = _named(session, actor, record_ids)
-            tell = _counted(progress, rotations, len(entries))
-            for rotation in session.rotating.rotate(entries, custodian=actor, forget_old=forget_old, progress=tell):
+            for rotation in session.rotating.rotate(entries, custodian=actor, forget_old=forget_old, progress=progress):
                 rotations.append(rotation)
                 if rotation.error is not None:
                     about = {"record": rotation.previous.record_id.hex()}
@@ -74,15 +72,6 @@ def rotate(
 def _named(session: Session, custodian: Actor, record_ids: tuple[RecordId, ...]) -> list[RecordEntry]:
     head = session.ledger.chain.head()
     return [session.ledger.records.record(custodian.address, record_id, block=head) for record_id in record_ids]
-
-
-def _counted(progress: Progress, done: list[Rotation], total: int) -> Progress:
-    """Return a progress that says of which record it speaks."""
-
-    def tell(what: str, units: int, of: int | None) -> None:
-        progress(f"{what} {len(done) + 1} of {total}", units, of)
-
-    return tell
 
 
 def _tell(app: App, rotations: list[Rotation]) -> None:

@@ -35,6 +35,8 @@ CELL_SIZE: Final = _TAG_SIZE + CELL_TEXT + _SEAL_SIZE
 _LENGTH_SIZE: Final = 4
 _CELLS_IN_A_BUCKET: Final = 8
 """So many on average: the bucket that a recipient fetches is then not much longer than the list of all of them."""
+_FULLEST: Final = 64
+"""Cells of the fullest bucket, while there can be more buckets: chance alone fills none of them so far."""
 _STEP: Final = 4
 """A bucket's cells are a multiple of it, so that their number tells little of how many there are in all."""
 _PURPOSE: Final = "medshare/cells/1"
@@ -91,42 +93,58 @@ def seal_cells(texts: Iterable[tuple[Recipient, bytes]], *, writer: Identity) ->
             buckets[place.bucket].append(place.tag + place.cipher.encrypt(_NONCE, piece, None))
     room = max(map(len, buckets))
     room += -room % _STEP or (0 if room else _STEP)
-    if room > max_cells():
+    if room > max_cells(len(buckets)):
         raise InvalidInputError("one batch cannot tell so many readers of so much", hint="divide it")
     return SealedCells(room, buckets)
 
 
-def open_cells(fetch: Callable[[int], bytes], identity: Identity, *, writer: Recipient, buckets: int) -> bytes | None:
+def open_cells(
+    fetch: Callable[[int], bytes], identity: Identity, *, writer: Recipient, buckets: int, longest: int = MAX_TEXT
+) -> bytes | None:
     """Return what was written for ``identity``, or None where nothing was.
+
+    The first of his cells says how many there are. Each bucket with any of them is fetched once, and none after the
+    first in which one is missing.
 
     Args:
         fetch: returns a bucket, by its number.
         identity: whose cells are looked for.
         writer: the public half of the key that was made for this writing.
         buckets: how many there are.
+        longest: bytes that a true text for him has at most.
 
     Raises:
         AuthenticationError: the first of his cells is there, and another is not, or they state a length that cannot be.
     """
     secret = identity.shared_secret(writer, _PURPOSE, b"")
-    first = _find(fetch, _place(secret, 0, buckets))
+    place = _place(secret, 0, buckets)
+    bucket = _Bucket(fetch(place.bucket))
+    first = bucket.find(place)
     if first is None:
         return None
     length = int.from_bytes(first[:_LENGTH_SIZE], "big")
-    if length > MAX_TEXT:
+    if length > min(longest, MAX_TEXT):
         raise AuthenticationError("a cell states a length that no text has")
-    text = bytearray(first[_LENGTH_SIZE:])
+    pieces = {0: first[_LENGTH_SIZE:]}
+    here = place.bucket
+    wanted: dict[int, dict[int, _Place]] = {here: {}}  # the bucket that is here comes first
     for number in range(1, _cell_count(length)):
-        piece = _find(fetch, _place(secret, number, buckets))
-        if piece is None:
-            raise AuthenticationError("the text in the cells is not whole")
-        text += piece
-    return bytes(text[:length])
+        place = _place(secret, number, buckets)
+        wanted.setdefault(place.bucket, {})[number] = place
+    for at, places in wanted.items():
+        if at != here:
+            bucket = _Bucket(fetch(at))
+        for number, each in places.items():
+            piece = bucket.find(each)
+            if piece is None:
+                raise AuthenticationError("the text in the cells is not whole")
+            pieces[number] = piece
+    return b"".join(pieces[number] for number in range(len(pieces)))[:length]
 
 
-def max_cells() -> int:
-    """Return how many cells a bucket holds at most: those of one block of the store."""
-    return (1 << 20) // CELL_SIZE
+def max_cells(buckets: int) -> int:
+    """Return how many cells each of so many buckets holds at most: never more than one block of the store."""
+    return _FULLEST if buckets < MAX_BUCKETS else (1 << 20) // CELL_SIZE
 
 
 def _bucket_count(cells: int) -> int:
@@ -157,12 +175,20 @@ def _place(secret: bytes, number: int, buckets: int) -> _Place:
     )
 
 
-def _find(fetch: Callable[[int], bytes], place: _Place) -> bytes | None:
-    bucket = memoryview(fetch(place.bucket))
-    for at in range(0, len(bucket) - CELL_SIZE + 1, CELL_SIZE):
-        if bucket[at : at + _TAG_SIZE] == place.tag:
+class _Bucket:
+    """A bucket that was fetched, and where in it each tag is."""
+
+    def __init__(self, cells: bytes) -> None:
+        self._cells = memoryview(cells)
+        self._at: dict[bytes, list[int]] = {}
+        for at in range(0, len(cells) - CELL_SIZE + 1, CELL_SIZE):
+            self._at.setdefault(cells[at : at + _TAG_SIZE], []).append(at)
+
+    def find(self, place: _Place) -> bytes | None:
+        """Return the text of the cell that lies here, or None."""
+        for at in self._at.get(place.tag, ()):
             try:
-                return place.cipher.decrypt(_NONCE, bucket[at + _TAG_SIZE : at + CELL_SIZE], None)
+                return place.cipher.decrypt(_NONCE, self._cells[at + _TAG_SIZE : at + CELL_SIZE], None)
             except InvalidTag:
                 continue  # another's tag may be the same, by chance or by malice
-    return None
+        return None

@@ -20,7 +20,6 @@ from medshare.model.record_batch import (
     BatchedRecord,
     Inclusion,
     PatientsPart,
-    salted,
     whole_part,
 )
 
@@ -39,13 +38,26 @@ def encode_some(part: PatientsPart) -> bytes:
     return _head(_SOME, part.patient, len(part.records), part.path) + b"".join(rows)
 
 
-def decode_parts(data: bytes) -> Iterator[PatientsPart]:
-    """Yield the parts that one reader was told, whether or not they are true.
+def longest_parts(count: int) -> int:
+    """Return how many bytes one reader is told at most of a batch of so many records."""
+    # Every record by itself, of a patient of its own, and both paths as long as they can be.
+    paths = 2 * (1 + DIGEST_SIZE * (count - 1).bit_length())
+    return count * (1 + _ADDRESS_SIZE + 4 + 2 * DIGEST_SIZE + paths)
+
+
+def decode_parts(data: bytes, *, root: bytes, count: int) -> Iterator[PatientsPart]:
+    """Yield the parts that one reader was told, as they are asked for, whether or not they are true.
+
+    Args:
+        data: what he was told.
+        root: of the batch. A whole part that does not lead there is not made.
+        count: records of the batch.
 
     Raises:
-        InvalidInputError: it is malformed.
+        InvalidInputError: it is malformed, or tells of more records than there are.
+        IntegrityError: a whole part does not lead to the root.
     """
-    read = _Bytes(data)
+    read = _Bytes(data, root=root, records=count)
     while read.left:
         yield read.part()
 
@@ -71,9 +83,11 @@ def decode_shown(data: bytes) -> Iterator[Inclusion]:
 class _Bytes:
     """Bytes from outside, taken from their beginning."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, root: bytes | None = None, records: int = MAX_BATCH) -> None:
         self._data = data
         self._at = 0
+        self._root = root
+        self._records = records
 
     @property
     def left(self) -> int:
@@ -94,15 +108,17 @@ class _Bytes:
     def part(self) -> PatientsPart:
         kind = self.number(1, _SOME)
         patient = address("0x" + self.take(_ADDRESS_SIZE).hex())
-        count = self.number(4, MAX_BATCH)
+        count = self.number(4, self._records)
         path = self.path()
         if not count:
             raise InvalidInputError("a part of a batch holds no records")
+        if self._root is not None:
+            self._records -= count
         if kind == _SOME:
             return PatientsPart(patient=patient, records=tuple(self.records(patient, count)), path=path)
         seed = self.take(DIGEST_SIZE)
         ids = _split(self.take(count * DIGEST_SIZE))
-        return whole_part(patient, salted(seed, patient, map(RecordId, ids)), path)
+        return whole_part(patient, seed, tuple(map(RecordId, ids)), path, root=self._root)
 
     def path(self) -> tuple[bytes, ...]:
         return _split(self.take(self.number(1, MAX_PROOF) * DIGEST_SIZE))

@@ -19,6 +19,7 @@ from medshare.model.request import NATIVE
 from medshare.model.telling import Names, lasting, moment, who
 from medshare.model.typed_data import (
     Signable,
+    SignableAnchorBatch,
     SignableAppoint,
     SignableDismiss,
     SignableEndEpisode,
@@ -95,6 +96,7 @@ _ACTS: dict[type[Signable], str] = {
     SignableRegister: "that you hold a record of a patient",
     SignableSupersede: "that a new version takes the place of a record",
     SignableRetract: "that a record is withdrawn",
+    SignableAnchorBatch: "that you hold very many records of patients, as a batch",
     SignableGrant: "access for a reader",
     SignableRevoke: "the end of a grant",
     SignableRevokeAll: "the end of everything granted, delegated or signed so far",
@@ -117,6 +119,7 @@ _WARNINGS: dict[type[Signable], tuple[str, ...]] = {
     SignableRegister: ("That you hold a record of this patient becomes public, and stays so.",),
     SignableSupersede: ("This cannot be undone.",),
     SignableRetract: ("This cannot be undone.",),
+    SignableAnchorBatch: ("That you have published so many records becomes public, and stays so.",),
     SignableRevoke: ("What has been read stays with the reader.",),
     SignableRevokeAll: ("Everything granted and every delegation ends. Each must be given anew, by a new signature.",),
     SignableDismiss: ("What the delegate has granted stays; revoke it, or revoke everything.",),
@@ -242,6 +245,9 @@ _MEMBERS: dict[str, tuple[str, Callable[[_Teller, Value], str]]] = {
     "key": ("encryption key", _Teller.hexed),
     "version": ("version of the key", _plain),
     "recordId": ("record", _Teller.hexed),
+    "root": ("root of the batch", _Teller.hexed),
+    "catalogue": ("digest of its catalogue", _Teller.hexed),
+    "records": ("records in it", _plain),
     "previousId": ("record that it follows", _Teller.hexed),
     "reason": ("salted digest of the reason", _Teller.hexed),
     "terms": ("salted digest of the terms", _Teller.hexed),

@@ -100,6 +100,7 @@ from medshare.model.rules.requests import RequestRules
 from medshare.model.typed_data import (
     Mandated,
     Signable,
+    SignableAnchorBatch,
     SignableAppoint,
     SignableDismiss,
     SignableEndEpisode,
@@ -198,7 +199,7 @@ class LedgerModel(ConsortiumRules, RecordRules, EmergencyRules, RequestRules, At
         match message:
             case SignableSetEncryptionKey():
                 return self._set_encryption_key_signed(message, signer, place, valid=valid)
-            case SignableRegister() | SignableSupersede() | SignableRetract():
+            case SignableRegister() | SignableSupersede() | SignableRetract() | SignableAnchorBatch():
                 return self._custodians_word(message, signer, place, valid=valid)
             case SignableEndEpisode():
                 return self._end_episode_signed(message, signer, place, valid=valid)

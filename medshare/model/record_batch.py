@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from medshare.errors import InvalidInputError
+from medshare.errors import IntegrityError, InvalidInputError
 from medshare.hashing import DIGEST_SIZE, keccak256
 from medshare.model.ids import ZERO_ADDRESS, Address, RecordId, digest32
 from medshare.model.merkle import nodes_of, proof_at, root_of
@@ -121,10 +121,31 @@ def salted(seed: bytes, patient: Address, record_ids: Iterable[RecordId]) -> tup
     )
 
 
-def whole_part(patient: Address, records: Sequence[BatchedRecord], path: tuple[bytes, ...]) -> PatientsPart:
-    """Return the part of a patient by all his records of a batch: his tree is made anew."""
-    nodes = nodes_of(record.leaf for record in records)
+def whole_part(
+    patient: Address,
+    seed: bytes,
+    record_ids: Sequence[RecordId],
+    path: tuple[bytes, ...],
+    *,
+    root: bytes | None = None,
+) -> PatientsPart:
+    """Return the part of a patient by all his records of a batch: his tree is made anew.
+
+    Args:
+        patient: whose.
+        seed: of his salts.
+        record_ids: his records.
+        path: the siblings from the root of his tree up to the batch's.
+        root: the batch's, where somebody else tells of it: what leads elsewhere is refused before its proofs are made.
+
+    Raises:
+        IntegrityError: it does not lead to ``root``.
+    """
+    nodes = nodes_of(_leaves(seed, patient, record_ids))
+    if root is not None and root_of(nodes[0], path) != root:
+        raise IntegrityError("what is told of a batch does not lead to the root on chain")
     places = {node: at for at, node in enumerate(nodes)}
+    records = salted(seed, patient, record_ids)
     proven = tuple((record, proof_at(nodes, places[record.leaf])) for record in records)
     return PatientsPart(patient=patient, records=proven, path=path)
 
@@ -144,7 +165,7 @@ class RecordBatch:
         self.patients: tuple[Address, ...] = tuple(ids_of)
         self._ids = ids_of
         self.count = sum(map(len, ids_of.values())) // DIGEST_SIZE
-        roots = [nodes_of(self._leaves_of(patient))[0] for patient in self.patients]
+        roots = [nodes_of(_leaves(self.seed(patient), patient, self.records(patient)))[0] for patient in self.patients]
         # Ordered by their hashes: a place in the tree says nothing of an address.
         order = sorted(range(len(roots)), key=roots.__getitem__, reverse=True)
         first = len(roots) - 1
@@ -201,20 +222,18 @@ class RecordBatch:
 
     def part(self, patient: Address) -> PatientsPart:
         """Return what shows a patient's records; ``KeyError`` where he has none."""
-        return whole_part(patient, self._leaves(patient), self.path(patient))
+        return whole_part(patient, self.seed(patient), self.records(patient), self.path(patient))
 
     def inclusions(self, custodian: Address) -> Iterator[Inclusion]:
         """Yield every record with what shows that it is in it, patient by patient."""
         for patient in self.patients:
             yield from self.part(patient).inclusions(custodian, self.root)
 
-    def _leaves_of(self, patient: Address) -> Iterator[bytes]:
-        seed, subject = self.seed(patient), bytes.fromhex(patient[2:])
-        for record_id in self.records(patient):
-            yield _leaf(record_id, subject, _salt(seed, record_id))
 
-    def _leaves(self, patient: Address) -> tuple[BatchedRecord, ...]:
-        return salted(self.seed(patient), patient, self.records(patient))
+def _leaves(seed: bytes, patient: Address, record_ids: Iterable[RecordId]) -> Iterator[bytes]:
+    subject = bytes.fromhex(patient[2:])
+    for record_id in record_ids:
+        yield _leaf(record_id, subject, _salt(seed, record_id))
 
 
 def _salt(seed: bytes, record_id: RecordId) -> bytes:

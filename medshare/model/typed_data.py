@@ -28,7 +28,7 @@ from medshare.model.eip712 import (
     read_hex,
     to_json_value,
 )
-from medshare.model.ids import Address, BundleId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
+from medshare.model.ids import Address, BundleId, CatalogueId, EpisodeId, GrantId, RecordId, TermsDigest, patient_of
 from medshare.model.purpose import Purpose
 
 LONGEST_VALIDITY = 30 * 86_400
@@ -154,6 +154,23 @@ class SignableRetract(Signable):
     record_id: RecordId
     reason: bytes
     """Salted digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignableAnchorBatch(Signable):
+    """State very many records by their root."""
+
+    contract: ClassVar[str] = "RecordRegistry"
+    encoding: ClassVar[str] = (
+        "AnchorBatch(address custodian,bytes32 root,bytes32 catalogue,uint32 records,uint32 deadline)"
+    )
+    author: ClassVar[str | None] = "custodian"
+
+    custodian: Address
+    root: bytes
+    catalogue: CatalogueId
+    records: int
+    """How many are under the root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +364,7 @@ SIGNABLES: Mapping[str, type[Signable]] = {
         SignableRegister,
         SignableSupersede,
         SignableRetract,
+        SignableAnchorBatch,
         SignableGrant,
         SignableRevoke,
         SignableRevokeAll,

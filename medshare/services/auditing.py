@@ -61,7 +61,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import request_terms_digest
 from medshare.services.acts import acts
-from medshare.services.batched_events import chain_order
+from medshare.services.batched_events import StatedOtherwise, chain_order
 from medshare.services.index import LedgerIndex
 
 Told = TypeVar("Told", bound=LedgerEvent)
@@ -267,6 +267,14 @@ class Auditing:
         """Return the records that custodians state of a patient, oldest first."""
         model = _replay(self.trail(patient))
         return sorted(model.records.values(), key=lambda entry: (entry.registered_at, entry.record_id))
+
+    def stated_otherwise(self, patient: Address) -> list[StatedOtherwise]:
+        """Return the records that a batch states of a patient, as can be shown here, and their own entries of another.
+
+        They are not among his ``records``: an entry counts, whatever a batch says.
+        """
+        self._index.sync()
+        return self._index.stated_otherwise(patient)
 
     def newest_versions(self, custodian: Address) -> dict[RecordId, RecordId]:
         """Return, for each record that a custodian has superseded, the newest version that came in its place."""

@@ -156,10 +156,13 @@ class BatchBook:
             query = "SELECT source, done FROM looked WHERE key = ?"
             return {source: bool(done) for source, done in database.execute(query, (reader.key,))}
 
-    def note_looked(self, reader: Recipient, source: bytes, *, done: bool) -> None:
-        """Note that a catalogue or bundle was looked for with this key, and whether there is no need to look again."""
+    def note_looked(self, reader: Recipient, sources: Mapping[bytes, bool]) -> None:
+        """Note what was looked for with this key, by source, and whether there is no need to look again."""
         with self._open() as database, database:
-            database.execute("INSERT OR REPLACE INTO looked VALUES (?, ?, ?)", (reader.key, source, done))
+            database.executemany(
+                "INSERT OR REPLACE INTO looked VALUES (?, ?, ?)",
+                [(reader.key, source, done) for source, done in sources.items()],
+            )
 
     def _write(self, custodian: Address, root: bytes, parts: Iterable[PatientsPart]) -> int:
         with self._open() as database, database:

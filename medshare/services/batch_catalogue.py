@@ -33,7 +33,7 @@ from medshare.envelope import (
     wrap,
 )
 from medshare.errors import IntegrityError, InvalidInputError
-from medshare.model.batch_parts import decode_parts, encode_some, encode_whole
+from medshare.model.batch_parts import decode_parts, encode_some, encode_whole, longest_parts
 from medshare.model.documents import Reader, decode_document, encode_document
 from medshare.model.ids import Address, CatalogueId, RecordId, address
 from medshare.model.record_batch import MAX_BATCH, SECRET_SIZE, PatientsPart, RecordBatch
@@ -70,10 +70,11 @@ class CatalogueHead:
         """Return the head that ``document`` holds; raises ``InvalidInputError``."""
         read = Reader(decode_document(document, _MAX_HEAD), "catalogue")
         read.version(_VERSION)
+        buckets = read.integer("buckets", 1, MAX_BUCKETS)
         return cls(
             count=read.integer("count", 1, MAX_BATCH),
-            buckets=read.integer("buckets", 1, MAX_BUCKETS),
-            cells=read.integer("cells", 1, max_cells()),
+            buckets=buckets,
+            cells=read.integer("cells", 1, max_cells(buckets)),
             key=Recipient(read.digest("key")),
         )
 
@@ -121,21 +122,26 @@ def write_catalogue(
         return CatalogueId(writer.directory(entries).digest)
 
 
-def parts_for(store: BlobStore, catalogue: CatalogueId, count: int, identity: Identity) -> tuple[PatientsPart, ...]:
-    """Return what a catalogue tells ``identity``, true or not: nothing where he is not in it.
+def parts_for(
+    store: BlobStore, catalogue: CatalogueId, identity: Identity, *, root: bytes, count: int
+) -> Iterator[PatientsPart]:
+    """Yield what a catalogue tells ``identity``, true or not: nothing where he is not in it.
 
-    Fetched are its list of files, its head, and one bucket for each of his cells.
+    Fetched are its list of files, its head, and each bucket with a cell of his, once. His cells are no more than a
+    batch of ``count`` records needs for one reader: that bounds what a false catalogue can have anybody fetch. Parts
+    are decoded as they are asked for: who stops at the first that is false has decoded nothing of the others.
 
     Args:
         store: where it is; not trusted.
         catalogue: which.
-        count: how many records its batch has on chain.
         identity: who asks.
+        root: of its batch.
+        count: how many records its batch has on chain.
 
     Raises:
         StoreError: it is missing, not whole, or false.
-        IntegrityError: it is malformed, or of another batch.
-        AuthenticationError: a part of what is his is missing.
+        IntegrityError: it is malformed, of another batch, or false.
+        AuthenticationError: a part of what is his is missing, or it is longer than it can be.
     """
     files = list_directory(store.get, Cid.of_directory(catalogue))
     try:
@@ -149,8 +155,9 @@ def parts_for(store: BlobStore, catalogue: CatalogueId, count: int, identity: Id
                 raise IntegrityError("a bucket of the catalogue is not whole")
             return found
 
-        text = open_cells(bucket, identity, writer=head.key, buckets=head.buckets)
-        return () if text is None else tuple(decode_parts(text))
+        longest = longest_parts(count)
+        text = open_cells(bucket, identity, writer=head.key, buckets=head.buckets, longest=longest)
+        yield from decode_parts(text or b"", root=root, count=count)
     except InvalidInputError as error:
         raise IntegrityError("the catalogue is malformed") from error
 

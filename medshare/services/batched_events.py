@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from medshare.model.events import BatchAnchored, LedgerEvent, StatedInBatch
+from medshare.model.events import BatchAnchored, LedgerEvent, RecordRegistered, RecordSuperseded, StatedInBatch
 from medshare.model.ids import Address, RecordId
 from medshare.services.batch_book import Stated
 
@@ -18,6 +19,15 @@ class BatchedRecords(Protocol):
     ) -> Sequence[Stated]:
         """Return the records that match everything that is given."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedOtherwise:
+    """A record that a batch states of one patient, and its own entry of another: the entry counts."""
+
+    batch: BatchAnchored
+    entry: RecordRegistered | RecordSuperseded
+    """Another patient's."""
 
 
 def stated_in_batches(

@@ -1,24 +1,24 @@
 """RecordRegistry for who can show records of batches: what has no entry of its own stands as its batch states it.
 
-It gets its own before it is superseded or retracted.
+It gets its own before it is superseded or retracted, in the same transaction.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import cast
 
-from medshare.errors import RecordExistsError, UnknownBatchError, UnknownRecordError
+from medshare.errors import UnknownBatchError, UnknownRecordError
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry
+from medshare.model.record_acts import Enter, RecordAct, Retract, Supersede
 from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.model.rules.records import entry_of
-from medshare.ports import EventSource, Ledger, Receipt, RecordLedger, Signer
+from medshare.ports import CallOutcome, EventSource, Ledger, Receipt, RecordLedger, Signer
 from medshare.services.batch_book import BatchBook
-
-_log = logging.getLogger(__name__)
 
 
 def batched_ledger(ledger: Ledger, book: BatchBook) -> Ledger:
@@ -53,13 +53,32 @@ class _Records:
         self, signer: Signer, record_id: RecordId, previous_id: RecordId, *, intent: str | None = None
     ) -> Receipt:
         """Put a new version in the place of the signer's record; one of a batch gets its own entry before."""
-        self._enter(signer, previous_id)
-        return self._records.supersede(signer, record_id, previous_id, intent=intent)
+        entry = self._entry_of(signer, previous_id)
+        if entry is None:
+            return self._records.supersede(signer, record_id, previous_id, intent=intent)
+        return self._together(signer, entry, Supersede(record_id=record_id, previous_id=previous_id), intent)
 
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         """Withdraw the signer's record; one of a batch gets its own entry before."""
-        self._enter(signer, record_id)
-        return self._records.retract(signer, record_id, reason)
+        entry = self._entry_of(signer, record_id)
+        if entry is None:
+            return self._records.retract(signer, record_id, reason)
+        return self._together(signer, entry, Retract(record_id=record_id, reason=reason), None)
+
+    def do_all(
+        self, signer: Signer, acts: Sequence[RecordAct], *, intent: str | None = None
+    ) -> tuple[CallOutcome, ...]:
+        """Do several things with the signer's records; those of batches get their own entries before."""
+        sent: list[RecordAct] = []
+        places = []
+        for act in acts:
+            entry = None
+            if isinstance(act, Supersede | Retract):
+                entry = self._entry_of(signer, act.previous_id if isinstance(act, Supersede) else act.record_id)
+            sent += [act] if entry is None else [entry, act]
+            places.append(len(sent) - 1)
+        outcomes = self._records.do_all(signer, sent, intent=intent)
+        return tuple(outcomes[place] for place in places)
 
     def anchor_batch(
         self, signer: Signer, root: bytes, catalogue: CatalogueId, count: int, *, intent: str | None = None
@@ -93,18 +112,24 @@ class _Records:
                 found.append((inclusion, self._records.batch(custodian, inclusion.root, block=block)))
         return min(found, key=lambda one: one[1].anchored_at, default=None)
 
-    def _enter(self, signer: Signer, record_id: RecordId) -> None:
-        """Give the signer's record an entry of its own, where it has none: two transactions, each with its own refusal.
-
-        Where it ends between them, the record is stated as before, and only the second is to be repeated.
-        """
+    def _entry_of(self, signer: Signer, record_id: RecordId) -> Enter | None:
+        """Return what gives the signer's record an entry of its own; None where it has one, or cannot be shown."""
         head = self._chain.head()
         try:
             self._records.record(signer.address, record_id, block=head)
         except UnknownRecordError:
             found = self._shown(signer.address, record_id, head)
-            if found is None:
-                return  # what comes next says what is unknown
-            with suppress(RecordExistsError):
-                self._records.register_from_batch(signer, found[0])
-                _log.debug("record %s got an entry of its own", record_id.hex())
+            # Where it cannot be shown, what comes next says what is unknown.
+            return Enter(inclusion=found[0]) if found is not None else None
+        return None
+
+    def _together(self, signer: Signer, entry: Enter, act: Supersede | Retract, intent: str | None) -> Receipt:
+        """Give a record its entry and do something with it.
+
+        Somebody may have given it the entry a moment before: then that is refused, and the rest is done.
+        """
+        other = None if intent is None else f"{intent}/entry"
+        *_, outcome = self._records.do_all(signer, (entry, act), intent=other)
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        return cast("Receipt", outcome.receipt)  # what is not refused was sent

@@ -15,9 +15,10 @@ from medshare.errors import EncryptionKeyNotSetError, NotAllowedToActError, Unkn
 from medshare.model.delegation import DelegationRequest, Verbs
 from medshare.model.events import BlockRef
 from medshare.model.grant import GrantRequest
-from medshare.model.ids import Address, EpisodeId, GrantId, RecordId, derive_grant_id, patient_of
+from medshare.model.ids import Address, CatalogueId, EpisodeId, GrantId, RecordId, derive_grant_id, patient_of
 from medshare.model.ledger import LAST_COUNT
 from medshare.model.typed_data import (
+    SignableAnchorBatch,
     SignableAppoint,
     SignableDismiss,
     SignableEndEpisode,
@@ -78,6 +79,12 @@ class Drafting:
     def retract(self, record_id: RecordId, reason: bytes) -> SignableRetract:
         """Withdraw the signer's record; ``reason`` is a salted digest."""
         return SignableRetract(custodian=self._signer, record_id=record_id, reason=reason, deadline=self._deadline)
+
+    def anchor_batch(self, root: bytes, catalogue: CatalogueId, count: int) -> SignableAnchorBatch:
+        """State very many records of the signer's by their root."""
+        return SignableAnchorBatch(
+            custodian=self._signer, root=root, catalogue=catalogue, records=count, deadline=self._deadline
+        )
 
     # --------------------------------------------------------------------------------------------------- access
 

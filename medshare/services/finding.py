@@ -103,23 +103,26 @@ class Finding:
         sources = {each.key: each for each in (*self._batches(actor, custodian), *self._bundles(actor))}
         missed = [each for each in sources.values() if before.get(each.key) is False]
         waiting = [each for each in sources.values() if each.key not in before or (again and not before[each.key])]
-        records, looked, unread = 0, 0, []
-        for number, source in enumerate(waiting):
-            progress("looking", number, len(waiting))
-            error = None
-            try:
-                records += source.look()
-                looked += 1
-            except (StoreError, *_FOR_EVER) as caught:
-                error = caught
-                _log.debug("%s was not looked through: %s", source.digest.hex(), type(error).__name__)
-                unread.append(Unread(source=source.digest, custodian=source.custodian, error=error))
-            done = error is None or isinstance(error, _FOR_EVER)
-            if before.get(source.key) is not done:
-                self._book.note_looked(reader, source.key, done=done)
+        records, unread = 0, []
+        done: dict[bytes, bool] = {}
+        try:
+            for number, source in enumerate(waiting):
+                progress("looking", number, len(waiting))
+                try:
+                    records += source.look()
+                    done[source.key] = True
+                except (StoreError, *_FOR_EVER) as error:
+                    _log.debug("%s was not looked through: %s", source.digest.hex(), type(error).__name__)
+                    unread.append(Unread(source=source.digest, custodian=source.custodian, error=error))
+                    done[source.key] = isinstance(error, _FOR_EVER)
+        finally:
+            # In one transaction, since each waits for the disk. Whatever came between: these were looked at.
+            news = {key: value for key, value in done.items() if before.get(key) is not value}
+            if news:
+                self._book.note_looked(reader, news)
         return Found(
             records=records,
-            looked=looked,
+            looked=len(done) - len(unread),
             unread=tuple(unread),
             passed_over=0 if again else sum(each.custodian is not None for each in missed),
         )
@@ -144,7 +147,7 @@ class Finding:
 
     def _told(self, event: BatchAnchored, actor: Actor) -> Callable[[], int]:
         def look() -> int:
-            parts = parts_for(self._store, event.catalogue, event.count, actor.identity)
+            parts = parts_for(self._store, event.catalogue, actor.identity, root=event.root, count=event.count)
             return self._book.add(event.custodian, event.root, parts)
 
         return look

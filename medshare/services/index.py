@@ -27,7 +27,7 @@ from medshare.model.ids import Address, EpisodeId, GrantId, ProposalId, RecordId
 from medshare.ports import EventSource
 from medshare.services import event_codec
 from medshare.services.batch_book import Stated
-from medshare.services.batched_events import BatchedRecords, chain_order, stated_in_batches
+from medshare.services.batched_events import BatchedRecords, StatedOtherwise, chain_order, stated_in_batches
 from medshare.services.database import damaged, opened
 
 BLOCKS_PER_STEP = 2_000
@@ -187,16 +187,41 @@ class LedgerIndex:
         if not stated:
             return told
         limits = {"time <= ?": until, "number <= ?": up_to_block}
-        anchored = {
-            (event.custodian, event.root): event
-            for event in self._told({"kind = ?": BatchAnchored.__name__, "actor = ?": actor, **limits})
-            if isinstance(event, BatchAnchored)
-        }
-        registered = self._registered(stated, limits)
+        anchored, registered = self._anchored(actor, limits), self._registered(stated, limits)
         batched = stated_in_batches(stated, anchored=anchored, registered=lambda *record: record in registered)
         return sorted([*told, *batched], key=chain_order)
 
-    def _registered(self, stated: Sequence[Stated], limits: Mapping[str, int | None]) -> set[tuple[Address, RecordId]]:
+    def stated_otherwise(self, patient: Address) -> list[StatedOtherwise]:
+        """Return the records that batches state of a patient, as can be shown here, and their own entries of another.
+
+        Raises:
+            LedgerUnavailableError, LedgerBusyError, ConfigurationError: as ``sync``.
+        """
+        stated = self._batched.stated(patient=patient) if self._batched is not None else ()
+        if not stated:
+            return []
+        anchored, registered = self._anchored(None, {}), self._registered(stated, {})
+        found = []
+        for one in stated:
+            batch = anchored.get((one.custodian, one.root))
+            entry = registered.get((one.custodian, one.record_id))
+            if batch is not None and entry is not None and entry.patient != patient:
+                found.append(StatedOtherwise(batch=batch, entry=entry))
+        return found
+
+    def _anchored(
+        self, custodian: Address | None, limits: Mapping[str, int | None]
+    ) -> dict[tuple[Address, bytes], BatchAnchored]:
+        """Return the batches that are on the chain."""
+        return {
+            (event.custodian, event.root): event
+            for event in self._told({"kind = ?": BatchAnchored.__name__, "actor = ?": custodian, **limits})
+            if isinstance(event, BatchAnchored)
+        }
+
+    def _registered(
+        self, stated: Sequence[Stated], limits: Mapping[str, int | None]
+    ) -> dict[tuple[Address, RecordId], RecordRegistered | RecordSuperseded]:
         """Return the records that have entries of their own: of those that are stated, and perhaps others."""
         asked: list[Mapping[str, str]] = (
             [{"record = ?": one.record_id.hex()} for one in stated]
@@ -204,7 +229,7 @@ class LedgerIndex:
             else [{"actor = ?": custodian} for custodian in {one.custodian for one in stated}]
         )
         return {
-            (event.custodian, event.record_id)
+            (event.custodian, event.record_id): event
             for given in asked
             for kind in (RecordRegistered, RecordSuperseded)
             for event in self._told({**given, "kind = ?": kind.__name__, **limits})

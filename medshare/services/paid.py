@@ -14,14 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from medshare.errors import RejectedError
 from medshare.model.delegation import Circle, DelegationRequest
 from medshare.model.grant import GrantRequest
-from medshare.model.ids import Address, EpisodeId, GrantId, RecordId
+from medshare.model.ids import Address, CatalogueId, EpisodeId, GrantId, RecordId
+from medshare.model.record_acts import Enter, RecordAct, Retract, Supersede
 from medshare.model.record_batch import Inclusion
 from medshare.model.telling import Names
 from medshare.model.typed_data import Signable, SignedMessage
 from medshare.ports import (
     AuthorityLedger,
+    CallOutcome,
     ConsentLedger,
     DirectoryLedger,
     EmergencyLedger,
@@ -126,10 +129,46 @@ class _Records(_Port):
     def retract(self, signer: Signer, record_id: RecordId, reason: bytes) -> Receipt:
         return self._carry_out(signer, lambda draft: draft.retract(record_id, reason))
 
+    def anchor_batch(
+        self,
+        signer: Signer,
+        root: bytes,
+        catalogue: CatalogueId,
+        count: int,
+        *,
+        intent: str | None = None,  # noqa: ARG002 - see above
+    ) -> Receipt:
+        return self._carry_out(signer, lambda draft: draft.anchor_batch(root, catalogue, count))
+
     # Anybody may send this one: so does the payer.
 
     def register_from_batch(self, payer: Signer, inclusion: Inclusion, *, intent: str | None = None) -> Receipt:  # noqa: ARG002
         return self._records.register_from_batch(self._payer, inclusion, intent=intent)
+
+    def do_all(
+        self,
+        signer: Signer,
+        acts: Sequence[RecordAct],
+        *,
+        intent: str | None = None,  # noqa: ARG002 - see above
+    ) -> tuple[CallOutcome, ...]:
+        """Do each by itself: what is signed is shown to a person, and sent, one by one."""
+        return tuple(self._done(signer, act) for act in acts)
+
+    def _done(self, signer: Signer, act: RecordAct) -> CallOutcome:
+        try:
+            return CallOutcome(receipt=self._do(signer, act), refusal=None)
+        except RejectedError as refusal:
+            return CallOutcome(receipt=None, refusal=refusal)
+
+    def _do(self, signer: Signer, act: RecordAct) -> Receipt:
+        match act:
+            case Enter(inclusion=inclusion):
+                return self.register_from_batch(signer, inclusion)
+            case Supersede(record_id=record_id, previous_id=previous_id):
+                return self.supersede(signer, record_id, previous_id)
+            case Retract(record_id=record_id, reason=reason):
+                return self.retract(signer, record_id, reason)
 
 
 class _Consents(_Port):

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -32,15 +32,23 @@ from medshare.content import BlockBatch, Cid
 from medshare.envelope import Recipient
 from medshare.errors import (
     BlobNotFoundError,
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
     InvalidInputError,
     LedgerBusyError,
+    LedgerError,
+    LedgerUnavailableError,
     MedshareError,
     NotARecipientError,
     RecordExistsError,
     RecordNotActiveError,
+    StoreFullError,
+    StoreUnavailableError,
     UnknownRecordError,
     VersionsExhaustedError,
 )
+from medshare.hashing import sha256
 from medshare.model.ids import Address, RecordId
 from medshare.model.record import (
     Category,
@@ -50,6 +58,7 @@ from medshare.model.record import (
     RecordStatus,
     plaintext_digest,
 )
+from medshare.model.record_acts import Supersede
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
@@ -60,6 +69,16 @@ from medshare.services.published_keys import own_keys
 from medshare.services.sealing import Source, seal_record
 from medshare.services.standing import Readers, StandingConsents, Withheld
 from medshare.services.stored_version import StoredVersion
+
+ENDS_ALL = (
+    ConfigurationError,
+    EncryptionKeyNotSetError,
+    InsufficientFundsError,
+    LedgerUnavailableError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+"""What would stop each further record in the same way."""
 
 _log = logging.getLogger(__name__)
 _NO_ID_YET = RecordId(bytes(32))
@@ -285,24 +304,71 @@ class Publishing:
             StoreError, EnvelopeError, IntegrityError: it is not whole, or not what it should be.
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
-        publication_id = self._journal.publication_id(b"reseal", custodian.address.encode(), previous.record_id)
+        publication_id = self._resealing(previous, custodian)
+        published = self._carry_out(
+            publication_id, self._draft_again(previous, custodian, progress), custodian, progress
+        )
+        self._note_resealed(previous, published)
+        return published
 
+    def reseal_all(
+        self, entries: Sequence[RecordEntry], *, custodian: Actor, progress_of: Callable[[RecordEntry], Progress]
+    ) -> list[Published | MedshareError]:
+        """Publish several records of one's own again, as ``reseal``, in one transaction; return what became of each.
+
+        Args:
+            entries: the versions to be superseded, each once: so many as one transaction carries.
+            custodian: who published them.
+            progress_of: for each, what is told how far it is.
+
+        Returns:
+            For each its successor, or why there is none.
+
+        Raises:
+            ConfigurationError, EncryptionKeyNotSetError, InsufficientFundsError, LedgerUnavailableError,
+            StoreFullError, StoreUnavailableError: what would stop each further record in the same way.
+        """
+        begun: dict[RecordEntry, tuple[Publication, Readers | None]] = {}
+        failed: dict[RecordEntry, MedshareError] = {}
+        with ExitStack() as claims:
+            for previous in entries:
+                publication_id = self._resealing(previous, custodian)
+                draft = self._draft_again(previous, custodian, progress_of(previous))
+                with _kept(failed, previous):
+                    claims.enter_context(self._journal.claimed(publication_id))
+                    begun[previous] = self._stored(publication_id, draft, custodian)
+            sent = self._send_all([publication for publication, _ in begun.values()], custodian)
+            published: dict[RecordEntry, Published] = {}
+            for previous, (publication, readers) in begun.items():
+                with _kept(failed, previous):
+                    # What was refused among the others is tried by itself, and says why.
+                    news = publication.publication_id in sent
+                    done = self._finish(publication, readers, custodian, progress_of(previous), news=news)
+                    self._note_resealed(previous, done)
+                    published[previous] = done
+        return [published[each] if each in published else failed[each] for each in entries]
+
+    def _resealing(self, previous: RecordEntry, custodian: Actor) -> str:
+        return self._journal.publication_id(b"reseal", custodian.address.encode(), previous.record_id)
+
+    def _draft_again(self, previous: RecordEntry, custodian: Actor, progress: Progress) -> Callable[[], _Draft]:
         def draft() -> _Draft:
             stored = StoredVersion.open(self._store, previous, custodian.identity, progress=progress)
             return _Draft.again(stored, supersedes=previous.record_id)
 
-        published = self._carry_out(publication_id, draft, custodian, progress)
+        return draft
+
+    def _note_resealed(self, previous: RecordEntry, published: Published) -> None:
         self._journal.resealed(
             Publication(
-                publication_id=publication_id,
+                publication_id=self._journal.publication_id(b"reseal", previous.custodian.encode(), previous.record_id),
                 stage=Stage.REGISTERED,
                 record_id=published.record_id,
-                custodian=custodian.address,
+                custodian=previous.custodian,
                 patient=previous.patient,
                 supersedes=previous.record_id,
             )
         )
-        return published
 
     def packets(self, entry: RecordEntry, *, custodian: Actor) -> Packets:
         """Return who has a packet in the header of a record of one's own, and who would get one now.
@@ -518,12 +584,48 @@ class Publishing:
 
     # ------------------------------------------------------------------------------------------ registering
 
+    def _send_all(self, publications: Sequence[Publication], custodian: Actor) -> set[str]:
+        """Supersede several records in one transaction; return the publications that were in it."""
+        waiting = [each for each in publications if self._entry(each) is None]
+        acts = [
+            Supersede(record_id=each.record_id, previous_id=each.supersedes)
+            for each in waiting
+            if each.supersedes is not None
+        ]
+        if len(acts) <= 1:
+            return set()
+        for each in waiting:
+            if each.stage is Stage.STORED:
+                self._journal.write(replace(each, stage=Stage.SENDING))
+        intent = f"publish/{sha256(b''.join(act.record_id for act in acts)).hex()}/all"
+        try:
+            self._ledger.records.do_all(custodian.signer, acts, intent=intent)
+        except ENDS_ALL:
+            raise
+        except LedgerError as error:
+            _log.debug("%d records were not superseded together: %s", len(acts), type(error).__name__)
+        return {each.publication_id for each in waiting}
+
     def _finish(
-        self, publication: Publication, readers: Readers | None, custodian: Actor, progress: Progress
+        self,
+        publication: Publication,
+        readers: Readers | None,
+        custodian: Actor,
+        progress: Progress,
+        *,
+        news: bool = False,
     ) -> Published:
-        """Register what is stored; ``readers`` are those it was encrypted for, if that was now."""
+        """Register what is stored, or find that it is.
+
+        Args:
+            publication: what is stored.
+            readers: those it was encrypted for, if that was now.
+            custodian: who publishes.
+            progress: told how far it is.
+            news: whether it was sent just now, with others.
+        """
         entry = self._entry(publication)
-        already = entry is not None
+        already = entry is not None and not news
         in_doubt = publication.stage is Stage.SENDING
         if entry is None:
             progress("registering", 0, None)
@@ -567,6 +669,17 @@ class Publishing:
             return self._ledger.records.record(publication.custodian, publication.record_id, block=head)
         except UnknownRecordError:
             return None
+
+
+@contextmanager
+def _kept(failed: dict[RecordEntry, MedshareError], previous: RecordEntry) -> Iterator[None]:
+    """Let what fails keep no other record back."""
+    try:
+        yield
+    except ENDS_ALL:
+        raise
+    except MedshareError as error:
+        failed[previous] = error
 
 
 def publication_of(

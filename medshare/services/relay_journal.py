@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medshare.model.typed_data import SignedMessage
-from medshare.ports import RelayOutcome
+from medshare.ports import CallOutcome
 from medshare.services.database import opened
 
 _SCHEMA = """
@@ -47,7 +47,7 @@ class RelayJournal:
                 [(intent, place, signed.to_json()) for place, signed in enumerate(batch)],
             )
 
-    def finish(self, intent: str, batch: Sequence[SignedMessage], outcomes: Sequence[RelayOutcome]) -> None:
+    def finish(self, intent: str, batch: Sequence[SignedMessage], outcomes: Sequence[CallOutcome]) -> None:
         """Write down what became of a batch. What was refused may be tried again, and is forgotten."""
         done = [
             (signed.digest, outcome.receipt.tx_hash, outcome.receipt.block.number)

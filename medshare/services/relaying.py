@@ -50,7 +50,7 @@ from medshare.files import private_folder
 from medshare.hashing import keccak256
 from medshare.model.eip712 import Domain
 from medshare.model.typed_data import SignableRecover, SignedMessage
-from medshare.ports import Clock, ContractWallets, EventSource, Receipt, Relay, RelayOutcome, Signer
+from medshare.ports import CallOutcome, Clock, ContractWallets, EventSource, Receipt, Relay, Signer
 from medshare.services.progress import Progress, silent
 from medshare.services.rate_limits import RateLimit, RateLimits
 from medshare.services.relay_journal import DoneBefore, RelayJournal
@@ -105,7 +105,7 @@ class Relayed:
     block_number: int | None = None
 
     @classmethod
-    def of(cls, signed: SignedMessage, outcome: RelayOutcome) -> Self:
+    def of(cls, signed: SignedMessage, outcome: CallOutcome) -> Self:
         """Return what the chain did with a message."""
         receipt: Receipt | None = outcome.receipt
         return cls(

@@ -3,8 +3,8 @@
     for rotation in rotating.rotate(rotating.due(patient, custodian=hospital), custodian=hospital):
         ...
 
-Each version gets a successor with the same text and description, registered in its place. It is done record by record:
-what fails keeps no other from being rotated, and after a crash the same call goes on where it was.
+Each version gets a successor with the same text and description, registered in its place, some in one transaction. What
+fails keeps no other from being rotated, and after a crash the same call goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,18 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medshare.content import Cid
-from medshare.errors import (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
-    LedgerError,
-    LedgerUnavailableError,
-    MedshareError,
-    StoreError,
-    StoreFullError,
-    StoreUnavailableError,
-    UnknownGrantError,
-)
+from medshare.errors import LedgerError, MedshareError, StoreError, StoreUnavailableError, UnknownGrantError
 from medshare.model.events import (
     AccessGranted,
     AccessRevoked,
@@ -33,6 +22,7 @@ from medshare.model.events import (
     ControlMoved,
     RecordRegistered,
     RecordSuperseded,
+    RegisteredFromBatch,
 )
 from medshare.model.grant import MAX_TIME
 from medshare.model.ids import Address, GrantId
@@ -52,15 +42,8 @@ WHAT_REMAINS = (
 )
 """What rotating does not do, for a person."""
 
-_ENDS_ALL = (
-    ConfigurationError,
-    EncryptionKeyNotSetError,
-    InsufficientFundsError,
-    LedgerUnavailableError,
-    StoreFullError,
-    StoreUnavailableError,
-)
-"""What would stop each further record in the same way."""
+TOGETHER = 50
+"""Records whose successors are registered in one transaction: of batches, some 80,000 units of gas each."""
 
 _log = logging.getLogger(__name__)
 
@@ -170,22 +153,27 @@ class Rotating:
             entries: the versions to be superseded; ``custodian`` registered them.
             custodian: whose they are.
             forget_old: give up the blocks of these versions in the store, once their successors are registered.
-            progress: told how far each is.
+            progress: told how far each is, and of which it speaks.
 
         Raises:
             ConfigurationError, EncryptionKeyNotSetError, InsufficientFundsError, LedgerUnavailableError,
             StoreFullError, StoreUnavailableError: what would stop each further record in the same way.
         """
-        for entry in entries:
-            try:
-                published = self._publishing.reseal(entry, custodian=custodian, progress=progress)
-            except _ENDS_ALL:
-                raise
-            except MedshareError as error:
-                yield Rotation(previous=entry, published=None, error=error)
-                continue
-            forgotten = forget_old and self._forget(entry)
-            yield Rotation(previous=entry, published=published, forgotten=forgotten)
+        places = {entry: place for place, entry in enumerate(dict.fromkeys(entries), 1)}
+
+        def progress_of(entry: RecordEntry) -> Progress:
+            return lambda what, done, total: progress(f"{what} {places[entry]} of {len(places)}", done, total)
+
+        wanted = list(places)
+        for first in range(0, len(wanted), TOGETHER):
+            group = wanted[first : first + TOGETHER]
+            told = self._publishing.reseal_all(group, custodian=custodian, progress_of=progress_of)
+            for entry, published in zip(group, told, strict=True):
+                if isinstance(published, MedshareError):
+                    yield Rotation(previous=entry, published=None, error=published)
+                    continue
+                forgotten = forget_old and self._forget(entry)
+                yield Rotation(previous=entry, published=published, forgotten=forgotten)
 
     def _active(self, patient: Address, custodian: Actor) -> list[RecordEntry]:
         return [
@@ -198,10 +186,15 @@ class Rotating:
         """Return the records that were registered before a grant last began or ceased to permit something."""
         before: set[RecordRef] = set()
         since: set[RecordRef] = set()
+        changed_at = 0
         for event in self._auditing.trail(patient):
             if isinstance(event, RecordRegistered | RecordSuperseded):
                 since.add(RecordRef(custodian=event.custodian, record_id=event.record_id))
+            elif isinstance(event, RegisteredFromBatch) and event.anchored_at <= changed_at:
+                # Its entry is younger than it is: it was sealed before its batch was anchored.
+                before.add(RecordRef(custodian=event.custodian, record_id=event.record_id))
             elif isinstance(event, AccessGranted | AccessRevoked | AllAccessRevoked | ControlMoved):
+                changed_at = event.place.block.time
                 before |= since
                 since.clear()
         now = max(self._auditing.sync().time, self._clock.now())

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from medshare.errors import LedgerError, RejectedError
+from medshare.hashing import DIGEST_SIZE
 from medshare.model.accreditation import Accreditation, AccreditationKind, Member
 from medshare.model.approvals import line_up
 from medshare.model.attestation import Anchor, Attestation
 from medshare.model.consent import Grant, GrantRequest
 from medshare.model.delegation import Circle, Control, Delegation, DelegationRequest, Guardianship
 from medshare.model.emergency import Bar, EmergencyLimits, Episode, EpisodeRequest, Standing, Verdict
-from medshare.model.events import BlockRef, Proposed
+from medshare.model.events import BlockRef, EventPlace, LedgerEvent, Proposed
 from medshare.model.governed import GovernedCall, encode_call
 from medshare.model.ids import (
     Address,
@@ -23,14 +25,15 @@ from medshare.model.ids import (
     RecordId,
     derive_episode_id,
 )
-from medshare.model.ledger import EncryptionKey
+from medshare.model.ledger import EncryptionKey, LedgerModel
 from medshare.model.proposal import Proposal, Tally, VotingRules
 from medshare.model.purpose import Purpose
 from medshare.model.record import RecordEntry
+from medshare.model.record_acts import Enter, RecordAct, Retract, Supersede
 from medshare.model.record_batch import AnchoredBatch, Inclusion
 from medshare.model.signatures import recover
 from medshare.model.typed_data import SignedMessage, digest
-from medshare.ports import Ledger, OpenedEpisode, OpenedProposal, Receipt, Signer
+from medshare.ports import CallOutcome, Ledger, OpenedEpisode, OpenedProposal, Receipt, Signer
 from medshare.testing.chain import InMemoryChain
 from medshare.testing.people import FakeClock
 from medshare.testing.relay import InMemoryRelay
@@ -97,11 +100,54 @@ class _Records:
     ) -> Receipt:
         return self.chain.mine(lambda place: self.chain.model.register_from_batch(inclusion, place))
 
+    def do_all(
+        self,
+        signer: Signer,
+        acts: Sequence[RecordAct],
+        *,
+        intent: str | None = None,  # noqa: ARG002 - as above
+    ) -> tuple[CallOutcome, ...]:
+        model = self.chain.state_at(self.chain.head())
+        place = EventPlace(block=self.chain.head(), log_index=0, tx_hash=bytes(DIGEST_SIZE))
+        _, refusals = _done(model, signer.address, acts, place)
+        if all(refusals):
+            return tuple(CallOutcome(receipt=None, refusal=refusal) for refusal in refusals)
+
+        def act(place: EventPlace) -> list[LedgerEvent]:
+            nonlocal refusals
+            events, refusals = _done(self.chain.model, signer.address, acts, place)
+            return events
+
+        receipt = self.chain.mine(act)
+        return tuple(CallOutcome(receipt=receipt, refusal=refusal) for refusal in refusals)
+
     def batch(self, custodian: Address, root: bytes, *, block: BlockRef) -> AnchoredBatch:
         return self.chain.state_at(block).batch(custodian, root)
 
     def included(self, inclusion: Inclusion, *, block: BlockRef) -> RecordEntry:
         return self.chain.state_at(block).included(inclusion)
+
+
+def _done(
+    model: LedgerModel, caller: Address, acts: Sequence[RecordAct], place: EventPlace
+) -> tuple[list[LedgerEvent], list[LedgerError | None]]:
+    """Let the model do each; return what it tells, and why it refused each, or None."""
+    events: list[LedgerEvent] = []
+    refusals: list[LedgerError | None] = []
+    for act in acts:
+        here = place.after(len(events))
+        try:
+            match act:
+                case Enter(inclusion=inclusion):
+                    events += model.register_from_batch(inclusion, here)
+                case Supersede(record_id=record_id, previous_id=previous_id):
+                    events += model.supersede(caller, record_id, previous_id, here)
+                case Retract(record_id=record_id, reason=reason):
+                    events += model.retract(caller, record_id, reason, here)
+            refusals.append(None)
+        except RejectedError as refusal:
+            refusals.append(refusal)
+    return events, refusals
 
 
 @dataclass(frozen=True, slots=True)

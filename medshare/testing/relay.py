@@ -11,7 +11,7 @@ from medshare.model.ids import Address
 from medshare.model.ledger import LedgerModel
 from medshare.model.signatures import recover
 from medshare.model.typed_data import SignedMessage
-from medshare.ports import Rehearsal, RelayOutcome, Signer
+from medshare.ports import CallOutcome, Rehearsal, Signer
 from medshare.testing.chain import InMemoryChain
 
 _GAS_OF_ONE = 50_000
@@ -22,7 +22,7 @@ class InMemoryRelay:
 
     def __init__(self, chain: InMemoryChain) -> None:
         self._chain = chain
-        self._sent: dict[str, tuple[RelayOutcome, ...]] = {}
+        self._sent: dict[str, tuple[CallOutcome, ...]] = {}
 
     def __call__(
         self,
@@ -30,7 +30,7 @@ class InMemoryRelay:
         signed: Sequence[SignedMessage],
         *,
         intent: str | None = None,
-    ) -> tuple[RelayOutcome, ...]:
+    ) -> tuple[CallOutcome, ...]:
         """Take messages of one contract in one block; return what became of each."""
         if intent is not None and intent in self._sent:
             return self._sent[intent]
@@ -38,10 +38,10 @@ class InMemoryRelay:
         if all(refusals):
             if len(signed) == 1 and refusals[0] is not None:
                 raise refusals[0]
-            return tuple(RelayOutcome(receipt=None, refusal=refusal) for refusal in refusals)
+            return tuple(CallOutcome(receipt=None, refusal=refusal) for refusal in refusals)
         told: list[LedgerError | None] = []
         receipt = self._chain.mine(lambda place: self._take(self._chain.model, signed, place, told))
-        outcomes = tuple(RelayOutcome(receipt=receipt, refusal=refusal) for refusal in told)
+        outcomes = tuple(CallOutcome(receipt=receipt, refusal=refusal) for refusal in told)
         if intent is not None:
             self._sent[intent] = outcomes
         return outcomes

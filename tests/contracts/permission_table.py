@@ -170,6 +170,13 @@ _RECORDS = _rows(
         )
         for name in ("supersedeSigned", "retractSigned")
     ),
+    Row(
+        contract="RecordRegistry",
+        function="anchorBatchSigned",
+        may=("custodian", "other custodian"),
+        refused="RecordRegistryNotAccredited",
+        signed=True,
+    ),
 )
 _CONSENTS = _rows(
     "ConsentRegistry",

@@ -155,6 +155,9 @@ SIGNED_FORMS = {
     "Retract": lambda _court, do, m, _by, signature: do.retractSigned(
         m.custodian, m.record_id, m.reason, m.deadline, signature
     ),
+    "AnchorBatch": lambda _court, do, m, _by, signature: do.anchorBatchSigned(
+        m.custodian, m.root, m.catalogue, m.records, m.deadline, signature
+    ),
     "Grant": lambda _court, do, m, by, signature: do.grantSigned(
         m.patient, m.terms, m.bundle, _grant(m), by, signature
     ),

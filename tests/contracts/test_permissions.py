@@ -350,6 +350,12 @@ SIGNED: dict[str, Callable[[World, str], tuple[Any, ...]]] = {
     "RecordRegistry.retractSigned": lambda w, role: w.as_himself(
         role, "RecordRegistry", "Retract", {"custodian": w.of(role), "recordId": RECORD, "reason": REASON}
     ),
+    "RecordRegistry.anchorBatchSigned": lambda w, role: w.as_himself(
+        role,
+        "RecordRegistry",
+        "AnchorBatch",
+        {"custodian": w.of(role), "root": NEW, "catalogue": BUNDLE, "records": 1_000},
+    ),
     "ConsentRegistry.grantSigned": lambda w, role: (
         w.subject(role),
         NEW,

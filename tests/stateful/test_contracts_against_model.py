@@ -581,6 +581,9 @@ class ContractsAgainstModel(Story):
             "record_id": self.fresh(custodian) if kind is not SignableRetract else self.newest(custodian),
             "previous_id": RECORDS[-1] if is_wrong else self.newest(custodian),
             "reason": NOTE,
+            "root": ZERO if is_wrong else data.draw(st.sampled_from(BATCHES)).root,
+            "catalogue": BUNDLES[0],
+            "records": 1,
             "episode_id": self.episode(data, lambda each: self.lasts(each) and self.controller(each.patient) == signer),
             "barred": data.draw(st.sampled_from([False, False, True])),
         }

@@ -34,7 +34,7 @@ from medshare.model.record import RecordEntry, RecordStatus
 from medshare.model.record_batch import MAX_BATCH, AnchoredBatch, Inclusion
 from medshare.model.rules.directory import DirectoryRules
 from medshare.model.rules.signatures import require_signature
-from medshare.model.typed_data import SignableRegister, SignableRetract, SignableSupersede
+from medshare.model.typed_data import SignableAnchorBatch, SignableRegister, SignableRetract, SignableSupersede
 
 LAST_VERSION = (1 << 16) - 1
 _ZERO_ID = bytes(DIGEST_SIZE)
@@ -147,12 +147,12 @@ class RecordRules(DirectoryRules):
 
     def _custodians_word(
         self,
-        message: SignableRegister | SignableSupersede | SignableRetract,
+        message: SignableRegister | SignableSupersede | SignableRetract | SignableAnchorBatch,
         signer: Address,
         place: EventPlace,
         *,
         valid: bool,
-    ) -> tuple[RecordEvent]:
+    ) -> tuple[RecordEvent | BatchAnchored]:
         custodian = message.custodian
         is_custodians = valid and signer == custodian
         require_signature(custodian, deadline=message.deadline, now=place.block.time, valid=is_custodians)
@@ -163,6 +163,8 @@ class RecordRules(DirectoryRules):
                 return self.supersede(custodian, message.record_id, message.previous_id, place)
             case SignableRetract():
                 return self.retract(custodian, message.record_id, message.reason, place)
+            case SignableAnchorBatch():
+                return self.anchor_batch(custodian, message.root, message.catalogue, message.records, place)
 
     def _apply_record(self, event: RecordEvent) -> None:
         at = event.place.block.time

@@ -3,6 +3,8 @@
 RecordLedger
 ├── a custodian anchors a batch, once; it is read back, with the time of its block
 ├── a record of it is shown, and gets an entry of its own by whoever can show it, once; it counts since its batch
+├── signed, it is anchored by whoever sends it
+├── several things with records go in one transaction: what is refused is said, and keeps no other back
 ├── each refusal arrives as its exception
 └── reads at an earlier block answer for that block; the events rebuild what the reads say
 """
@@ -32,13 +34,16 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import CatalogueId, RecordId
 from medshare.model.ledger import LedgerModel
 from medshare.model.record import RecordStatus
+from medshare.model.record_acts import Enter, Retract, Supersede
 from medshare.model.record_batch import MAX_BATCH, AnchoredBatch, Inclusion, RecordBatch
+from medshare.model.typed_data import SignableAnchorBatch
 from medshare.ports import RecordLedger
 
 pytestmark = pytest.mark.integration
 
 CATALOGUE, ROOT, ZERO = CatalogueId(sha256(b"catalogue")), sha256(b"root"), bytes(32)
 IDS = tuple(RecordId(sha256(bytes([number]))) for number in range(3))
+NEXT = RecordId(sha256(b"next"))
 
 
 @pytest.fixture
@@ -96,6 +101,65 @@ def test_register__from_a_batch__counts_since_the_batch(
     gone = port.retract(custodian, IDS[0], ZERO)
     entry = port.record(custodian.address, IDS[0], block=gone.block)
     assert (entry.status, entry.registered_at) == (RecordStatus.RETRACTED, anchored.block.time)
+
+
+def test_relay__a_batch_that_was_signed__is_the_signers(
+    scene: Scene, port: RecordLedger, custodian: LocalSigner
+) -> None:
+    wanted = {"custodian": custodian.address, "root": ROOT, "catalogue": CATALOGUE, "records": 7}
+    signed = scene.sign(custodian, SignableAnchorBatch, **wanted)
+    (outcome,) = scene.ledger.relay(scene.person(), [signed])
+    assert outcome.receipt is not None
+    block = outcome.receipt.block
+    assert port.batch(custodian.address, ROOT, block=block) == AnchoredBatch(
+        custodian=custodian.address, root=ROOT, anchored_at=block.time, count=7
+    )
+    with pytest.raises(BatchExistsError):
+        scene.ledger.relay(scene.person(), [signed])
+    stranger = scene.person()
+    with pytest.raises(CustodianNotAccreditedError):
+        scene.ledger.relay(
+            scene.person(), [scene.sign(stranger, SignableAnchorBatch, **{**wanted, "custodian": stranger.address})]
+        )
+
+
+def test_do_all__some_of_them_are_refused__the_others_are_done(
+    scene: Scene, port: RecordLedger, custodian: LocalSigner
+) -> None:
+    batch = batch_of(scene)
+    port.anchor_batch(custodian, batch.root, CATALOGUE, batch.count)
+    by_id = {one.record.record_id: one for one in shown(batch, custodian)}
+    acts = [
+        Enter(inclusion=by_id[IDS[0]]),
+        Supersede(record_id=NEXT, previous_id=IDS[0]),
+        Supersede(record_id=NEXT, previous_id=IDS[1]),
+        Enter(inclusion=by_id[IDS[1]]),
+        Retract(record_id=IDS[1], reason=ZERO),
+        Enter(inclusion=by_id[IDS[1]]),
+    ]
+    outcomes = port.do_all(custodian, acts)
+    kinds = [type(each.refusal) for each in outcomes]
+    assert kinds == [type(None), type(None), UnknownRecordError, type(None), type(None), RecordExistsError]
+    (receipt,) = {each.receipt for each in outcomes}
+    assert receipt is not None
+    entries = {each: port.record(custodian.address, each, block=receipt.block) for each in (*IDS[:2], NEXT)}
+    assert [entries[each].status for each in (*IDS[:2], NEXT)] == [
+        RecordStatus.SUPERSEDED,
+        RecordStatus.RETRACTED,
+        RecordStatus.ACTIVE,
+    ]
+    assert (entries[NEXT].patient, entries[NEXT].version) == (entries[IDS[0]].patient, 2)
+
+
+def test_do_all__every_one_is_refused__nothing_is_sent(
+    scene: Scene, port: RecordLedger, custodian: LocalSigner
+) -> None:
+    acts = [Supersede(record_id=NEXT, previous_id=each) for each in IDS]
+    head = scene.ledger.chain.head()
+    for some in (acts, acts[:1]):
+        outcomes = port.do_all(custodian, some)
+        assert [(type(each.refusal), each.receipt) for each in outcomes] == [(UnknownRecordError, None)] * len(some)
+    assert scene.ledger.chain.head() == head
 
 
 def test_refusals__each__arrives_as_its_exception(scene: Scene, port: RecordLedger, custodian: LocalSigner) -> None:

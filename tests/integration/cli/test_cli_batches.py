@@ -8,6 +8,8 @@ given a custodian who has published two records of a patient in a batch
 ├─ anybody who can show one registers it; where another pays for a retraction, he does
 ├─ the chain verifies, and an accounting is made anew alike
 ├─ who attests, computes anew, rotates or answers an emergency finds them himself
+├─ the patient's key is recovered: the custodian rotates, and the new key finds and opens all of them
+├─ the custodian registers one of another patient: the first is warned, wherever he looks
 ├─ what is signed of one for somebody to send is said to need an entry of its own
 ├─ nothing is known here of a patient: it is said how records of batches are found
 └─ a catalogue that is not there is warned of, and keeps nobody from anything
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import pytest
 from homes import PASSPHRASE, CommandLine, Home
+from test_cli_people import guarded
 
 from medshare import connect
 from medshare.chain.record_registry import RecordRegistryAdapter
@@ -194,6 +197,55 @@ def test_rotate__by_a_custodian_without_his_book__finds_his_records(
     forget(people)
     (rotated,) = cli.json("record", "rotate", batch.ids[0], "--as", "hospital")["rotated"]
     assert rotated["previous"] == batch.ids[0]
+
+
+def test_rotate__after_a_recovery__the_new_key_finds_and_opens_all_of_the_batch(
+    cli: CommandLine, batch: Load, people: Home, tmp_path: Path, days_later
+) -> None:
+    circle, signatures = guarded(cli, tmp_path)
+    cli.json("guardian", "propose", circle, *signatures, "--as", "researcher")
+    days_later(3)
+    cli.json("guardian", "complete", "--patient", "patient", "--as", "researcher")
+    assert cli.json("record", "find", "--as", "stranger")["found"] == 0
+    # An entry of its own makes it known, and opens nothing: it is due as before.
+    cli.json("record", "register", batch.ids[0], "--as", "hospital")
+    assert cli("record", "fetch", batch.ids[0], "--as", "stranger").code == 3
+    forget(people)
+    before = transactions(people)
+    rotated = cli.json("record", "rotate", "--as", "hospital", "--patient", "patient")["rotated"]
+    assert transactions(people) == before + 1
+    assert {row["previous"] for row in rotated} >= set(batch.ids)
+    forget(people)
+    newest = {row["previous"]: row["record"] for row in rotated}
+    listed_now = cli.json("record", "list", "--patient", "patient")
+    assert {row["record"] for row in listed_now if row["status"] == "active"} == set(newest.values())
+    assert [cli.fetched(newest[each], "stranger") for each in batch.ids] == list(TEXTS)
+    assert cli.json("record", "rotate", "--as", "hospital", "--patient", "patient")["rotated"] == []
+    assert cli.json("audit", "verify")["differences"] == []
+
+
+def transactions(home: Home) -> int:
+    """How many the hospital has sent."""
+    with connect(home.path) as session:
+        account = session.keyring.resolve("hospital")
+        return session.chain.client.nonce(account, pending=False)
+
+
+def test_list__of_which_one_is_registered_of_another__warns(cli: CommandLine, batch: Load, people: Home) -> None:
+    assert cli("record", "find", "--as", "patient").err == ""
+    with connect(people.path) as session:
+        hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
+        other = session.keyring.resolve("stranger")
+        session.ledger.records.register(hospital.signer, RecordId(bytes.fromhex(batch.ids[0])), other)
+    rows = cli("--json", "record", "list", "--patient", "patient").json
+    assert [row["record"] for row in rows] == [batch.ids[1]]
+    for words in (
+        ("list", "--patient", "patient"),
+        ("find", "--as", "patient"),
+        ("history", "--as", "patient", "--patient", "patient"),
+    ):
+        assert f"states two things of record {batch.ids[0]}" in cli("record", *words).err
+    assert cli("record", "list", "--patient", "stranger").err == ""
 
 
 def test_serve__by_a_custodian_without_his_book__releases_his_records(

@@ -6,6 +6,7 @@ given a home, and an export with bad lines
 ├─ given again, nothing is published; published by itself before, neither
 ├─ a folder is taken with everything below it
 ├─ stored and not anchored, ``record resume`` and the same command finish it
+├─ paid by another, the custodian signs each root, and sends nothing himself
 └─ what goes with one record only is wrong usage
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from homes import Answer, CommandLine, Home
 
+from medshare import connect
 from medshare.cli import loading as cli_loading
 from medshare.errors import LedgerUnavailableError
 from medshare.services.batching import Batching
@@ -186,7 +188,6 @@ def test_resume__for_people__says_what_was_anchored(
     [
         ("--batch", "--supersedes", "00" * 32),
         ("--batch", "--sign-to", "out"),
-        ("--batch", "--paid-by", "clinic"),
         ("--batch-size", "5"),
         ("--batch", "--batch-size", "0"),
         ("--batch", "--batch-size", "1000001"),
@@ -196,6 +197,36 @@ def test_publish__batch_with_what_is_for_one_record__is_wrong_usage(
     cli: CommandLine, lines: Path, mapping: Path, words: tuple[str, ...]
 ) -> None:
     assert cli("record", "publish", lines, *TO_PATIENTS, mapping, *words).code == 2
+
+
+@pytest.mark.parametrize("finish", ["at once", "resume"])
+def test_publish__batch_paid_by_another__custodian_signs_and_sends_nothing(
+    cli: CommandLine, people: Home, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch, finish: str
+) -> None:
+    before = nonces(people)
+    paid = ("--paid-by", "clinic", "--yes")
+    if finish == "resume":
+        with monkeypatch.context() as patched:
+            patched.setattr(Batching, "anchor", lambda *_args: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                cli("record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid)
+        (row,) = cli.json("record", "resume", "--as", "hospital", *paid)
+    else:
+        row, _ = load(cli, lines, *TO_PATIENTS, mapping, *paid)
+    assert row["records"] == 3
+    assert nonces(people) == {"hospital": before["hospital"], "clinic": before["clinic"] + 1}
+    assert {cli.fetched(each["record"], "patient") for each in records(cli, "patient")} == {
+        observation(1),
+        observation(3),
+    }
+
+
+def nonces(home: Home) -> dict[str, int]:
+    with connect(home.path) as session:
+        return {
+            name: session.chain.client.nonce(session.keyring.resolve(name), pending=False)
+            for name in ("hospital", "clinic")
+        }
 
 
 def test_publish__batch_for_scripts__tells_how_far_it_is(

@@ -3,9 +3,10 @@
 given texts of any lengths for any recipients
 ├─ each opens his own, whole; who has none gets nothing
 ├─ all buckets are equally long, and two writings of the same have no tag in common
-└─ one fetches a bucket for each of his cells, and no more
+└─ one fetches each bucket with a cell of his once, and no more
 given a bucket that was changed, cut or mixed up
-└─ the text is not there, or is refused; another's cell with the same tag hides nothing
+├─ the text is not there, or is refused; another's cell with the same tag hides nothing
+└─ a text longer than it can be is refused by its first cell, one that states too much where the next cell is missing
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ CELL_TEXT = cells.CELL_TEXT
 PEOPLE = [Identity.generate() for _ in range(6)]
 STRANGER = Identity.generate()
 lengths = st.sampled_from([0, 1, CELL_TEXT - 5, CELL_TEXT - 4, CELL_TEXT - 3, 2 * CELL_TEXT, 9 * CELL_TEXT + 7])
+
+
+class Fetching:
+    """Gives buckets, and knows which."""
+
+    def __init__(self, buckets: list[bytes]) -> None:
+        self._buckets = buckets
+        self.fetched: list[int] = []
+
+    def __call__(self, number: int) -> bytes:
+        self.fetched.append(number)
+        return self._buckets[number]
 
 
 def opened(buckets: list[bytes], who: Identity, writer: Identity) -> bytes | None:
@@ -61,14 +74,9 @@ def test_open__one_of_very_many__fetches_his_bucket_only() -> None:
     writer = Identity.generate()
     others = [(Identity.generate().recipient, b"other") for _ in range(200)]
     buckets = list(seal_cells([*others, (PEOPLE[0].recipient, b"mine")], writer=writer))
-    fetched: list[int] = []
-
-    def fetch(number: int) -> bytes:
-        fetched.append(number)
-        return buckets[number]
-
-    assert open_cells(fetch, PEOPLE[0], writer=writer.recipient, buckets=len(buckets)) == b"mine"
-    assert (len(fetched), len(buckets)) == (1, 32)
+    fetching = Fetching(buckets)
+    assert open_cells(fetching, PEOPLE[0], writer=writer.recipient, buckets=len(buckets)) == b"mine"
+    assert (len(fetching.fetched), len(buckets)) == (1, 32)
 
 
 def sealed(text: bytes) -> tuple[list[bytes], Identity]:
@@ -80,6 +88,34 @@ def sealed(text: bytes) -> tuple[list[bytes], Identity]:
 def test_open__bucket_is_cut_or_empty__is_nothing(damage) -> None:
     buckets, writer = sealed(b"mine")
     assert opened([damage(bucket) for bucket in buckets], PEOPLE[0], writer) is None
+
+
+def test_open__very_many_cells__fetches_each_bucket_once() -> None:
+    text = random.Random(5).randbytes(300 * CELL_TEXT)
+    buckets, writer = sealed(text)
+    fetching = Fetching(buckets)
+    assert open_cells(fetching, PEOPLE[0], writer=writer.recipient, buckets=len(buckets)) == text
+    assert sorted(fetching.fetched) == list(range(len(buckets)))
+
+
+def test_open__longer_than_it_can_be__is_refused_by_the_first_cell() -> None:
+    buckets, writer = sealed(bytes(300 * CELL_TEXT))
+    fetching = Fetching(buckets)
+    with pytest.raises(AuthenticationError):
+        open_cells(fetching, PEOPLE[0], writer=writer.recipient, buckets=len(buckets), longest=300 * CELL_TEXT - 1)
+    assert len(fetching.fetched) == 1
+
+
+def test_open__states_more_than_is_there__ends_at_the_first_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = cells._cut
+    monkeypatch.setattr(cells, "_cut", lambda text: [(60 << 20).to_bytes(4, "big") + cut(text)[0][4:]])
+    writer = Identity.generate()
+    others = [(Identity.generate().recipient, b"other") for _ in range(200)]
+    buckets = list(seal_cells([*others, (PEOPLE[0].recipient, b"mine")], writer=writer))
+    fetching = Fetching(buckets)
+    with pytest.raises(AuthenticationError):
+        open_cells(fetching, PEOPLE[0], writer=writer.recipient, buckets=len(buckets))
+    assert len(fetching.fetched) == 1
 
 
 def test_open__a_bit_of_his_cell_is_changed__is_nothing() -> None:

@@ -25,7 +25,7 @@ from medshare.errors import InvalidInputError
 from medshare.hashing import sha256
 from medshare.model import record_batch
 from medshare.model.ids import ZERO_ADDRESS, RecordId, address
-from medshare.model.record_batch import RecordBatch, salted, seed_of, whole_part
+from medshare.model.record_batch import RecordBatch, seed_of, whole_part
 
 pytestmark = pytest.mark.unit
 
@@ -48,7 +48,7 @@ def test_batch__of_any_records__shows_each_by_its_patients_part(records) -> None
     for patient in batch.patients:
         part = batch.part(patient)
         own = batch.records(patient)
-        assert part == whole_part(patient, salted(seed_of(SECRET, patient), patient, own), part.path)
+        assert part == whole_part(patient, seed_of(SECRET, patient), own, part.path)
         assert len(part.path) <= len(batch.patients).bit_length()
         for inclusion in part.inclusions(CUSTODIAN, batch.root):
             assert inclusion.holds

@@ -29,6 +29,7 @@ from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
 from medshare.services.publishing import Description, Publishing
 from medshare.services.retrieving import Retrieving
+from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
 from medshare.services.standing import StandingConsents
 from medshare.services.verifying import Verifying
@@ -60,6 +61,9 @@ class Home:
         )
         self.publishing = Publishing(
             ledger=ledger, store=store, journal=PublicationJournal(folder), auditing=auditing, standing=self.standing
+        )
+        self.rotating = Rotating(
+            store=store, clock=clock, auditing=auditing, standing=self.standing, publishing=self.publishing
         )
 
     def find(self, **more) -> Found:

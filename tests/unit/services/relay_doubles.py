@@ -12,7 +12,7 @@ from medshare.model.eip712 import Domain
 from medshare.model.events import BlockRef
 from medshare.model.ids import Address, address
 from medshare.model.typed_data import SignableRevoke, SignableRevokeAll, SignedMessage, to_typed_data
-from medshare.ports import Receipt, Rehearsal, RelayOutcome, Signer
+from medshare.ports import CallOutcome, Receipt, Rehearsal, Signer
 from medshare.testing import FakeClock
 
 NOW = 1_800_000_000
@@ -57,7 +57,7 @@ class FakeRelay:
     gas: dict[bytes, int] = field(default_factory=dict)
     faults: list[Exception] = field(default_factory=list)
     lost: list[Exception] = field(default_factory=list)
-    mined: dict[str, tuple[RelayOutcome, ...]] = field(default_factory=dict)
+    mined: dict[str, tuple[CallOutcome, ...]] = field(default_factory=dict)
     batches: list[tuple[SignedMessage, ...]] = field(default_factory=list)
     """What was paid for."""
     rehearsed: list[tuple[SignedMessage, ...]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class FakeRelay:
         number = len(self.batches) + 1
         block = BlockRef(number=number, hash=bytes([number]) * 32, time=NOW)
         receipt = Receipt(tx_hash=bytes([number]) * 32, block=block, gas_used=1)
-        self.mined[intent] = tuple(RelayOutcome(receipt=receipt, refusal=one) for one in self._refusals(signed))
+        self.mined[intent] = tuple(CallOutcome(receipt=receipt, refusal=one) for one in self._refusals(signed))
         self.batches.append(tuple(signed))
         self.done |= {one.digest for one, outcome in zip(signed, self.mined[intent], strict=True) if outcome.done}
         if self.lost:

@@ -73,7 +73,7 @@ def faulty_ledger(world: World, faults: Faults) -> Ledger:
     return replace(
         ledger,
         directory=faults.wrap(ledger.directory, "encryption_key"),
-        records=faults.wrap(ledger.records, "record", "register", "supersede", "retract"),
+        records=faults.wrap(ledger.records, "record", "register", "supersede", "retract", "do_all"),
         consents=faults.wrap(ledger.consents, "grant", "revoke", "revoke_all", "get_grant", "stamp"),
         chain=faults.wrap(ledger.chain, "head", "block", "events"),
     )

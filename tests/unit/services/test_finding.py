@@ -4,8 +4,12 @@ given a batch of several patients' records
 ├─ each patient finds his own, and no other's; whoever is not in it finds nothing
 ├─ a reader with a standing grant finds what it permits; the custodian gets back the whole after losing his home
 ├─ a grantee is shown what his bundle gives him keys of, a clinician what was released to him
-├─ what was looked through is not fetched again; what could not be fetched is tried again
-└─ listed, granted, read, accounted for, superseded, retracted: as if it had been registered by itself
+├─ what was looked through is not fetched again, also where the rest was broken off; it is noted in one transaction
+├─ what could not be fetched is tried again
+└─ listed, granted, read, accounted for, superseded, retracted, rotated: as if it had been registered by itself, in as
+   few transactions
+given a record that a batch states of one patient, and its own entry of another
+└─ it is of the other, and the first is told
 given a catalogue that lies, is cut, or is of another batch
 └─ nothing of it counts, it is named, and hides no other
 given a branch that the chain leaves
@@ -14,6 +18,7 @@ given a branch that the chain leaves
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,10 +44,13 @@ from medshare.model.events import RecordRegistered, StatedInBatch
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
+from medshare.model.record_acts import RecordAct
 from medshare.model.record_batch import RecordBatch
+from medshare.ports import Actor, CallOutcome
 from medshare.services import batch_book, database
 from medshare.services.auditing import Auditing
 from medshare.services.batch_catalogue import CUSTODIAN_FILE, HEAD_FILE, write_catalogue
+from medshare.services.batched_ledger import batched_ledger
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.named_roots import Keep, RootKind, named_roots
 from medshare.services.publishing import Description
@@ -110,6 +118,31 @@ def test_find__again__fetches_nothing_and_a_new_batch_is_looked_at(town: BatchTo
     assert (again.records, again.looked, store.fetched) == (0, 0, [])
     town.load({"anna": [b"five"]}, secret=bytes(31) + b"\1")
     assert (home.find().records, len(home.ids(home))) == (1, 4)
+
+
+def test_find__of_very_many_batches__notes_them_in_one_transaction(
+    town: BatchTown, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        town.load({"ben": [b"%d" % number]}, secret=bytes(31) + bytes([number + 1]))
+    noted = []
+    note = town.anna.book.note_looked
+    monkeypatch.setattr(town.anna.book, "note_looked", lambda *given: noted.append(given) or note(*given))
+    assert town.anna.find().looked == 6
+    assert len(noted) == 1
+    assert town.anna.find().looked == 0
+
+
+def test_find__broken_off__does_not_look_again_at_what_it_had(town: BatchTown, load: Load) -> None:
+    town.load({"anna": [b"five"]}, secret=bytes(31) + b"\1")
+
+    def broken_off(_what: str, done: int, _total: int | None) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        town.anna.find(progress=broken_off)
+    assert (len(town.anna.ids(town.anna)), town.anna.find().looked) == (3, 1)
 
 
 def test_find__with_another_key__looks_again(town: BatchTown, load: Load) -> None:
@@ -243,7 +276,9 @@ def test_accounting__with_records_of_a_batch__is_made_again_by_who_cannot_show_t
 def test_retract__of_a_batch__gives_it_an_entry_first_and_everybody_sees_it(town: BatchTown, load: Load) -> None:
     town.anna.find()
     town.clock.advance(DAY)
+    before = town.chain.sent
     town.hospital.publishing.retract(load.ids["anna"][0], "a mistake", custodian=town.hospital.actor)
+    assert town.chain.sent - before == 1
     for home in (town.anna, town.hospital):
         entry = home.ledger.records.record(town.hospital.actor.address, load.ids["anna"][0], block=town.chain.head())
         assert (entry.status, entry.registered_at) == (RecordStatus.RETRACTED, load.receipt.block.time)
@@ -270,6 +305,45 @@ def test_supersede__of_a_batch__is_a_second_version(town: BatchTown, load: Load)
     assert lineage[1].registered_at == load.receipt.block.time
 
 
+def test_supersede__somebody_gave_it_an_entry_a_moment_before__is_a_second_version(town: BatchTown, load: Load) -> None:
+    inclusion = town.hospital.book.inclusions(load.hospital.address, load.ids["anna"][0])[0]
+
+    def late(signer: Actor, acts: Sequence[RecordAct], **more: str) -> tuple[CallOutcome, ...]:
+        town.ledger.records.register_from_batch(town.stranger.actor.signer, inclusion)
+        return town.ledger.records.do_all(signer, acts, **more)
+
+    ledger = replace(town.ledger, records=Overriding(town.ledger.records, do_all=late))
+    records = batched_ledger(ledger, town.hospital.book).records
+    records.supersede(load.hospital.signer, RecordId(SECRET), load.ids["anna"][0])
+    entry = town.ledger.records.record(load.hospital.address, RecordId(SECRET), block=town.chain.head())
+    assert entry.version == 2
+
+
+def test_rotate__of_a_batch__is_as_many_transactions_as_of_others(town: BatchTown, load: Load) -> None:
+    town.anna.find()
+    granted = town.grant("anna", "doctor", load.ref("anna"))
+    town.anna.consenting.revoke(granted.grant_id, patient=town.anna.actor)
+    due = town.hospital.rotating.due(town.anna.actor.address, custodian=town.hospital.actor)
+    assert len(due) == 3
+    before = town.chain.sent
+    rotations = list(town.hospital.rotating.rotate(due, custodian=town.hospital.actor))
+    assert [(each.error, each.published.entry.version) for each in rotations] == [(None, 2)] * 3
+    assert town.chain.sent - before == 1
+    assert {town.anna.read(each.published.entry.ref) for each in rotations} == {b"one", b"two", b"three"}
+    assert town.hospital.verifying.verify().differences == ()
+    assert town.hospital.rotating.due(town.anna.actor.address, custodian=town.hospital.actor) == []
+
+
+def test_rotate__got_its_entry_after_a_consent_changed__is_due_nevertheless(town: BatchTown, load: Load) -> None:
+    town.anna.find()
+    granted = town.grant("anna", "doctor", load.ref("anna"))
+    town.anna.consenting.revoke(granted.grant_id, patient=town.anna.actor)
+    inclusion = town.hospital.book.inclusions(load.hospital.address, load.ids["anna"][2])[0]
+    town.ledger.records.register_from_batch(town.stranger.actor.signer, inclusion)
+    due = town.hospital.rotating.due(town.anna.actor.address, custodian=town.hospital.actor)
+    assert sorted(each.record_id for each in due) == sorted(load.ids["anna"])
+
+
 def test_until__before_its_own_entry__it_is_stated_by_the_batch(town: BatchTown, load: Load) -> None:
     town.anna.find()
     before = town.chain.head()
@@ -292,6 +366,25 @@ def test_registered_singly__and_in_a_batch__its_own_entry_counts(town: BatchTown
     town.anna.find()
     (entry,) = town.anna.auditing.records(town.anna.actor.address)
     assert entry.registered_at == single.block.time
+
+
+def test_registered_singly__of_another_patient__is_said_to_whom_the_batch_states_it_of(
+    town: BatchTown, load: Load
+) -> None:
+    town.anna.find()
+    assert town.anna.auditing.stated_otherwise(town.anna.actor.address) == []
+    of_ben, of_anna = load.ids["anna"][0], load.ids["anna"][1]
+    town.ledger.records.register(town.hospital.actor.signer, of_ben, town.ben.actor.address)
+    town.ledger.records.register(town.hospital.actor.signer, of_anna, town.anna.actor.address)
+    assert of_ben not in town.anna.ids(town.anna)
+    (one,) = town.anna.auditing.stated_otherwise(town.anna.actor.address)
+    assert (one.batch.root, one.entry.record_id, one.entry.patient) == (
+        load.batch.root,
+        of_ben,
+        town.ben.actor.address,
+    )
+    assert town.ben.auditing.stated_otherwise(town.anna.actor.address) == []
+    assert town.ben.auditing.stated_otherwise(town.ben.actor.address) == []
 
 
 def test_in_two_batches__the_first_counts(town: BatchTown) -> None:

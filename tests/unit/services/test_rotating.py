@@ -3,6 +3,7 @@
 given records of a patient that two readers could open, and one whose grant has been revoked
 ├─ when they are rotated, the remaining reader opens the new versions, the other one none of them with all he has
 ├─ when it is done again, or after a crash at any call, each record is rotated once
+├─ of very many, some are registered in one transaction
 ├─ what is due: records registered before a consent changed; what a grant covered: by its excerpt, or all
 ├─ when old versions are to be forgotten, their blocks go with the next collection, and nothing else does
 └─ when one record cannot be rotated, the others are, and it is said
@@ -35,6 +36,7 @@ from medshare.model.events import BlockRef
 from medshare.model.ids import GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, Manifest, RecordStatus
+from medshare.services import rotating
 from medshare.services.examining import Examining, Health
 from medshare.services.publishing import Description, Published
 from medshare.services.rotating import Rotating, Rotation
@@ -165,9 +167,9 @@ def test_rotate__process_dies_at_any_call__is_finished_once(tmp_path: Path, afte
         at += 1
         world, lab = prepared(tmp_path / str(at))
         faults = Faults(at=at, after=after)
-        rotating = with_publishing(world, faulty_publishing(world, faults))
+        dying = with_publishing(world, faulty_publishing(world, faults))
         try:
-            list(rotating.rotate([lab.entry], custodian=world.hospital))
+            list(dying.rotate([lab.entry], custodian=world.hospital))
         except CrashError:
             world.publishing.resume(world.hospital)
         else:
@@ -183,6 +185,48 @@ def test_rotate__process_dies_at_any_call__is_finished_once(tmp_path: Path, afte
         assert not holds(world, rotation.published)
         assert world.journal.unfinished() == []
         assert publish(world).record_id == new.record_id
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
+def test_rotate__process_dies_among_several__each_is_finished_once(tmp_path: Path, after: bool) -> None:
+    at = 0
+    while True:
+        at += 2
+        world = new_world(tmp_path / str(at))
+        labs = [publish(world, b"one"), publish(world, b"two")]
+        say(world, permit())
+        dying = with_publishing(world, faulty_publishing(world, Faults(at=at, after=after)))
+        entries = [each.entry for each in labs]
+        try:
+            list(dying.rotate(entries, custodian=world.hospital))
+        except CrashError:
+            pass
+        else:
+            assert at > 40, "the sweep means something only if it goes through the whole"
+            return
+        assert [each.error for each in world.rotating.rotate(entries, custodian=world.hospital)] == [None, None]
+        found = world.auditing.records(world.patient.address)
+        assert sorted((each.version, each.status) for each in found) == [
+            (1, RecordStatus.SUPERSEDED),
+            (1, RecordStatus.SUPERSEDED),
+            (2, RecordStatus.ACTIVE),
+            (2, RecordStatus.ACTIVE),
+        ]
+        assert world.journal.unfinished() == []
+
+
+def test_rotate__very_many__are_registered_some_in_one_transaction(known: World, monkeypatch) -> None:
+    monkeypatch.setattr(rotating, "TOGETHER", 4)
+    labs = [publish(known, b"%d" % number) for number in range(9)]
+    before = known.chain.sent
+    told: list[str] = []
+    rotations = rotate(known, *labs, labs[0], progress=lambda what, *_: told.append(what))
+    assert [each.previous for each in rotations] == [each.entry for each in labs]
+    assert [each.published.entry.version for each in rotations] == [2] * 9
+    assert not any(each.published.already for each in rotations)
+    assert known.chain.sent - before == 3
+    assert {"encrypting 1 of 9", "encrypting 9 of 9"} <= set(told)
+    assert all(each.published.already for each in rotate(known, *labs))
 
 
 # ------------------------------------------------------------------------------------------------ which
@@ -434,10 +478,10 @@ def test_rotate__chain_cannot_be_reached__ends_and_goes_on_later(known: World) -
         raise LedgerUnavailableError("the test says so")
 
     one, two = publish(known, b"one"), publish(known, b"two")
-    offline = with_publishing(known, rebuilt(known, ledger=with_records(known, supersede=unreachable)))
+    offline = with_publishing(known, rebuilt(known, ledger=with_records(known, do_all=unreachable)))
     with pytest.raises(LedgerUnavailableError):
         list(offline.rotate([one.entry, two.entry], custodian=known.hospital))
-    assert len(known.journal.unfinished()) == 1
+    assert len(known.journal.unfinished()) == 2
     assert all(each.published is not None for each in rotate(known, one, two))
     assert len([each for each in known.auditing.records(known.patient.address) if each.version == 2]) == 2
 
@@ -457,9 +501,9 @@ def test_rotate__a_large_record__is_read_and_written_in_pieces(known: World, tmp
     told: list[tuple[str, int, int | None]] = []
     (rotation,) = rotate(known, lab, progress=lambda *what: told.append(what))
     size = (5 << 20) + len(TEXT)
-    done = [units for what, units, _ in told if what == "encrypting"]
+    done = [units for what, units, _ in told if what == "encrypting 1 of 1"]
     assert len(done) == 6
-    assert (done[-1], {of for what, _, of in told if what == "encrypting"}) == (size, {size})
+    assert (done[-1], {of for what, _, of in told if what == "encrypting 1 of 1"}) == (size, {size})
     assert max(b - a for a, b in zip([0, *done], done, strict=False)) <= 1 << 20
     assert text(known, rotation.published) == path.read_bytes()
     keys = {commitment(known.store, each.record_id) for each in (lab, rotation.published)}
