@@ -5,7 +5,8 @@ The steps, numbered as in the code; all at one block, the newest:
 (1) resolve the patient's grants that are live at that block and by the clock, to each reader;
 (2) open the excerpts that their bundles hold for this custodian. Where one live grant to a reader is silent or cannot
     be read, nobody knows what it denies: that reader gets nothing, and it is said;
-(3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name;
+(3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name. A grant
+    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said;
 (4) ask the contract whether it says the same of the grant that decided;
 (5) ask the Directory for the reader's key.
 
@@ -23,7 +24,7 @@ from medshare.content import Link
 from medshare.envelope import MAX_PACKETS, Recipient
 from medshare.errors import EncryptionKeyNotSetError, InvalidInputError
 from medshare.hashing import tagged_sha256
-from medshare.model.consent import Consent, decide
+from medshare.model.consent import Consent, Effect, decide
 from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME
@@ -98,6 +99,7 @@ class PatientConsents:
         block: the block.
         told: what each reader was granted, as far as it concerns the custodian; of those about whom all is known.
         unknown: live grants of which it is not known what they deny.
+        held: those of ``told`` whose keys are not released yet, without what they permit.
         is_lasting: whether they say the same until the chain tells something of the patient: he has never granted.
         ledger: the contracts.
         clock: the time on the wall.
@@ -109,6 +111,7 @@ class PatientConsents:
         block: BlockRef,
         told: Mapping[Address, Sequence[Consent]],
         unknown: Sequence[Withheld],
+        held: Mapping[GrantId, Consent],
         is_lasting: bool,
         ledger: Ledger,
         clock: Clock,
@@ -116,6 +119,10 @@ class PatientConsents:
         self._block = block
         self._told = told
         self._unknown = tuple(unknown)
+        self._held = held
+        self._counting = {
+            reader: [held.get(each.grant.grant_id, each) for each in consents] for reader, consents in told.items()
+        }
         self.is_lasting = is_lasting
         self._ledger = ledger
         self._clock = clock
@@ -127,6 +134,7 @@ class PatientConsents:
         """A digest of all that decides about readers, save the time: where it is the same, so is who is permitted."""
         told = [
             f"{consent.grant.grant_id:x}/{consent.grant.epoch}/{consent.stamp}/{key.key.hex() if key else ''}"
+            + ("/held" if consent.grant.grant_id in self._held else "")
             for reader, consents in self._told.items()
             for key in (self._key(reader),)
             for consent in consents
@@ -138,9 +146,10 @@ class PatientConsents:
         """Return who gets a packet of ``subject``; raises ``LedgerError`` where the chain fails."""
         admitted: dict[Address, Recipient] = {}
         withheld = list(self._unknown)
-        for reader, consents in self._told.items():
+        for reader, consents in self._counting.items():
             decision = self._permitting(consents, subject, reader)  # (3)
             if decision is None or decision.grant is None:
+                withheld += self._waiting(subject, reader)
                 continue
             grant_id, bits = decision.grant.grant_id, decision.purpose.coarse
             obstacle = None
@@ -156,6 +165,16 @@ class PatientConsents:
             elif key is not None:
                 admitted[reader] = key
         return Readers(block=self._block, admitted=admitted, withheld=tuple(withheld))
+
+    def _waiting(self, subject: Subject, reader: Address) -> list[Withheld]:
+        """Return the grants that would permit if their keys were released."""
+        decision = self._permitting(self._told[reader], subject, reader) if self._held else None
+        decided_by = () if decision is None else dict.fromkeys(each.grant_id for each in decision.decided_by)
+        return [
+            Withheld(grant_id=each, reader=reader, obstacle=Obstacle.NOT_DELIVERED)
+            for each in decided_by
+            if each in self._held
+        ]
 
     def _permitting(self, consents: Sequence[Consent], subject: Subject, reader: Address) -> Decision | None:
         """Return a decision that permits, at the block's time as by the clock, or None."""
@@ -226,19 +245,22 @@ class StandingConsents:
         at = self._auditing.sync() if block is None else block
         told: dict[Address, list[Consent]] = {}
         withheld: list[Withheld] = []
+        held: dict[GrantId, Consent] = {}
         granted = self._auditing.grants(patient=patient, at=at.time, head=at)
         live = self._live(custodian.address, patient, at, granted)  # (1)
         stamp = self._ledger.consents.stamp(patient, block=at) if live else 0
         for reader, standings in live.items():
-            consents, unknown = self._consents(custodian, standings, stamp)  # (2)
+            consents, unknown, waiting = self._consents(custodian, standings, stamp)  # (2)
             if unknown:
                 withheld += unknown
             else:
                 told[reader] = consents
+                held |= waiting
         return PatientConsents(
             block=at,
             told=told,
             unknown=withheld,
+            held=held,
             is_lasting=not granted,
             ledger=self._ledger,
             clock=self._clock,
@@ -283,8 +305,8 @@ class StandingConsents:
 
     def _consents(
         self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int
-    ) -> tuple[list[Consent], list[Withheld]]:
-        """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
+    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, Consent]]:
+        """Return what one reader was granted as far as it concerns ``custodian``, what is unknown, and what is held."""
         files: dict[str, Link] = {}
         missing, undelivered = set(), set()
         for standing in standings:
@@ -298,6 +320,7 @@ class StandingConsents:
                 undelivered.add(standing.grant.grant_id)
         consents: list[Consent] = []
         unknown: list[Withheld] = []
+        held: dict[GrantId, Consent] = {}
         for standing in standings:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
@@ -306,13 +329,13 @@ class StandingConsents:
                 excerpt = open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
             except BAD_BUNDLE:
                 excerpt, obstacle = None, Obstacle.BUNDLE_UNREADABLE
-            if grant.grant_id in undelivered:
-                excerpt, obstacle = None, Obstacle.NOT_DELIVERED
             if excerpt is None:
                 unknown.append(Withheld(grant_id=grant.grant_id, reader=grant.grantee, obstacle=obstacle))
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
-        return consents, unknown
+                if grant.grant_id in undelivered:
+                    held[grant.grant_id] = replace(consents[-1], terms=_denials_of(excerpt))
+        return consents, unknown, held
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""
@@ -321,6 +344,12 @@ class StandingConsents:
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
+
+
+def _denials_of(excerpt: Excerpt) -> Excerpt:
+    """Return what an excerpt denies, without what it permits: so less is permitted, whatever else is granted."""
+    denials = tuple((number, each) for number, each in excerpt.numbered if each.effect is Effect.DENY)
+    return replace(excerpt, numbered=denials)
 
 
 def may_have_covered(standing: GrantStanding, excerpt: Excerpt, subject: Subject) -> bool:
