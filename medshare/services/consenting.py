@@ -82,6 +82,7 @@ from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptM
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, sealed_held
+from medshare.services.opened_terms import OpenedTerms
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
 from medshare.services.slips import Slips
@@ -189,6 +190,7 @@ class Consenting:
         self._slips = slips
         self._receipts = receipts
         self._batches = batches
+        self._opened_terms = OpenedTerms()
 
     def grant(
         self,
@@ -267,7 +269,7 @@ class Consenting:
 
         Args, Raises: as ``grant``.
         """
-        block = self._ledger.chain.head()  # (1)
+        block = self._auditing.sync()  # (1)
         subject = on_behalf_of or patient.address
         _check_request(subject, grantee, not_before, expires_at, block)
         if not provisions:
@@ -332,6 +334,7 @@ class Consenting:
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))
         self._store.pin(bundle)
+        self._opened_terms.keep(terms, patient.identity)
         return Prepared(
             patient=subject,
             request=GrantRequest(
@@ -425,7 +428,7 @@ class Consenting:
             IntegrityError: the terms of a live grant to this reader cannot be read.
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        block = self._ledger.chain.head()
+        block = self._auditing.sync()
         now = block.time if at is None else at
         asked_for = [purpose] if purpose is not None else []
         desk = self._desk(patient, on_behalf_of or patient.address, asked_for, block)
@@ -503,7 +506,14 @@ class Consenting:
             wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
             open_as_reader = partial(_open_as_reader, retrieving, actor, wanted)
         return PatientDesk(
-            self._ledger, self._store, self._auditing, patient, actor, block, open_as_reader=open_as_reader
+            self._ledger,
+            self._store,
+            self._auditing,
+            patient,
+            actor,
+            block,
+            opened=self._opened_terms,
+            open_as_reader=open_as_reader,
         )
 
     def _check_mandate(self, actor: Actor, terms: Terms, expires_at: int, block: BlockRef) -> None:
@@ -616,10 +626,11 @@ def _releases(consents: Sequence[Consent], subject: Subject, at: int) -> bool:
     """
     first = consents[0]
     for purpose in permitted_purposes([first]):
-        both = [
+        # Alone it says no of most records, and that is decided sooner.
+        both = (
             decide(pool, subject=subject, purpose=purpose, reader=first.grant.grantee, now=at)
-            for pool in (consents, [first])
-        ]
+            for pool in ([first], consents)
+        )
         if all(each.reason is Reason.PERMITTED or each.undecided for each in both):
             return True
     return False

@@ -19,14 +19,13 @@ from medshare.errors import (
     RecordNotActiveError,
     StoreError,
     StoreUnavailableError,
-    UnknownGrantError,
 )
 from medshare.model.consent import Consent, liveness
 from medshare.model.decision import Reason
 from medshare.model.documents import encode_document
 from medshare.model.events import BlockRef
 from medshare.model.grant import Grant
-from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.ids import Address, GrantId
 from medshare.model.labels import must_be_named
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
@@ -36,7 +35,8 @@ from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.opened_terms import OpenedTerms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,8 @@ class PatientDesk:
         auditing: which records and grants there are.
         patient: whose they are.
         holder: who sits at it: the patient, the key that took over, or a delegate.
-        block: the block at which the ledger is asked.
+        block: the block at which the ledger is asked, up to which events have been read.
+        opened: what was opened of terms before.
         open_as_reader: how a delegate opens a record; None for who is in control, and has a packet of his own.
     """
 
@@ -73,6 +74,7 @@ class PatientDesk:
         holder: Actor,
         block: BlockRef,
         *,
+        opened: OpenedTerms,
         open_as_reader: Callable[[RecordEntry], tuple[FileKey, Manifest]] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -81,11 +83,13 @@ class PatientDesk:
         self._patient = patient
         self._holder = holder
         self._block = block
+        self._opened_terms = opened
         self._open_as_reader = open_as_reader
         self._lineages = auditing.lineages(patient)
         self._custodian_keys: dict[Address, set[bytes]] = {}
         self._opened: dict[RecordRef, OwnRecord] = {}
-        self._bundles: dict[GrantId, BundleId] = {}
+        self._bundled: dict[GrantId, frozenset[str]] = {}
+        self._records: list[RecordEntry] | None = None
         self.passed_over: list[RecordRef] = []
         """Records that ``try_open`` could not open."""
 
@@ -93,8 +97,10 @@ class PatientDesk:
 
     def records(self) -> list[RecordEntry]:
         """Return the records that custodians state of the patient and have not erased, oldest first."""
-        erased = self._auditing.erasures(self._patient)
-        return [entry for entry in self._auditing.records(self._patient) if entry.ref not in erased]
+        if self._records is None:
+            erased = self._auditing.erasures(self._patient)
+            self._records = [entry for entry in self._auditing.records(self._patient) if entry.ref not in erased]
+        return self._records
 
     def on_chain(self, entry: RecordEntry) -> Subject:
         """Return what the chain tells of a record."""
@@ -212,7 +218,8 @@ class PatientDesk:
         Args:
             reader: to whom.
             at: Unix seconds.
-            instead_of: the grant that is to be replaced; it is left out.
+            instead_of: the grant that is about to be given; it is left out, and so are those that have ended at ``at``:
+                they decide nothing.
 
         Raises:
             IntegrityError: the terms of a grant that is live at ``at`` cannot be read: nobody knows what it denies.
@@ -220,19 +227,21 @@ class PatientDesk:
         """
         stamp = self._ledger.consents.stamp(self._patient, block=self._block)
         found = []
-        for standing in self._auditing.grants(patient=self._patient, grantee=reader):
-            if standing.grant.grant_id == instead_of:
+        for standing in self._auditing.grants(
+            patient=self._patient, grantee=reader, at=self._block.time, head=self._block
+        ):
+            grant = standing.grant
+            reason = liveness(grant, stamp=stamp, purpose=grant.purposes, now=at)
+            replaced_or_ended = grant.grant_id == instead_of or reason in (Reason.REVOKED, Reason.EXPIRED)
+            if instead_of is not None and replaced_or_ended:
                 continue
             try:
-                grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=self._block)
-            except UnknownGrantError:
-                continue  # granted after the block we ask about
-            try:
-                terms = open_terms(self._store, standing, self._holder.identity)
+                files = bundle_files(self._store, standing.bundle)
+                terms = self._opened_terms.open(self._store, files, standing, self._holder.identity)
             except StoreUnavailableError:
                 raise
             except BAD_BUNDLE as error:
-                if liveness(grant, stamp=stamp, purpose=grant.purposes, now=at) is Reason.PERMITTED:
+                if reason is Reason.PERMITTED:
                     raise IntegrityError(
                         f"the terms of grant {grant.grant_id:#x} cannot be read, and they may deny something",
                         hint="revoke that grant first, or give it again; what the patient has granted this reader, "
@@ -241,7 +250,7 @@ class PatientDesk:
                 continue
             # A custodian believes an excerpt of the patient, and of who gave that grant: of nobody else.
             if self._open_as_reader is None or standing.granted_by == self._holder.address:
-                self._bundles[grant.grant_id] = standing.bundle
+                self._bundled[grant.grant_id] = frozenset(files)
             found.append(Consent(grant=grant, terms=terms, stamp=stamp))
         return found
 
@@ -269,17 +278,14 @@ class PatientDesk:
         Args:
             consents: some that the method of this name returned.
             at: Unix seconds.
-
-        Raises:
-            StoreError: a bundle cannot be read any more.
         """
         held = []
         for consent in consents:
             grant, terms = consent.grant, consent.terms
             reason = liveness(grant, stamp=consent.stamp, purpose=grant.purposes, now=at)
-            told_by_us = grant.grant_id in self._bundles
+            told_by_us = grant.grant_id in self._bundled
             if reason in (Reason.PERMITTED, Reason.NOT_YET) and told_by_us and not isinstance(terms, Excerpt):
-                held.append((terms, frozenset(bundle_files(self._store, self._bundles[grant.grant_id]))))
+                held.append((terms, self._bundled[grant.grant_id]))
         return held
 
 
