@@ -156,6 +156,16 @@ class Previewed:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """A reader to whom custodians release nothing, since they do not know all that he was granted."""
+
+    reader: Address
+    custodians: tuple[Address, ...]
+    again: Consent | None
+    """The grant that tells them when it is given again, with the same dates; None where any other must be given."""
+
+
 class Consenting:
     """Grants and revokes access, as a patient.
 
@@ -432,7 +442,7 @@ class Consenting:
         now = block.time if at is None else at
         asked_for = [purpose] if purpose is not None else []
         desk = self._desk(patient, on_behalf_of or patient.address, asked_for, block)
-        consents = desk.consents(reader, now)
+        consents = desk.consents(reader, now, ended=True)
         if provisions:
             consents.insert(0, desk.foreseen(desk.terms(reader, provisions), now, MAX_TIME))
         purposes = permitted_purposes(consents) or [PurposeOfUse.TREAT] if purpose is None else [purpose]
@@ -445,6 +455,34 @@ class Consenting:
                 decision = decide(consents, subject=subject, purpose=each, reader=reader, now=now, block=block.number)
                 previewed.append(Previewed(entry=entry, manifest=manifest, decision=decision))
         return previewed
+
+    def untold(self, *, patient: Actor, on_behalf_of: Address | None = None) -> list[Untold]:
+        """Return to whom what some custodian publishes is not released, although grants by kind cover it.
+
+        They are custodians whom the patient met later, or who have changed their keys. ``prepare`` tells them, with the
+        provisions and dates of ``Untold.again``.
+
+        Args:
+            patient: who asks: the patient, or somebody who acts for him.
+            on_behalf_of: the patient, where another acts for him; then of what the other has granted.
+
+        Raises:
+            NotAllowedToActError: who asks may not act for this patient.
+            IntegrityError: the terms of a live grant cannot be read.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        block = self._auditing.sync()
+        subject = on_behalf_of or patient.address
+        desk = self._desk(patient, subject, (), block)
+        standings = self._auditing.grants(patient=subject, at=block.time, head=block)
+        found = []
+        for reader in dict.fromkeys(each.grant.grantee for each in standings if each.live):
+            consents = desk.consents(reader, block.time)
+            custodians = desk.untold(reader, consents, block.time)
+            if custodians:
+                again = desk.given_again(consents)
+                found.append(Untold(reader=reader, custodians=tuple(custodians), again=again))
+        return found
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
         """Take a grant back, from the next block on, as the patient or for him. Repeating it is no error.

@@ -17,6 +17,7 @@ from medshare.errors import (
     IntegrityError,
     InvalidInputError,
     RecordNotActiveError,
+    RejectedError,
     StoreError,
     StoreUnavailableError,
 )
@@ -36,6 +37,7 @@ from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.excerpts import untold
 from medshare.services.opened_terms import OpenedTerms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
@@ -212,14 +214,16 @@ class PatientDesk:
         )
         return Consent(grant=grant, terms=terms, stamp=stamp)
 
-    def consents(self, reader: Address, at: int, *, instead_of: GrantId | None = None) -> list[Consent]:
+    def consents(
+        self, reader: Address, at: int, *, instead_of: GrantId | None = None, ended: bool = False
+    ) -> list[Consent]:
         """Return what the patient has granted ``reader``, as far as the terms are there still.
 
         Args:
             reader: to whom.
             at: Unix seconds.
-            instead_of: the grant that is about to be given; it is left out, and so are those that have ended at ``at``:
-                they decide nothing.
+            instead_of: the grant that is to be replaced; it is left out.
+            ended: what has ended at ``at`` as well; it decides nothing, and explains a decision.
 
         Raises:
             IntegrityError: the terms of a grant that is live at ``at`` cannot be read: nobody knows what it denies.
@@ -232,8 +236,7 @@ class PatientDesk:
         ):
             grant = standing.grant
             reason = liveness(grant, stamp=stamp, purpose=grant.purposes, now=at)
-            replaced_or_ended = grant.grant_id == instead_of or reason in (Reason.REVOKED, Reason.EXPIRED)
-            if instead_of is not None and replaced_or_ended:
+            if grant.grant_id == instead_of or (not ended and reason in (Reason.REVOKED, Reason.EXPIRED)):
                 continue
             try:
                 files = bundle_files(self._store, standing.bundle)
@@ -272,6 +275,44 @@ class PatientDesk:
                 unreachable.append(custodian)
         return reachable, unreachable
 
+    def untold(self, reader: Address, consents: Sequence[Consent], at: int) -> list[Address]:
+        """Return the custodians whose records ``consents`` permit by kind, and who do not know what all of them say.
+
+        Who has published no key that can be used is not among them: he cannot be told.
+
+        Args:
+            reader: to whom they were granted.
+            consents: some that ``consents`` returned.
+            at: Unix seconds.
+        """
+        bundled = self.bundled(consents, at)
+        several = [each for each, _ in bundled]
+        reachable, _ = self.custodians(several)
+        covered = {
+            custodian: key
+            for custodian, key in reachable.items()
+            if custodian != reader and any(_covers_later(each, custodian) for each in several)
+        }
+        return untold(bundled, self._holder.identity, covered)
+
+    def given_again(self, consents: Sequence[Consent]) -> Consent | None:
+        """Return which of ``consents`` is the same grant when it is given again, the one that lasts longest, or None.
+
+        What accepts a request is not, nor what another has given, or the patient under an earlier key; nor what names a
+        record that can be named no more.
+        """
+        for consent in sorted(consents, key=lambda each: -each.grant.expires_at):
+            terms = consent.terms
+            if isinstance(terms, Excerpt) or terms.request is not None:
+                continue
+            try:
+                again = self.terms(terms.grantee, terms.provisions)
+            except (AccessDeniedError, EnvelopeError, IntegrityError, InvalidInputError, RejectedError, StoreError):
+                continue
+            if again.grant_id() == consent.grant.grant_id:
+                return consent
+        return None
+
     def bundled(self, consents: Sequence[Consent], at: int) -> list[tuple[Terms, frozenset[str]]]:
         """Return the terms of those that are in force at ``at`` or will be, and the names of what their bundles hold.
 
@@ -287,6 +328,13 @@ class PatientDesk:
             if reason in (Reason.PERMITTED, Reason.NOT_YET) and told_by_us and not isinstance(terms, Excerpt):
                 held.append((terms, self._bundled[grant.grant_id]))
         return held
+
+
+def _covers_later(terms: Terms, custodian: Address) -> bool:
+    """Whether terms permit a custodian's records by kind, or all of them: so what he publishes later may be of them."""
+    return any(
+        each.effect is Effect.PERMIT and not each.records and each.concerns(custodian) for each in terms.provisions
+    )
 
 
 def permitted_purposes(consents: Sequence[Consent]) -> list[PurposeOfUse]:

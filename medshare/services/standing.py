@@ -65,7 +65,7 @@ class Obstacle(StrEnum):
 _SENTENCES = {
     Obstacle.BUNDLE_UNREADABLE: "its bundle is missing or wrong, and may deny something: the patient can grant it anew",
     Obstacle.UNTOLD: "it does not speak to this custodian, or to an earlier key of his, and may deny something: "
-    "any grant of the patient to this reader, given again, tells him all of them",
+    "any grant of the patient to this reader, given again, tells him all of them: medshare consent renew",
     Obstacle.NOT_DELIVERED: "its keys are released on a read receipt, and were not yet",
     Obstacle.NOT_ON_CHAIN: "the contract does not say that it is live",
     Obstacle.NO_KEY: "its reader has published no key that can be used",
