@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from medshare.content import Cid
@@ -71,7 +71,7 @@ from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
 from medshare.model.study import Study
 from medshare.model.subject import Subject
-from medshare.model.terms import TERMS_FILE, Terms
+from medshare.model.terms import TERMS_FILE, Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
@@ -300,7 +300,7 @@ class Consenting:
             for entry in desk.records()
             if entry.status is not RecordStatus.RETRACTED
             and entry.ref not in leaving_out
-            and _releases(consents, desk.on_chain(entry), start)
+            and _releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
         ]
         bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
@@ -312,7 +312,7 @@ class Consenting:
             for done, entry in enumerate(candidates):  # (4)
                 progress("wrapping keys", done, len(candidates))
                 own = desk.try_open(entry)
-                if own is not None and _releases(consents, own.subject, start):
+                if own is not None and _releases(consents, own.subject, start, waiting=desk.waiting):
                     header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
                     for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
@@ -657,18 +657,26 @@ def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collec
     return Provision(effect=Effect.PERMIT, purposes=tuple(said), records=tuple(records))
 
 
-def _releases(consents: Sequence[Consent], subject: Subject, at: int) -> bool:
+def _releases(consents: Sequence[Consent], subject: Subject, at: int, *, waiting: Collection[GrantId]) -> bool:
     """Whether the first of ``consents`` releases a record's key: the decision permits it, and so would it alone.
 
-    Before the manifest is opened: whether it could.
+    Before the manifest is opened: whether it could. Of those that are ``waiting`` for a read receipt, what they permit
+    does not count.
     """
     first = consents[0]
+    counting = [_denying(each, subject) if each.grant.grant_id in waiting else each for each in consents]
     for purpose in permitted_purposes([first]):
         # Alone it says no of most records, and that is decided sooner.
         both = (
             decide(pool, subject=subject, purpose=purpose, reader=first.grant.grantee, now=at)
-            for pool in ([first], consents)
+            for pool in ([first], counting)
         )
         if all(each.reason is Reason.PERMITTED or each.undecided for each in both):
             return True
     return False
+
+
+def _denying(consent: Consent, subject: Subject) -> Consent:
+    terms = consent.terms
+    excerpt = terms if isinstance(terms, Excerpt) else terms.excerpt_for(subject.record.custodian)
+    return replace(consent, terms=excerpt.denying())

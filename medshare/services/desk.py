@@ -38,6 +38,7 @@ from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.excerpts import untold
+from medshare.services.held_keys import waits_for_receipt
 from medshare.services.opened_terms import OpenedTerms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
@@ -92,6 +93,8 @@ class PatientDesk:
         self._opened: dict[RecordRef, OwnRecord] = {}
         self._bundled: dict[GrantId, frozenset[str]] = {}
         self._records: list[RecordEntry] | None = None
+        self.waiting: set[GrantId] = set()
+        """Grants, of those that ``consents`` returned, whose keys wait for a read receipt."""
         self.passed_over: list[RecordRef] = []
         """Records that ``try_open`` could not open."""
 
@@ -251,6 +254,8 @@ class PatientDesk:
                         "only he can read and extend",
                     ) from error
                 continue
+            if waits_for_receipt(self._auditing, standing, files, escrow=self._ledger.requests.address):
+                self.waiting.add(grant.grant_id)
             # A custodian believes an excerpt of the patient, and of who gave that grant: of nobody else.
             if self._open_as_reader is None or standing.granted_by == self._holder.address:
                 self._bundled[grant.grant_id] = frozenset(files)

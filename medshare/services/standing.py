@@ -24,7 +24,7 @@ from medshare.content import Link
 from medshare.envelope import MAX_PACKETS, Recipient
 from medshare.errors import EncryptionKeyNotSetError, InvalidInputError
 from medshare.hashing import tagged_sha256
-from medshare.model.consent import Consent, Effect, decide
+from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision, Reason
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME
@@ -38,7 +38,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
-from medshare.services.held_keys import is_held
+from medshare.services.held_keys import waits_for_receipt
 from medshare.services.published_keys import published_keys
 
 MAX_READERS = MAX_PACKETS - 2
@@ -316,7 +316,7 @@ class StandingConsents:
                 missing.add(standing.grant.grant_id)
                 continue
             files |= own
-            if is_held(own) and self._auditing.delivered(standing.grant, self._ledger.requests.address) is None:
+            if waits_for_receipt(self._auditing, standing, own, escrow=self._ledger.requests.address):
                 undelivered.add(standing.grant.grant_id)
         consents: list[Consent] = []
         unknown: list[Withheld] = []
@@ -334,7 +334,7 @@ class StandingConsents:
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
                 if grant.grant_id in undelivered:
-                    held[grant.grant_id] = replace(consents[-1], terms=_denials_of(excerpt))
+                    held[grant.grant_id] = replace(consents[-1], terms=excerpt.denying())
         return consents, unknown, held
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:
@@ -344,12 +344,6 @@ class StandingConsents:
 
     def _now(self, block: BlockRef) -> int:
         return max(block.time, self._clock.now())
-
-
-def _denials_of(excerpt: Excerpt) -> Excerpt:
-    """Return what an excerpt denies, without what it permits: so less is permitted, whatever else is granted."""
-    denials = tuple((number, each) for number, each in excerpt.numbered if each.effect is Effect.DENY)
-    return replace(excerpt, numbered=denials)
 
 
 def may_have_covered(standing: GrantStanding, excerpt: Excerpt, subject: Subject) -> bool:

@@ -53,6 +53,7 @@ from medshare.model.terms import TERMS_FILE
 from medshare.ports import Actor
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import bundle_files, open_document, open_terms, sealed_document
+from medshare.services.consenting import Granted
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.forgetting import Forgetting
 from medshare.services.held_keys import HELD_FILE, is_held, sealed_held, write_held
@@ -305,9 +306,9 @@ def test_publish__before_the_delivery__makes_no_packet_for_the_requester(
     assert read(town, ref)
 
 
-def grant(town: StudyTown, *provisions: Provision) -> None:
+def grant(town: StudyTown, *provisions: Provision) -> Granted:
     """Grant the researcher something beside the request."""
-    town.world.consenting.grant(
+    return town.world.consenting.grant(
         patient=town.mary,
         grantee=town.researcher.address,
         expires_at=town.world.clock.now() + 300 * DAY,
@@ -364,6 +365,22 @@ def test_publish__before_the_delivery__what_the_held_grant_permits_outweighs_no_
     keep(town, signed(town, request_id))
     deliver(town, request_id)
     assert told(town, publish(town, 2, supersedes=later.record_id)) == (True, [])
+
+
+def test_grant__before_the_delivery__what_the_held_grant_permits_outweighs_no_denial_and_what_it_denies_counts(
+    town: StudyTown, record: RecordRef
+) -> None:
+    scan = publish(town, 1, category=Category.IMAGING)
+    request_id = town.open().request_id
+    named = replace(town.study.wanted, categories=(), records=(record,))
+    town.accept(request_id, provisions=(named, said(Effect.DENY, Category.IMAGING)))
+    grant(town, said(Effect.PERMIT, Category.ENCOUNTER), said(Effect.DENY, Category.LABORATORY))
+    wanted = said(Effect.PERMIT, Category.LABORATORY, Category.IMAGING)
+    assert grant(town, wanted).released == ()
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    assert grant(town, wanted).released == (record,)
+    assert scan.record_id != record.record_id
 
 
 def test_publish__held_grant_says_nothing_to_this_custodian__gives_nothing_by_another_either(

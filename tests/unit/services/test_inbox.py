@@ -164,6 +164,20 @@ def test_read__custodian_met_after_a_grant__is_named_with_the_command_until_some
     assert kinds(town, patient, everything=True) == []
 
 
+def test_read__custodian_met_after_control_moved__who_took_over_is_told_and_nobody_else(town: Town) -> None:
+    world, patient = town.world, town.world.patient.address
+    world.grant(world.publish())
+    town.appoint()
+    town.recover()
+    world.publishing.publish(b"theirs", custodian=world.stranger, patient=patient, description=Description())
+    met = {
+        account: [each.answer for each in town.inbox.read(account).notices if each.kind == "CustodianMet"]
+        for account in (town.newcomer.address, patient, town.mother.address)
+    }
+    assert met[town.newcomer.address] == [f"medshare consent renew --as {{me}} --for {patient}"]
+    assert (met[patient], met[town.mother.address]) == ([], [])
+
+
 def test_read__custodian_met_after_a_grant_to_himself_or_one_that_ended__is_no_news(town: Town) -> None:
     world, patient = town.world, town.world.patient.address
     world.grant(world.publish(), grantee=world.stranger.address)
