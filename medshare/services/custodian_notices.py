@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from medshare.model.events import BlockRef, EventPlace, RecordRegistered, RecordSuperseded
+from medshare.model.events import AccessGranted, BlockRef, RecordRegistered, RecordSuperseded
 from medshare.model.ids import Address
 from medshare.services.auditing import Auditing
 from medshare.services.notices import Notice, Urgency
@@ -29,25 +29,26 @@ def custodians_met(
     Raises:
         LedgerError: the chain failed.
     """
-    granted_at: dict[Address, int] = {}
-    for standing in auditing.grants(patient=patient, at=block.time, head=block):
-        if standing.live:
-            granted_at[standing.grant.grantee] = standing.granted_at  # the oldest come first
-    if not granted_at:
-        return
-    met: dict[Address, EventPlace] = {}
-    for event in auditing.trail(patient):
-        if isinstance(event, RecordRegistered | RecordSuperseded):
-            met.setdefault(event.custodian, event.place)
-    for custodian, place in met.items():
-        at = place.block.time
+    standings = auditing.grants(patient=patient, at=block.time, head=block)
+    live = {each.grant.grant_id for each in standings if each.live}
+    granted: dict[Address, int] = {}
+    met: dict[Address, BlockRef] = {}
+    for event in auditing.trail(patient) if live else ():
+        match event:
+            case AccessGranted(grant=grant) if grant.grant_id in live:
+                granted[grant.grantee] = event.place.block.number
+            case RecordRegistered() | RecordSuperseded():
+                met.setdefault(event.custodian, event.place.block)
+            case _:
+                pass
+    for custodian, first in met.items():
         # What is granted in the block of the record was prepared before it.
-        readers = [reader for reader, granted in granted_at.items() if granted <= at and reader != custodian]
-        if readers and place.block.number > after:
+        readers = [reader for reader, number in granted.items() if number <= first.number and reader != custodian]
+        if readers and first.number > after:
             yield Notice(
                 urgency=Urgency.NEWS,
                 kind="CustodianMet",
-                at=at,
+                at=first.time,
                 says="a first record of this patient came from a custodian who may know nothing of what was granted to "
                 f"{len(readers)} {'reader' if len(readers) == 1 else 'readers'} before: until he is told, what he "
                 "publishes does not reach them",
