@@ -15,7 +15,7 @@ from medshare.envelope import Identity
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.events import LedgerEvent
 from medshare.model.governed import GovernedCall, encode_call
-from medshare.model.ids import Address, RequestId
+from medshare.model.ids import Address, RecordId, RequestId
 from medshare.model.record import Category
 from medshare.model.study import Study
 from medshare.ports import Actor
@@ -131,13 +131,16 @@ class StudyTown:
         self.shown = [(label, text) for label, text in lines]
         return self.confirms
 
-    def publish(self, patient: Actor | None = None, text: bytes = VALUES, **more) -> Published:
+    def publish(
+        self, patient: Actor | None = None, text: bytes = VALUES, *, supersedes: RecordId | None = None, **more
+    ) -> Published:
         said = {"media_type": "application/fhir+json", "category": Category.LABORATORY}
         return self.world.publishing.publish(
             text,
             custodian=self.world.hospital,
             patient=(patient or self.mary).address,
             description=Description(**{**said, **more}),
+            supersedes=supersedes,
         )
 
     def open(self, *invitees: Actor, **more) -> OpenedStudy:

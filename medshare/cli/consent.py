@@ -12,10 +12,13 @@ from medshare.cli.provisions import Said, provision_options
 from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.values import GrantIdValue, parse_moment
 from medshare.errors import UnknownGrantError
-from medshare.model.ids import GrantId, patient_of
+from medshare.model.ids import Address, GrantId, patient_of
+from medshare.ports import Actor
 
 if TYPE_CHECKING:
-    from medshare.services.consenting import Previewed
+    from medshare.model.consent import Consent
+    from medshare.services.consenting import Granted, Previewed
+    from medshare.session import Session
 
 
 @click.group(cls=Group)
@@ -80,6 +83,70 @@ def give(
         },
         title="granted; custodians who were told apply it to what they publish later",
     )
+
+
+@consent.command("renew")
+@click.option("--as", "patient", required=True, metavar="NAME", help="The patient's identity.")
+@click.option("--to", "grantee", metavar="WHO", help="Only what this reader was granted. Default: every reader.")
+@for_option
+@sending_options
+@click.pass_obj
+def renew(app: App, patient: str, grantee: str | None, on_behalf_of: str | None, way: Way) -> None:
+    """Tell custodians whom you met later what you have granted: one grant to each reader is given again.
+
+    It keeps its terms and dates. Until a custodian is told, what he publishes does not reach the reader; the inbox
+    says of whom that may be so.
+    """
+    if way.sign_to is not None and grantee is None:
+        raise click.UsageError("one file holds one grant: say whose, with --to")
+    actor = app.actor(patient)
+    reader = None if grantee is None else app.keyring.resolve(grantee)
+    subject = None if on_behalf_of is None else app.keyring.resolve(on_behalf_of)
+    rows: list[dict[str, object]] = []
+    is_left = False
+    with way.session(app, actor) as session:
+        for each in session.consenting.untold(patient=actor, on_behalf_of=subject):
+            if reader not in (None, each.reader):
+                continue
+            if each.again is None:
+                app.warn(
+                    f"no grant to {each.reader} can be given again as it is, and not every custodian knows of all",
+                    hint=f"any new one tells them: medshare consent give --as {patient} --to {each.reader}",
+                )
+                is_left = True
+                continue
+            granted = _given_again(app, session, way, actor, each.again, subject)
+            if granted is not None:
+                rows.append(
+                    {
+                        "grant": f"{granted.grant_id:#x}",
+                        "grantee": each.reader,
+                        "told": [custodian for custodian in each.custodians if custodian in granted.told],
+                        "released": len(granted.released),
+                        "expires_at": moment(granted.grant.expires_at),
+                        "block": granted.receipt.block.number,
+                    }
+                )
+    if way.sign_to is None and (rows or not is_left or app.as_json):
+        app.show_all(rows, nothing="who publishes what you permit by kind knows of it, or cannot be told")
+
+
+def _given_again(
+    app: App, session: Session, way: Way, actor: Actor, consent: Consent, subject: Address | None
+) -> Granted | None:
+    """Give a grant again, with its terms and dates; None where it was handed out, signed."""
+    grant, terms = consent.grant, consent.terms
+    with way.progress(app) as progress:
+        prepared = session.consenting.prepare(
+            patient=actor,
+            grantee=grant.grantee,
+            provisions=[each for _, each in terms.numbered],
+            not_before=grant.not_before,
+            expires_at=grant.expires_at,
+            on_behalf_of=subject,
+            progress=progress,
+        )
+    return send_grant(app, session, way, actor, prepared)
 
 
 @consent.command("preview")

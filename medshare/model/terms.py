@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from medshare.errors import InvalidInputError
@@ -188,6 +188,11 @@ class Excerpt:
                 ],
             }
         )
+
+    def denying(self) -> Self:
+        """Return what it denies, without what it permits: with it less is permitted, whatever else is granted."""
+        denials = tuple((number, each) for number, each in self.numbered if each.effect is Effect.DENY)
+        return replace(self, numbered=denials)
 
     def grant_id(self) -> GrantId:
         """Return the id of the grant under the full terms."""

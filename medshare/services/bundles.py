@@ -104,10 +104,24 @@ def open_terms(store: BlobStore, standing: GrantStanding, identity: Identity) ->
         EnvelopeError: it is not for this identity, or does not open.
         IntegrityError: it holds no terms, or others than those on chain.
     """
-    bundle = bundle_files(store, standing.bundle)
-    if TERMS_FILE not in bundle:
+    return terms_among(store, bundle_files(store, standing.bundle), standing, identity)
+
+
+def terms_among(store: BlobStore, files: Mapping[str, Link], standing: GrantStanding, identity: Identity) -> Terms:
+    """Return the terms of a grant, as ``open_terms``, where it is known already what its bundle holds.
+
+    Args:
+        store: where bundles are.
+        files: what the grant's bundle holds.
+        standing: the grant.
+        identity: one of its parties'.
+
+    Raises:
+        StoreError, EnvelopeError, IntegrityError: as ``open_terms``, of the terms.
+    """
+    if TERMS_FILE not in files:
         raise IntegrityError("the bundle holds no terms")
-    document, _ = open_document(store, bundle[TERMS_FILE], identity)
+    document, _ = open_document(store, files[TERMS_FILE], identity)
     try:
         terms = Terms.from_json(document)
     except InvalidInputError as error:

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 from medshare.content import Cid
@@ -71,7 +71,7 @@ from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
 from medshare.model.study import Study
 from medshare.model.subject import Subject
-from medshare.model.terms import TERMS_FILE, Terms
+from medshare.model.terms import TERMS_FILE, Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
@@ -82,6 +82,7 @@ from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptM
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, sealed_held
+from medshare.services.opened_terms import OpenedTerms
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
 from medshare.services.slips import Slips
@@ -156,6 +157,16 @@ class Previewed:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """A reader to whom custodians release nothing, since they do not know all that he was granted."""
+
+    reader: Address
+    custodians: tuple[Address, ...]
+    again: Consent | None
+    """The grant that tells them when it is given again, with the same dates; None where any other must be given."""
+
+
 class Consenting:
     """Grants and revokes access, as a patient.
 
@@ -190,6 +201,7 @@ class Consenting:
         self._slips = slips
         self._receipts = receipts
         self._batches = batches
+        self._opened_terms = OpenedTerms()
 
     def grant(
         self,
@@ -269,7 +281,7 @@ class Consenting:
 
         Args, Raises: as ``grant``.
         """
-        block = self._ledger.chain.head()  # (1)
+        block = self._auditing.sync()  # (1)
         subject = on_behalf_of or patient.address
         _check_request(subject, grantee, not_before, expires_at, block)
         if not provisions:
@@ -290,7 +302,7 @@ class Consenting:
             for entry in desk.records()
             if entry.status is not RecordStatus.RETRACTED
             and entry.ref not in leaving_out
-            and _releases(consents, desk.on_chain(entry), start)
+            and _releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
         ]
         bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
@@ -302,7 +314,7 @@ class Consenting:
             for done, entry in enumerate(candidates):  # (4)
                 progress("wrapping keys", done, len(candidates))
                 own = desk.try_open(entry)
-                if own is not None and _releases(consents, own.subject, start):
+                if own is not None and _releases(consents, own.subject, start, waiting=desk.waiting):
                     header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
                     for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
@@ -337,6 +349,7 @@ class Consenting:
         if self._journal is not None:
             self._journal.note(terms.grant_id(), BundleId(bundle.digest))
         self._store.pin(bundle)
+        self._opened_terms.keep(terms, patient.identity)
         return Prepared(
             patient=subject,
             request=GrantRequest(
@@ -432,11 +445,11 @@ class Consenting:
             IntegrityError: the terms of a live grant to this reader cannot be read.
             StoreUnavailableError, LedgerError: store or chain failed.
         """
-        block = self._ledger.chain.head()
+        block = self._auditing.sync()
         now = block.time if at is None else at
         asked_for = [purpose] if purpose is not None else []
         desk = self._desk(patient, on_behalf_of or patient.address, asked_for, block)
-        consents = desk.consents(reader, now)
+        consents = desk.consents(reader, now, ended=True)
         if provisions:
             consents.insert(0, desk.foreseen(desk.terms(reader, provisions), now, MAX_TIME))
         purposes = permitted_purposes(consents) or [PurposeOfUse.TREAT] if purpose is None else [purpose]
@@ -449,6 +462,34 @@ class Consenting:
                 decision = decide(consents, subject=subject, purpose=each, reader=reader, now=now, block=block.number)
                 previewed.append(Previewed(entry=entry, manifest=manifest, decision=decision))
         return previewed
+
+    def untold(self, *, patient: Actor, on_behalf_of: Address | None = None) -> list[Untold]:
+        """Return to whom what some custodian publishes is not released, although grants by kind cover it.
+
+        They are custodians whom the patient met later, or who have changed their keys. ``prepare`` tells them, with the
+        provisions and dates of ``Untold.again``.
+
+        Args:
+            patient: who asks: the patient, or somebody who acts for him.
+            on_behalf_of: the patient, where another acts for him; then of what the other has granted.
+
+        Raises:
+            NotAllowedToActError: who asks may not act for this patient.
+            IntegrityError: the terms of a live grant cannot be read.
+            StoreUnavailableError, LedgerError: store or chain failed.
+        """
+        block = self._auditing.sync()
+        subject = on_behalf_of or patient.address
+        desk = self._desk(patient, subject, (), block)
+        standings = self._auditing.grants(patient=subject, at=block.time, head=block)
+        found = []
+        for reader in dict.fromkeys(each.grant.grantee for each in standings if each.live):
+            consents = desk.consents(reader, block.time)
+            custodians = desk.untold(reader, consents, block.time)
+            if custodians:
+                again = desk.given_again(consents)
+                found.append(Untold(reader=reader, custodians=tuple(custodians), again=again))
+        return found
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
         """Take a grant back, from the next block on, as the patient or for him. Repeating it is no error.
@@ -510,7 +551,14 @@ class Consenting:
             wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
             open_as_reader = partial(_open_as_reader, retrieving, actor, wanted)
         return PatientDesk(
-            self._ledger, self._store, self._auditing, patient, actor, block, open_as_reader=open_as_reader
+            self._ledger,
+            self._store,
+            self._auditing,
+            patient,
+            actor,
+            block,
+            opened=self._opened_terms,
+            open_as_reader=open_as_reader,
         )
 
     def _check_mandate(self, actor: Actor, terms: Terms, expires_at: int, block: BlockRef) -> None:
@@ -616,17 +664,26 @@ def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collec
     return Provision(effect=Effect.PERMIT, purposes=tuple(said), records=tuple(records))
 
 
-def _releases(consents: Sequence[Consent], subject: Subject, at: int) -> bool:
+def _releases(consents: Sequence[Consent], subject: Subject, at: int, *, waiting: Collection[GrantId]) -> bool:
     """Whether the first of ``consents`` releases a record's key: the decision permits it, and so would it alone.
 
-    Before the manifest is opened: whether it could.
+    Before the manifest is opened: whether it could. Of those that are ``waiting`` for a read receipt, what they permit
+    does not count.
     """
     first = consents[0]
+    counting = [_denying(each, subject) if each.grant.grant_id in waiting else each for each in consents]
     for purpose in permitted_purposes([first]):
-        both = [
+        # Alone it says no of most records, and that is decided sooner.
+        both = (
             decide(pool, subject=subject, purpose=purpose, reader=first.grant.grantee, now=at)
-            for pool in (consents, [first])
-        ]
+            for pool in ([first], counting)
+        )
         if all(each.reason is Reason.PERMITTED or each.undecided for each in both):
             return True
     return False
+
+
+def _denying(consent: Consent, subject: Subject) -> Consent:
+    terms = consent.terms
+    excerpt = terms if isinstance(terms, Excerpt) else terms.excerpt_for(subject.record.custodian)
+    return replace(consent, terms=excerpt.denying())

@@ -17,16 +17,16 @@ from medshare.errors import (
     IntegrityError,
     InvalidInputError,
     RecordNotActiveError,
+    RejectedError,
     StoreError,
     StoreUnavailableError,
-    UnknownGrantError,
 )
 from medshare.model.consent import Consent, liveness
 from medshare.model.decision import Reason
 from medshare.model.documents import encode_document
 from medshare.model.events import BlockRef
 from medshare.model.grant import Grant
-from medshare.model.ids import Address, BundleId, GrantId
+from medshare.model.ids import Address, GrantId
 from medshare.model.labels import must_be_named
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
@@ -36,7 +36,10 @@ from medshare.model.subject import Subject
 from medshare.model.terms import Excerpt, Terms
 from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.bundles import BAD_BUNDLE, bundle_files
+from medshare.services.excerpts import untold
+from medshare.services.held_keys import waits_for_receipt
+from medshare.services.opened_terms import OpenedTerms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
 _log = logging.getLogger(__name__)
@@ -60,7 +63,8 @@ class PatientDesk:
         auditing: which records and grants there are.
         patient: whose they are.
         holder: who sits at it: the patient, the key that took over, or a delegate.
-        block: the block at which the ledger is asked.
+        block: the block at which the ledger is asked, up to which events have been read.
+        opened: what was opened of terms before.
         open_as_reader: how a delegate opens a record; None for who is in control, and has a packet of his own.
     """
 
@@ -73,6 +77,7 @@ class PatientDesk:
         holder: Actor,
         block: BlockRef,
         *,
+        opened: OpenedTerms,
         open_as_reader: Callable[[RecordEntry], tuple[FileKey, Manifest]] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -81,11 +86,15 @@ class PatientDesk:
         self._patient = patient
         self._holder = holder
         self._block = block
+        self._opened_terms = opened
         self._open_as_reader = open_as_reader
         self._lineages = auditing.lineages(patient)
         self._custodian_keys: dict[Address, set[bytes]] = {}
         self._opened: dict[RecordRef, OwnRecord] = {}
-        self._bundles: dict[GrantId, BundleId] = {}
+        self._bundled: dict[GrantId, frozenset[str]] = {}
+        self._records: list[RecordEntry] | None = None
+        self.waiting: set[GrantId] = set()
+        """Grants, of those that ``consents`` returned, whose keys wait for a read receipt."""
         self.passed_over: list[RecordRef] = []
         """Records that ``try_open`` could not open."""
 
@@ -93,8 +102,10 @@ class PatientDesk:
 
     def records(self) -> list[RecordEntry]:
         """Return the records that custodians state of the patient and have not erased, oldest first."""
-        erased = self._auditing.erasures(self._patient)
-        return [entry for entry in self._auditing.records(self._patient) if entry.ref not in erased]
+        if self._records is None:
+            erased = self._auditing.erasures(self._patient)
+            self._records = [entry for entry in self._auditing.records(self._patient) if entry.ref not in erased]
+        return self._records
 
     def on_chain(self, entry: RecordEntry) -> Subject:
         """Return what the chain tells of a record."""
@@ -206,13 +217,16 @@ class PatientDesk:
         )
         return Consent(grant=grant, terms=terms, stamp=stamp)
 
-    def consents(self, reader: Address, at: int, *, instead_of: GrantId | None = None) -> list[Consent]:
+    def consents(
+        self, reader: Address, at: int, *, instead_of: GrantId | None = None, ended: bool = False
+    ) -> list[Consent]:
         """Return what the patient has granted ``reader``, as far as the terms are there still.
 
         Args:
             reader: to whom.
             at: Unix seconds.
             instead_of: the grant that is to be replaced; it is left out.
+            ended: what has ended at ``at`` as well; it decides nothing, and explains a decision.
 
         Raises:
             IntegrityError: the terms of a grant that is live at ``at`` cannot be read: nobody knows what it denies.
@@ -220,28 +234,31 @@ class PatientDesk:
         """
         stamp = self._ledger.consents.stamp(self._patient, block=self._block)
         found = []
-        for standing in self._auditing.grants(patient=self._patient, grantee=reader):
-            if standing.grant.grant_id == instead_of:
+        for standing in self._auditing.grants(
+            patient=self._patient, grantee=reader, at=self._block.time, head=self._block
+        ):
+            grant = standing.grant
+            reason = liveness(grant, stamp=stamp, purpose=grant.purposes, now=at)
+            if grant.grant_id == instead_of or (not ended and reason in (Reason.REVOKED, Reason.EXPIRED)):
                 continue
             try:
-                grant = self._ledger.consents.get_grant(standing.grant.grant_id, block=self._block)
-            except UnknownGrantError:
-                continue  # granted after the block we ask about
-            try:
-                terms = open_terms(self._store, standing, self._holder.identity)
+                files = bundle_files(self._store, standing.bundle)
+                terms = self._opened_terms.open(self._store, files, standing, self._holder.identity)
             except StoreUnavailableError:
                 raise
             except BAD_BUNDLE as error:
-                if liveness(grant, stamp=stamp, purpose=grant.purposes, now=at) is Reason.PERMITTED:
+                if reason is Reason.PERMITTED:
                     raise IntegrityError(
                         f"the terms of grant {grant.grant_id:#x} cannot be read, and they may deny something",
                         hint="revoke that grant first, or give it again; what the patient has granted this reader, "
                         "only he can read and extend",
                     ) from error
                 continue
+            if waits_for_receipt(self._auditing, standing, files, escrow=self._ledger.requests.address):
+                self.waiting.add(grant.grant_id)
             # A custodian believes an excerpt of the patient, and of who gave that grant: of nobody else.
             if self._open_as_reader is None or standing.granted_by == self._holder.address:
-                self._bundles[grant.grant_id] = standing.bundle
+                self._bundled[grant.grant_id] = frozenset(files)
             found.append(Consent(grant=grant, terms=terms, stamp=stamp))
         return found
 
@@ -263,24 +280,66 @@ class PatientDesk:
                 unreachable.append(custodian)
         return reachable, unreachable
 
+    def untold(self, reader: Address, consents: Sequence[Consent], at: int) -> list[Address]:
+        """Return the custodians whose records ``consents`` permit by kind, and who do not know what all of them say.
+
+        Who has published no key that can be used is not among them: he cannot be told.
+
+        Args:
+            reader: to whom they were granted.
+            consents: some that ``consents`` returned.
+            at: Unix seconds.
+        """
+        bundled = self.bundled(consents, at)
+        several = [each for each, _ in bundled]
+        reachable, _ = self.custodians(several)
+        covered = {
+            custodian: key
+            for custodian, key in reachable.items()
+            if custodian != reader and any(_covers_later(each, custodian) for each in several)
+        }
+        return untold(bundled, self._holder.identity, covered)
+
+    def given_again(self, consents: Sequence[Consent]) -> Consent | None:
+        """Return which of ``consents`` is the same grant when it is given again, the one that lasts longest, or None.
+
+        What accepts a request is not, nor what another has given, or the patient under an earlier key; nor what names a
+        record that can be named no more.
+        """
+        for consent in sorted(consents, key=lambda each: -each.grant.expires_at):
+            terms = consent.terms
+            if isinstance(terms, Excerpt) or terms.request is not None:
+                continue
+            try:
+                again = self.terms(terms.grantee, terms.provisions)
+            except (AccessDeniedError, EnvelopeError, IntegrityError, InvalidInputError, RejectedError, StoreError):
+                continue
+            if again.grant_id() == consent.grant.grant_id:
+                return consent
+        return None
+
     def bundled(self, consents: Sequence[Consent], at: int) -> list[tuple[Terms, frozenset[str]]]:
         """Return the terms of those that are in force at ``at`` or will be, and the names of what their bundles hold.
 
         Args:
             consents: some that the method of this name returned.
             at: Unix seconds.
-
-        Raises:
-            StoreError: a bundle cannot be read any more.
         """
         held = []
         for consent in consents:
             grant, terms = consent.grant, consent.terms
             reason = liveness(grant, stamp=consent.stamp, purpose=grant.purposes, now=at)
-            told_by_us = grant.grant_id in self._bundles
+            told_by_us = grant.grant_id in self._bundled
             if reason in (Reason.PERMITTED, Reason.NOT_YET) and told_by_us and not isinstance(terms, Excerpt):
-                held.append((terms, frozenset(bundle_files(self._store, self._bundles[grant.grant_id]))))
+                held.append((terms, self._bundled[grant.grant_id]))
         return held
+
+
+def _covers_later(terms: Terms, custodian: Address) -> bool:
+    """Whether terms permit a custodian's records by kind, or all of them: so what he publishes later may be of them."""
+    return any(
+        each.effect is Effect.PERMIT and not each.records and each.concerns(custodian) for each in terms.provisions
+    )
 
 
 def permitted_purposes(consents: Sequence[Consent]) -> list[PurposeOfUse]:

@@ -50,6 +50,18 @@ def allotted(
     return found
 
 
+def untold(
+    terms: Sequence[tuple[Terms, Collection[str]]], patient: Identity, custodians: Mapping[Address, Recipient]
+) -> list[Address]:
+    """Return the custodians who do not find an excerpt of each of ``terms`` in the bundles of all; as ``allotted``."""
+    names = {name for _, several in terms for name in several}
+    return [
+        custodian
+        for custodian, key in custodians.items()
+        if any(excerpt_name(patient, key, each.digest()) not in names for each, _ in terms)
+    ]
+
+
 def sealed_excerpts(
     wanted: Mapping[Address, Sequence[Terms]], patient: Identity, custodians: Mapping[Address, Recipient]
 ) -> Iterator[tuple[str, list[bytes]]]:

@@ -39,6 +39,7 @@ from medshare.model.ids import Address
 from medshare.ports import Clock, Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
+from medshare.services.custodian_notices import custodians_met
 from medshare.services.emergencies import Emergencies, EpisodeStanding
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.governing import Governing
@@ -152,6 +153,9 @@ class Inbox:
                 elif each.overdue:
                     yield _overdue(each, patient)
             yield from self._recovery(patient, block, may_object=in_control)
+            if in_control:
+                acting = _for(patient) if patient != account else ""
+                yield from custodians_met(self._auditing, patient, block, after=after, acting=acting)
 
     def _patients(self, account: Address, block: BlockRef) -> list[Address]:
         taken_over = [

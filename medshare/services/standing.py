@@ -5,7 +5,8 @@ The steps, numbered as in the code; all at one block, the newest:
 (1) resolve the patient's grants that are live at that block and by the clock, to each reader;
 (2) open the excerpts that their bundles hold for this custodian. Where one live grant to a reader is silent or cannot
     be read, nobody knows what it denies: that reader gets nothing, and it is said;
-(3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name;
+(3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name. A grant
+    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said;
 (4) ask the contract whether it says the same of the grant that decided;
 (5) ask the Directory for the reader's key.
 
@@ -37,7 +38,7 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
-from medshare.services.held_keys import is_held
+from medshare.services.held_keys import waits_for_receipt
 from medshare.services.published_keys import granters_keys, published_keys
 
 MAX_READERS = MAX_PACKETS - 2
@@ -64,7 +65,7 @@ class Obstacle(StrEnum):
 _SENTENCES = {
     Obstacle.BUNDLE_UNREADABLE: "its bundle is missing or wrong, and may deny something: the patient can grant it anew",
     Obstacle.UNTOLD: "it does not speak to this custodian, or to an earlier key of his, and may deny something: "
-    "any grant of the patient to this reader, given again, tells him all of them",
+    "any grant of the patient to this reader, given again, tells him all of them: medshare consent renew",
     Obstacle.NOT_DELIVERED: "its keys are released on a read receipt, and were not yet",
     Obstacle.NOT_ON_CHAIN: "the contract does not say that it is live",
     Obstacle.NO_KEY: "its reader has published no key that can be used",
@@ -98,6 +99,7 @@ class PatientConsents:
         block: the block.
         told: what each reader was granted, as far as it concerns the custodian; of those about whom all is known.
         unknown: live grants of which it is not known what they deny.
+        held: those of ``told`` whose keys are not released yet, without what they permit.
         is_lasting: whether they say the same until the chain tells something of the patient: he has never granted.
         ledger: the contracts.
         clock: the time on the wall.
@@ -109,6 +111,7 @@ class PatientConsents:
         block: BlockRef,
         told: Mapping[Address, Sequence[Consent]],
         unknown: Sequence[Withheld],
+        held: Mapping[GrantId, Consent],
         is_lasting: bool,
         ledger: Ledger,
         clock: Clock,
@@ -116,6 +119,10 @@ class PatientConsents:
         self._block = block
         self._told = told
         self._unknown = tuple(unknown)
+        self._held = held
+        self._counting = {
+            reader: [held.get(each.grant.grant_id, each) for each in consents] for reader, consents in told.items()
+        }
         self.is_lasting = is_lasting
         self._ledger = ledger
         self._clock = clock
@@ -127,6 +134,7 @@ class PatientConsents:
         """A digest of all that decides about readers, save the time: where it is the same, so is who is permitted."""
         told = [
             f"{consent.grant.grant_id:x}/{consent.grant.epoch}/{consent.stamp}/{key.key.hex() if key else ''}"
+            + ("/held" if consent.grant.grant_id in self._held else "")
             for reader, consents in self._told.items()
             for key in (self._key(reader),)
             for consent in consents
@@ -138,9 +146,10 @@ class PatientConsents:
         """Return who gets a packet of ``subject``; raises ``LedgerError`` where the chain fails."""
         admitted: dict[Address, Recipient] = {}
         withheld = list(self._unknown)
-        for reader, consents in self._told.items():
+        for reader, consents in self._counting.items():
             decision = self._permitting(consents, subject, reader)  # (3)
             if decision is None or decision.grant is None:
+                withheld += self._waiting(subject, reader)
                 continue
             grant_id, bits = decision.grant.grant_id, decision.purpose.coarse
             obstacle = None
@@ -156,6 +165,16 @@ class PatientConsents:
             elif key is not None:
                 admitted[reader] = key
         return Readers(block=self._block, admitted=admitted, withheld=tuple(withheld))
+
+    def _waiting(self, subject: Subject, reader: Address) -> list[Withheld]:
+        """Return the grants that would permit if their keys were released."""
+        decision = self._permitting(self._told[reader], subject, reader) if self._held else None
+        decided_by = () if decision is None else dict.fromkeys(each.grant_id for each in decision.decided_by)
+        return [
+            Withheld(grant_id=each, reader=reader, obstacle=Obstacle.NOT_DELIVERED)
+            for each in decided_by
+            if each in self._held
+        ]
 
     def _permitting(self, consents: Sequence[Consent], subject: Subject, reader: Address) -> Decision | None:
         """Return a decision that permits, at the block's time as by the clock, or None."""
@@ -226,19 +245,22 @@ class StandingConsents:
         at = self._auditing.sync() if block is None else block
         told: dict[Address, list[Consent]] = {}
         withheld: list[Withheld] = []
+        held: dict[GrantId, Consent] = {}
         granted = self._auditing.grants(patient=patient, at=at.time, head=at)
         live = self._live(custodian.address, patient, at, granted)  # (1)
         stamp = self._ledger.consents.stamp(patient, block=at) if live else 0
         for reader, standings in live.items():
-            consents, unknown = self._consents(custodian, standings, stamp)  # (2)
+            consents, unknown, waiting = self._consents(custodian, standings, stamp)  # (2)
             if unknown:
                 withheld += unknown
             else:
                 told[reader] = consents
+                held |= waiting
         return PatientConsents(
             block=at,
             told=told,
             unknown=withheld,
+            held=held,
             is_lasting=not granted,
             ledger=self._ledger,
             clock=self._clock,
@@ -283,8 +305,8 @@ class StandingConsents:
 
     def _consents(
         self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int
-    ) -> tuple[list[Consent], list[Withheld]]:
-        """Return what one reader was granted as far as it concerns ``custodian``, and which grants are unknown."""
+    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, Consent]]:
+        """Return what one reader was granted as far as it concerns ``custodian``, what is unknown, and what is held."""
         files: dict[str, Link] = {}
         missing, undelivered = set(), set()
         for standing in standings:
@@ -294,10 +316,11 @@ class StandingConsents:
                 missing.add(standing.grant.grant_id)
                 continue
             files |= own
-            if is_held(own) and self._auditing.delivered(standing.grant, self._ledger.requests.address) is None:
+            if waits_for_receipt(self._auditing, standing, own, escrow=self._ledger.requests.address):
                 undelivered.add(standing.grant.grant_id)
         consents: list[Consent] = []
         unknown: list[Withheld] = []
+        held: dict[GrantId, Consent] = {}
         for standing in standings:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
@@ -306,13 +329,13 @@ class StandingConsents:
                 excerpt = open_excerpt(self._store, files, standing, custodian=custodian, writer_keys=keys)
             except BAD_BUNDLE:
                 excerpt, obstacle = None, Obstacle.BUNDLE_UNREADABLE
-            if grant.grant_id in undelivered:
-                excerpt, obstacle = None, Obstacle.NOT_DELIVERED
             if excerpt is None:
                 unknown.append(Withheld(grant_id=grant.grant_id, reader=grant.grantee, obstacle=obstacle))
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
-        return consents, unknown
+                if grant.grant_id in undelivered:
+                    held[grant.grant_id] = replace(consents[-1], terms=excerpt.denying())
+        return consents, unknown, held
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:
         """Return the keys of those whose word about a grant counts: who gave it by right, and the patient."""

@@ -17,12 +17,19 @@ from medshare.standards.hl7v2.sequence import first_out_of_order
 _CATEGORIES = {
     "ADT": Category.ADMINISTRATIVE,
     "MDM": Category.DOCUMENT,
+    "OMD": Category.CARE_PLAN,
+    "OMG": Category.CARE_PLAN,
+    "OMI": Category.CARE_PLAN,
+    "OML": Category.CARE_PLAN,
     "OMP": Category.PRESCRIPTION,
     "ORU": Category.LABORATORY,
     "OUL": Category.LABORATORY,
+    "PGL": Category.CARE_PLAN,
     "PPR": Category.CONDITION,
+    "RAS": Category.MEDICATION,
     "RDE": Category.PRESCRIPTION,
     "RDS": Category.DISPENSATION,
+    "SIU": Category.ENCOUNTER,
     "VXU": Category.IMMUNIZATION,
 }
 # ORC-28, HL7's table 0177, in the words of v3. "Usual control" is v3's normal; what has no word there is restricted.

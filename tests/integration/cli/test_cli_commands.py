@@ -123,6 +123,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             "explanation",
         },
     ),
+    "consent renew": (["--as", "patient"], set()),
     "consent show": (
         ["{grant}", "--as", "doctor"],
         {"grant", "state", "patient", "grantee", "provisions", "not_before", "expires_at"},

@@ -5,6 +5,7 @@ given a home with two records of a patient, an observation of 2026-03-04 and an 
 ├─ give: a kind of record, with exceptions by kind, label, record and date; what is published later is covered
 ├─ a file says it in place of the options, never beside them; what is wrong in it is named by its number
 ├─ what cannot be said is refused, and nothing is granted
+├─ renew: a custodian whom the patient met later, as the inbox says, is told; the grant keeps its terms and dates
 └─ show: both parties read the terms, nobody else does
 """
 
@@ -14,7 +15,7 @@ import json
 from pathlib import Path
 
 import pytest
-from homes import CommandLine, Home
+from homes import OBSERVATION, CommandLine, Home
 
 pytestmark = pytest.mark.integration
 
@@ -148,6 +149,68 @@ def test_give__what_cannot_be_said__is_refused_and_nothing_is_granted(
     answer = cli("--json", "consent", "give", "--as", "patient", "--to", "doctor", *FOREVER, *said)
     assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     assert cli.json("access", "list", "--patient", "patient") == []
+
+
+def by_the_clinic(cli: CommandLine, tmp_path: Path, number: int) -> dict[str, object]:
+    path = tmp_path / f"{number}.json"
+    path.write_bytes(OBSERVATION.replace(b'"7"', b'"%d"' % number))
+    (row,) = cli.json("record", "publish", path, "--as", "clinic", "--patient", "patient")
+    return row
+
+
+def inbox(cli: CommandLine) -> list[tuple[str, str, str]]:
+    rows = cli.json("inbox", "--as", "patient", "--all")
+    return [(row["kind"], row["who"], row["answer"]) for row in rows if row["kind"] == "CustodianMet"]
+
+
+def test_renew__custodian_met_later__is_told_of_what_stands_and_the_inbox_says_how(
+    cli: CommandLine, home: Home, tmp_path: Path
+) -> None:
+    given = give(cli, "--everything")
+    before = by_the_clinic(cli, tmp_path, 11)
+    assert [each["obstacle"] for each in before["withheld"]] == ["untold"]
+    assert inbox(cli) == [("CustodianMet", home.addresses["clinic"], "medshare consent renew --as patient")]
+    assert cli.json("consent", "renew", "--as", "patient", "--to", "researcher") == []
+    (row,) = cli.json("consent", "renew", "--as", "patient")
+    assert (row["grant"], row["expires_at"]) == (given["grant"], given["expires_at"])
+    assert (row["grantee"], row["told"]) == (home.addresses["doctor"], [home.addresses["clinic"]])
+    assert row["released"] == 3
+    assert cli.fetched(before["record"], "doctor")
+    assert by_the_clinic(cli, tmp_path, 12)["readers"] == [home.addresses["doctor"]]
+    assert inbox(cli) == []
+    answer = cli("consent", "renew", "--as", "patient")
+    assert "knows of it, or cannot be told" in answer.text
+    assert len(cli.json("access", "list", "--patient", "patient")) == 1
+
+
+def test_renew__to_be_signed_for_another_to_send__is_one_reader_s(cli: CommandLine, tmp_path: Path) -> None:
+    give(cli, "--everything")
+    by_the_clinic(cli, tmp_path, 11)
+    file = tmp_path / "signed.json"
+    answer = cli("consent", "renew", "--as", "patient", "--sign-to", file, "--yes")
+    assert (answer.code, file.exists()) == (2, False)
+    assert "--to" in answer.err
+    cli.json("consent", "renew", "--as", "patient", "--to", "doctor", "--sign-to", file, "--yes")
+    assert file.exists()
+
+
+def test_renew__nothing_can_be_given_again__says_that_any_new_grant_tells(
+    cli: CommandLine, home: Home, tmp_path: Path
+) -> None:
+    file = tmp_path / "provisions.json"
+    records = [{"custodian": home.addresses["hospital"], "record_id": home.observation}]
+    said = [{"everything": True}, {"records": records}]
+    said = [{"effect": "permit", "purposes": ["TREAT"], **each} for each in said]
+    file.write_text(json.dumps({"provisions": said}))
+    give(cli, "--provisions", file)
+    by_the_clinic(cli, tmp_path, 11)
+    cli.json("record", "retract", home.observation, "--as", "hospital", "--reason", "false")
+    answer = cli("consent", "renew", "--as", "patient")
+    assert (answer.code, answer.text) == (0, "")
+    assert f"no grant to {home.addresses['doctor']} can be given again as it is" in answer.err
+    assert "hint: any new one tells them: medshare" in answer.err
+    answer = cli("--json", "consent", "renew", "--as", "patient")
+    assert (answer.json, answer.error["warning"].startswith("no grant to")) == ([], True)
 
 
 def test_show__by_both_parties__is_the_same_and_to_others_closed(cli: CommandLine) -> None:

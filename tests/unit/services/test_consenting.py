@@ -5,6 +5,8 @@ given a published record, its patient, and a doctor with a key
 ├─ when the same consent is given again, it is the same grant with new dates
 ├─ when records, purposes, grantee or patient differ, it is another grant with another salt
 ├─ when one more reader is granted access, it costs one small header for each record, whatever the record's size
+├─ when others to this reader are live, of each two blocks are read and the terms opened, once in a process; of those
+│  that have ended, nothing
 ├─ when the chain refuses, the bundle is given up
 ├─ when the process dies at any call, repeating leaves one grant
 ├─ when it died before the chain knew of a bundle, repeating or revoking gives that bundle up, and no other
@@ -15,6 +17,8 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -40,6 +44,7 @@ from medshare.errors import (
     LedgerUnavailableError,
     MedshareError,
     NotAllowedToActError,
+    NotARecipientError,
     PatientExhaustedError,
     PeriodEmptyError,
     PurposesEmptyError,
@@ -52,6 +57,7 @@ from medshare.model.events import AccessGranted
 from medshare.model.ids import ZERO_ADDRESS, GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
+from medshare.services import bundles, opened_terms
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting, Prepared
 from medshare.services.desk import _salt
@@ -317,6 +323,76 @@ def test_grant__many_records__costs_one_header_each_and_tells_how_far_it_is(worl
     assert told == [("wrapping keys", done, 12) for done in range(12)] + [("granting", 12, 12)]
     for each in records:
         assert b"".join(world.open(each).stream())
+
+
+class Costs:
+    """What granting does: blocks read from the store, sealed documents opened, questions about single grants."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        self.counts: Counter[str] = Counter()
+        monkeypatch.setattr(bundles, "unwrap", self.counting("opened", bundles.unwrap))
+
+    def counting(self, name: str, verb: Callable) -> Callable:
+        def count(*args, **more):
+            self.counts[name] += 1
+            return verb(*args, **more)
+
+        return count
+
+    def command(self) -> Consenting:
+        """Return what a new process has."""
+        store = Overriding(self.world.store, get=self.counting("read", self.world.store.get))
+        get_grant = self.counting("asked", self.world.ledger.consents.get_grant)
+        return rebuilt(self.world, store=store, ledger=with_consents(self.world, get_grant=get_grant))
+
+    def of(self, consenting: Consenting, published: Published) -> tuple[int, int, int]:
+        """Return what one more grant costs."""
+        self.counts.clear()
+        self.world.consenting = consenting
+        self.world.grant(published)
+        return self.counts["read"], self.counts["opened"], self.counts["asked"]
+
+
+def test_grant__others_to_this_reader__each_costs_two_blocks_and_one_opening_once_in_a_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = Costs(world, monkeypatch)
+    published = [world.publish(b"text %d" % number) for number in range(6)]
+    read, opened, asked = costs.of(costs.command(), published[0])
+    assert (read, opened, asked) == (4, 0, 1)
+    for others in (1, 2):
+        assert costs.of(costs.command(), published[others]) == (read + 2 * others, others, asked)
+    session = costs.command()
+    assert costs.of(session, published[3]) == (read + 2 * 3, 3, asked)
+    assert costs.of(session, published[4]) == (read + 4, 0, asked)
+    assert costs.of(session, published[5]) == (read + 5, 0, asked)
+    monkeypatch.setattr(opened_terms, "MAX_KEPT", 1)
+    assert costs.of(session, published[5]) == (read + 5, 0, asked)
+    assert costs.of(session, published[5]) == (read + 2 * 5, 5, asked), "it had started over"
+
+
+def test_grant__others_to_this_reader_have_ended__cost_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = Costs(world, monkeypatch)
+    published = [world.publish(b"text %d" % number) for number in range(4)]
+    alone = costs.of(costs.command(), published[0])
+    world.grant(published[1], expires_at=world.clock.now() + DAY)
+    world.consenting.revoke(given_grants(world)[0].grant.grant_id, patient=world.patient)
+    world.clock.advance(DAY)
+    world.chain.mine()
+    world.grant(published[2], grantee=world.stranger.address)
+    assert costs.of(costs.command(), published[3]) == alone
+
+
+def test_opened_terms__somebody_else_asks__cannot_open_them(world: World) -> None:
+    world.grant(world.publish())
+    (standing,) = world.auditing.grants(patient=world.patient.address)
+    files = bundles.bundle_files(world.store, standing.bundle)
+    opened = opened_terms.OpenedTerms()
+    terms = opened.open(world.store, files, standing, world.patient.identity)
+    assert opened.open(world.store, {}, standing, world.patient.identity) is terms
+    with pytest.raises(NotARecipientError):
+        opened.open(world.store, files, standing, world.stranger.identity)
 
 
 # --------------------------------------------------------------------------------------------------- failures

@@ -6,7 +6,8 @@ given a study that says so, and a patient who has accepted it
 ├─ it can be interrupted anywhere: the bundle that is delivered is the same each time
 ├─ a receipt for something else, or no good any more, releases nothing
 ├─ what is closed in and not the patient's, or malformed, is refused
-├─ what the custodian publishes meanwhile has no packet for the requester
+├─ what the custodian publishes meanwhile has no packet for the requester by this grant; another of the patient's to him
+│  gives his packets all the while, but for what this one denies
 ├─ an erased record's key in what is closed in, or was delivered, is left and named, and goes when the grant has ended
 ├─ inboxes say what is due
 └─ a revoked grant is neither signed for nor delivered
@@ -21,10 +22,12 @@ from pathlib import Path
 
 import pytest
 from asked import NoWallets
+from held_keys import commitment, held_keys
 from study_town import StudyTown, signing_actor
 from world import DAY, new_world
 
 from medshare.content import Cid
+from medshare.envelope import Identity
 from medshare.errors import (
     DeadlinePassedError,
     EnvelopeError,
@@ -41,17 +44,20 @@ from medshare.model.documents import encode_document
 from medshare.model.eip712 import Domain
 from medshare.model.erasure import erasure_mark
 from medshare.model.ids import GrantId, RequestId
+from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.read_receipt import receipt_of
-from medshare.model.record import RecordRef
+from medshare.model.record import Category, RecordRef
 from medshare.model.request import ReservationStatus
 from medshare.model.terms import TERMS_FILE
 from medshare.ports import Actor
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import bundle_files, open_document, open_terms, sealed_document
+from medshare.services.consenting import Granted
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.forgetting import Forgetting
 from medshare.services.held_keys import HELD_FILE, is_held, sealed_held, write_held
+from medshare.services.publishing import Published
 from medshare.services.receipts import CLOCK_AHEAD
 from medshare.services.replicating import HERE
 from medshare.services.standing import Obstacle
@@ -298,6 +304,103 @@ def test_publish__before_the_delivery__makes_no_packet_for_the_requester(
     assert later.withheld == ()
     ref = RecordRef(custodian=town.world.hospital.address, record_id=later.record_id)
     assert read(town, ref)
+
+
+def grant(town: StudyTown, *provisions: Provision) -> Granted:
+    """Grant the researcher something beside the request."""
+    return town.world.consenting.grant(
+        patient=town.mary,
+        grantee=town.researcher.address,
+        expires_at=town.world.clock.now() + 300 * DAY,
+        provisions=provisions,
+    )
+
+
+def said(effect: Effect, *categories: Category, **more) -> Provision:
+    return Provision(effect=effect, purposes=(PurposeOfUse.BIORCH,), categories=categories, **more)
+
+
+def publish(town: StudyTown, number: int, **more) -> Published:
+    return town.publish(text=b'{"resourceType":"Observation","valueInteger":%d}' % number, **more)
+
+
+def told(town: StudyTown, published: Published) -> tuple[bool, list[Obstacle]]:
+    """Return whether the requester holds the record's key, and what was withheld from him."""
+    world = town.world
+    holds = commitment(world.store, published.record_id) in held_keys(world.store, [town.researcher.identity])
+    assert holds == (town.researcher.address in published.readers)
+    return holds, [each.obstacle for each in published.withheld]
+
+
+def test_publish__before_the_delivery_and_another_grant_permits__has_a_packet_by_that_one(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    grant(town, said(Effect.PERMIT, Category.LABORATORY, Category.IMAGING))
+    lab, scan = publish(town, 1), publish(town, 2, category=Category.IMAGING)
+    assert (told(town, lab), told(town, scan)) == ((True, []), (True, []))
+    assert read(town, RecordRef(custodian=town.world.hospital.address, record_id=lab.record_id))
+    only_held = publish(town, 3, category=Category.OBSERVATION)
+    assert told(town, only_held) == (False, [Obstacle.NOT_DELIVERED])
+    assert [each.grant_id for each in only_held.withheld] == [grant_of(town, request_id)]
+    assert told(town, publish(town, 4, category=Category.ENCOUNTER)) == (False, [])
+
+
+def test_publish__before_the_delivery__what_the_held_grant_denies_is_denied(town: StudyTown, record: RecordRef) -> None:
+    request_id = town.open().request_id
+    town.accept(request_id, provisions=(town.study.wanted, said(Effect.DENY, Category.IMAGING)))
+    grant(town, said(Effect.PERMIT, Category.LABORATORY, Category.IMAGING))
+    assert told(town, publish(town, 1, category=Category.IMAGING)) == (False, [])
+    assert told(town, publish(town, 2)) == (True, [])
+
+
+def test_publish__before_the_delivery__what_the_held_grant_permits_outweighs_no_denial(
+    town: StudyTown, record: RecordRef
+) -> None:
+    request_id = town.open().request_id
+    town.accept(request_id, provisions=(replace(town.study.wanted, categories=(), records=(record,)),))
+    grant(town, said(Effect.PERMIT, Category.LABORATORY))
+    grant(town, said(Effect.PERMIT, Category.IMAGING), said(Effect.DENY, Category.LABORATORY))
+    later = publish(town, 1, supersedes=record.record_id)
+    assert told(town, later) == (False, [Obstacle.NOT_DELIVERED])
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    assert told(town, publish(town, 2, supersedes=later.record_id)) == (True, [])
+
+
+def test_grant__before_the_delivery__what_the_held_grant_permits_outweighs_no_denial_and_what_it_denies_counts(
+    town: StudyTown, record: RecordRef
+) -> None:
+    scan = publish(town, 1, category=Category.IMAGING)
+    request_id = town.open().request_id
+    named = replace(town.study.wanted, categories=(), records=(record,))
+    town.accept(request_id, provisions=(named, said(Effect.DENY, Category.IMAGING)))
+    grant(town, said(Effect.PERMIT, Category.ENCOUNTER), said(Effect.DENY, Category.LABORATORY))
+    wanted = said(Effect.PERMIT, Category.LABORATORY, Category.IMAGING)
+    assert grant(town, wanted).released == ()
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    assert grant(town, wanted).released == (record,)
+    assert scan.record_id != record.record_id
+
+
+def test_publish__held_grant_says_nothing_to_this_custodian__gives_nothing_by_another_either(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    town.world.hospital = replace(town.world.hospital, identity=Identity.generate())
+    hospital = town.world.hospital
+    town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
+    assert told(town, publish(town, 1)) == (False, [Obstacle.UNTOLD])
+
+
+def test_digest__the_keys_were_released_meanwhile__is_another(town: StudyTown, request_id: RequestId) -> None:
+    def digest() -> bytes:
+        return town.world.standing.of(town.world.hospital, town.mary.address).digest
+
+    before = digest()
+    keep(town, signed(town, request_id))
+    assert digest() == before
+    deliver(town, request_id)
+    assert digest() != before
 
 
 def test_inboxes__say_what_is_due__until_it_is_delivered(town: StudyTown, request_id: RequestId) -> None:

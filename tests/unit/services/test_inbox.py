@@ -4,6 +4,7 @@
 │  not told again; after a crash, with no mark or a mark of another branch, all is told
 ├─ a recovery: until when to object, and how; who took over
 ├─ what others did in one's name; what one did oneself is no news
+├─ a custodian whose first record came after a grant is named to the patient, with the command that tells him; once
 ├─ a delegate gets what concerns the child; a clinician, his releases and overdue reviews; a custodian, who waits for
 │  keys; a reviewer, what is to be reviewed
 └─ a stranger gets nothing
@@ -18,6 +19,7 @@ from world import DAY
 from medshare.model.emergency import Verdict
 from medshare.model.ids import Address
 from medshare.services.notices import Urgency
+from medshare.services.publishing import Description
 from medshare.testing import new_actor
 
 pytestmark = pytest.mark.unit
@@ -138,6 +140,51 @@ def test_read__a_delegate__gets_what_concerns_whom_he_represents(town: Town) -> 
     assert (notice.kind, notice.answer) == ("EpisodeInForce", "")
     town.representing.dismiss(town.mother.address, actor=town.world.patient, patient=town.world.patient.address)
     assert kinds(town, town.mother.address) == []
+
+
+def test_read__custodian_met_after_a_grant__is_named_with_the_command_until_something_is_granted(town: Town) -> None:
+    world, patient = town.world, town.world.patient.address
+    clinic = new_actor()
+    world.chain.accredit(clinic.address)
+    world.ledger.directory.set_encryption_key(clinic.signer, clinic.identity.recipient.key)
+    first = world.publish()
+    assert kinds(town, patient) == [], "nothing was granted"
+    world.grant(first)
+    assert kinds(town, patient) == [], "he knew the hospital"
+    for text in (b"by the clinic", b"again"):
+        world.publishing.publish(text, custodian=clinic, patient=patient, description=Description())
+    (notice,) = town.inbox.read(patient).notices
+    assert (notice.kind, notice.who, notice.patient, notice.waits) == ("CustodianMet", clinic.address, patient, False)
+    assert "to 1 reader before" in notice.says
+    assert notice.answer == "medshare consent renew --as {me}"
+    assert kinds(town, patient, seen=True) == ["CustodianMet"]
+    assert kinds(town, patient) == []
+    assert kinds(town, patient, everything=True) == ["CustodianMet"]
+    world.grant(first)
+    assert kinds(town, patient, everything=True) == []
+
+
+def test_read__custodian_met_after_control_moved__who_took_over_is_told_and_nobody_else(town: Town) -> None:
+    world, patient = town.world, town.world.patient.address
+    world.grant(world.publish())
+    town.appoint()
+    town.recover()
+    world.publishing.publish(b"theirs", custodian=world.stranger, patient=patient, description=Description())
+    met = {
+        account: [each.answer for each in town.inbox.read(account).notices if each.kind == "CustodianMet"]
+        for account in (town.newcomer.address, patient, town.mother.address)
+    }
+    assert met[town.newcomer.address] == [f"medshare consent renew --as {{me}} --for {patient}"]
+    assert (met[patient], met[town.mother.address]) == ([], [])
+
+
+def test_read__custodian_met_after_a_grant_to_himself_or_one_that_ended__is_no_news(town: Town) -> None:
+    world, patient = town.world, town.world.patient.address
+    world.grant(world.publish(), grantee=world.stranger.address)
+    ended = world.grant(world.publish(b"second"))
+    world.consenting.revoke(ended.grant_id, patient=world.patient)
+    world.publishing.publish(b"theirs", custodian=world.stranger, patient=patient, description=Description())
+    assert kinds(town, patient) == []
 
 
 def test_read__a_custodian__is_asked_for_keys_until_he_released_them(town: Town) -> None:

@@ -2,6 +2,7 @@
 
 given a grant by category, and a custodian who was told of it
 ├─ when he publishes what it permits, the reader opens it without the patient acting; nothing else
+├─ when he was not told, the patient's client finds that, and which grant tells him when it is given again
 ├─ when it is revoked, with all others, or has ended, what is published later stays shut, with the whole store at hand
 ├─ when another live grant denies, or cannot be read, or does not speak to him, nothing is released
 ├─ when bundles, keys or the chain are not what they should be, it is said, and publishing goes on
@@ -36,6 +37,7 @@ from medshare.model.subject import Subject
 from medshare.ports import Actor
 from medshare.services import excerpts, standing
 from medshare.services.bundles import bundle_files
+from medshare.services.consenting import Untold
 from medshare.services.excerpts import excerpt_name, open_excerpt
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.standing import Obstacle, StandingConsents
@@ -336,6 +338,80 @@ def test_grant__custodian_is_met_later__is_told_by_the_next_grant_of_all_of_them
     assert obstacles(publish(known, b"lab 3", by=clinic)) == [Obstacle.UNTOLD]
     known.consenting.revoke(first.grant_id, patient=known.patient)
     assert publish(known, b"lab 4", by=clinic).withheld == ()
+
+
+def again(world: World, found: Untold, patient: Actor | None = None):
+    """Give a grant again as it was, as ``medshare consent renew`` does."""
+    assert found.again is not None
+    grant = found.again.grant
+    return say(
+        world,
+        *(each for _, each in found.again.terms.numbered),
+        patient=patient or world.patient,
+        grantee=found.reader,
+        not_before=grant.not_before,
+        expires_at=grant.expires_at,
+        on_behalf_of=world.patient.address,
+    )
+
+
+def test_untold__custodian_is_met_later__one_grant_given_again_tells_him_of_all(known: World) -> None:
+    clinic = with_key(known, new_actor())
+    shorter = say(known, permit(HRESCH, categories=(LAB,)), deny(categories=(SCAN,)))
+    longer = say(known, permit(categories=(LAB, SCAN)), expires_at=known.clock.now() + 60 * DAY)
+    assert known.consenting.untold(patient=known.patient) == []
+    unknown = publish(known, b"lab", by=clinic)
+    assert obstacles(unknown) == [Obstacle.UNTOLD, Obstacle.UNTOLD]
+    (found,) = known.consenting.untold(patient=known.patient)
+    assert (found.reader, found.custodians) == (known.doctor.address, (clinic.address,))
+    assert found.again is not None
+    assert found.again.grant.grant_id == longer.grant_id
+    renewed = again(known, found)
+    assert (renewed.grant_id, renewed.grant.expires_at) == (longer.grant_id, longer.grant.expires_at)
+    assert renewed.released == (unknown.entry.ref,)
+    assert known.consenting.untold(patient=known.patient) == []
+    assert publish(known, b"lab 2", by=clinic).readers == (known.doctor.address,)
+    assert publish(known, b"scan", by=clinic, category=SCAN).readers == ()
+    assert len([each for each in known.auditing.grants(patient=known.patient.address) if each.live]) == 2
+    assert known.auditing.grant(shorter.grant_id).live
+
+
+def test_untold__what_is_granted_reaches_no_later_record_of_his__is_nobody(known: World) -> None:
+    clinic, keyless = with_key(known, new_actor()), new_actor()
+    say(known, permit(records=(publish(known).entry.ref,)))
+    say(known, permit(custodians=(known.hospital.address,)), deny())
+    say(known, permit(), grantee=clinic.address)
+    ended = say(known, permit(), grantee=known.stranger.address)
+    known.consenting.revoke(ended.grant_id, patient=known.patient)
+    publish(known, b"by the clinic", by=clinic)
+    assert known.consenting.untold(patient=known.patient) == []
+    say(known, permit(custodians=(keyless.address,)), grantee=known.stranger.address)
+    assert known.consenting.untold(patient=known.patient) == []
+
+
+def test_untold__custodian_changed_his_key__is_told_anew(known: World) -> None:
+    say(known, permit())
+    known.hospital = with_key(known, replace(known.hospital, identity=Identity.generate()))
+    (found,) = known.consenting.untold(patient=known.patient)
+    assert found.custodians == (known.hospital.address,)
+    again(known, found)
+    assert known.consenting.untold(patient=known.patient) == []
+    assert publish(known).readers == (known.doctor.address,)
+
+
+def test_untold__the_grant_would_be_another_one__any_other_must_be_given(known: World) -> None:
+    named = publish(known)
+    say(known, permit(), permit(records=(named.entry.ref,)))
+    clinic = with_key(known, new_actor())
+    publish(known, b"by the clinic", by=clinic)
+    known.publishing.retract(named.record_id, custodian=known.hospital, reason="false")
+    (found,) = known.consenting.untold(patient=known.patient)
+    assert (found.custodians, found.again) == ((clinic.address,), None)
+    say(known, permit())
+    known.patient = with_key(known, replace(known.patient, identity=Identity.generate()))
+    known.hospital = with_key(known, replace(known.hospital, identity=Identity.generate()))
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        known.consenting.untold(patient=known.patient)
 
 
 def test_grant__provision_names_a_custodian_who_has_stated_nothing__tells_him(known: World) -> None:
