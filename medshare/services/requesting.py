@@ -513,8 +513,8 @@ class Requesting:
 
         def disputed() -> EventPlace | None:
             part = self._book.request(request_id).part(patient)
-            is_same = part is not None and part.disputed is not None and part.disputed.reason == kept.digest
-            return part.disputed.place if is_same else None
+            event = None if part is None else part.disputed
+            return None if event is None or event.reason != kept.digest else event.place
 
         return once(
             lambda: self._ledger.requests.dispute(requester.signer, request_id, patient, kept.digest), place=disputed
