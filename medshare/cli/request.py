@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MAX_REQUESTS = (1 << 63) - 1
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 class RequestIdValue(click.ParamType[RequestId]):
@@ -35,7 +37,7 @@ class RequestIdValue(click.ParamType[RequestId]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RequestId:  # noqa: ANN401, ARG002 - click's signature
         """Return the number; raises ``InvalidInputError``."""
         text = str(value)
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MAX_REQUESTS:
+        if not _NUMBER.fullmatch(text) or not 0 < int(text) <= _MAX_REQUESTS:
             raise InvalidInputError(
                 f"a request is named by its number: {text[:40]!r}", hint="see: medshare request list"
             )
