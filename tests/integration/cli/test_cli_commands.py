@@ -69,6 +69,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["--patient", "patient"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
     ),
+    "record restore": (["--as", "hospital"], {"restored", "not_readable"}),
     "record find": (["--as", "patient"], {"found", "looked_through", "not_readable"}),
     "record readable": (
         ["--as", "doctor"],
