@@ -202,7 +202,7 @@ def test_given_again__by_another__is_refused(town: StudyTown) -> None:
     request_id, other = town.delivered(), new_actor()
     confirm(town, request_id)
     cancel(town, request_id)
-    with pytest.raises(RequestNotAllowedError):
+    with pytest.raises(ReservationNotError):
         town.requesting.confirm(request_id, town.mary.address, requester=other)
     with pytest.raises(RequestNotAllowedError):
         town.requesting.cancel(request_id, requester=other)
