@@ -325,25 +325,20 @@ def stages(folder: Path, count: int = 1_000) -> dict[str, float]:
     took = {"examine": spent(lambda: [examine(document, fhir.MEDIA_TYPE) for document in documents])}
     blocks: list[Block] = []
     roots: list[Cid] = []
+    description = Description(media_type=fhir.MEDIA_TYPE)
 
-    def seal_all() -> None:
-        for document in documents:
-            source = Plaintext(document, silent)
-            source.read()
-            description = Description(media_type=fhir.MEDIA_TYPE)
-            roots.append(
-                seal_record(
-                    source,
-                    writer=custodian,
-                    describe=lambda salt, said=description, read=source: said.manifest(  # type: ignore[misc]
-                        read, patient=account, custodian=account, salt=salt
-                    ),
-                    recipients=lambda _: [patient.recipient, custodian.recipient],
-                    emit=blocks.append,
-                )
-            )
+    def sealed(document: bytes) -> Cid:
+        source = Plaintext(document, silent)
+        source.read()
+        return seal_record(
+            source,
+            writer=custodian,
+            describe=lambda salt: description.manifest(source, patient=account, custodian=account, salt=salt),
+            recipients=lambda _: [patient.recipient, custodian.recipient],
+            emit=blocks.append,
+        )
 
-    took["seal"] = spent(seal_all)
+    took["seal"] = spent(lambda: roots.extend(map(sealed, documents)))
     store = LocalBlobStore(folder)
     took["store"] = spent(lambda: store.put(blocks))
     took["pin"] = spent(lambda: store.pin_all(roots))

@@ -107,17 +107,13 @@ def compile_peers() -> dict[str, Json]:
     if not (ROOT / "node_modules" / "solady").is_dir() or not EAS.is_dir():
         raise compile_contracts.CannotRunError("the peers are not in node_modules: run npm ci")
     unit = "benchmarks/solidity/Peers.sol"
-    sources = {unit: {"content": SOURCE.read_text("utf-8")}}
-    waiting = [unit]
-    while waiting:
-        importing = waiting.pop()
-        for imported in compile_contracts._imports(importing, sources[importing]["content"]):  # noqa: SLF001
-            if imported not in sources:
-                sources[imported] = {"content": (ROOT / "node_modules" / imported).read_text("utf-8")}
-                waiting.append(imported)
+    sources = compile_contracts.with_imports(
+        {unit: SOURCE.read_text("utf-8")}, lambda imported: (ROOT / "node_modules" / imported).read_text("utf-8")
+    )
+    contents = {name: {"content": content} for name, content in sources.items()}
     # Not by compile_sources, which takes warnings for errors: these are sources of others.
     output = solcx.compile_standard(
-        {"language": "Solidity", "settings": SETTINGS, "sources": sources},
+        {"language": "Solidity", "settings": SETTINGS, "sources": contents},
         solc_binary=compile_contracts.find_compiler(),
     )
     return {

@@ -230,7 +230,7 @@ class Keyring:
             with path.open("rb") as stream:
                 written = json.loads(stream.read(_MAX_ACCOUNT_FILE))["address"]
             return address("0x" + written.removeprefix("0x"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise KeyFileError(
                 f"the account file of identity {name!r} is damaged", hint=_restore(path.parent)
             ) from error

@@ -539,7 +539,15 @@ class RequestLedger(Protocol):
         ...
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
+        self,
+        signer: Signer,
+        request_id: RequestId,
+        patient: Address,
+        content: bytes,
+        bundle: BundleId,
+        score: int,
+        *,
+        intent: str | None = None,
     ) -> Receipt:
         """State that what was granted can be fetched, as the accredited custodian whom the patient named.
 

@@ -77,6 +77,7 @@ from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import Requesting
+from medshare.services.restoring import Restoring
 from medshare.services.retrieving import Retrieving
 from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
@@ -113,6 +114,7 @@ class Session:
     finding: Finding
     ingesting: Ingesting
     loading: Loading
+    restoring: Restoring
     rotating: Rotating
     consenting: Consenting
     receipting: Receipting
@@ -305,6 +307,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 auditing=auditing,
                 store=store,
             ),
+            restoring=Restoring(journal=journal, store=store, auditing=auditing),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
             receipting=receipting,

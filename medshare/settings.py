@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -32,8 +31,9 @@ from typing import Any, Self
 
 from platformdirs import user_data_path
 
-from medshare.errors import ConfigurationError, HomeNotFoundError
+from medshare.errors import ConfigurationError, HomeNotFoundError, InvalidInputError
 from medshare.files import private_folder, write_whole
+from medshare.model.documents import decode_toml
 
 HOME_VARIABLE = "MEDSHARE_HOME"
 SETTINGS_FILE = "medshare.toml"
@@ -45,7 +45,6 @@ _MAX_SIZE = 1 << 16
 _NODE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _RESERVED_NAME = "here"
 """What reports call one's own store."""
-_PLACE = re.compile(r"\(at [^()]*\)\Z")  # the rest of the message may quote a value
 
 
 class StoreKind(StrEnum):
@@ -131,14 +130,11 @@ class Settings:
             return cls(home=folder)
         try:
             with path.open("rb") as stream:
-                table = tomllib.loads(stream.read(_MAX_SIZE).decode())
-        except (OSError, UnicodeDecodeError) as error:
+                table = decode_toml(stream.read(_MAX_SIZE), "the settings file")
+        except OSError as error:
             raise ConfigurationError("the settings file cannot be read", hint=f"mend {path}") from error
-        except tomllib.TOMLDecodeError as error:
-            where = _PLACE.search(str(error))
-            raise ConfigurationError(
-                f"the settings file is not well-formed TOML{f' {where[0]}' if where else ''}", hint=f"mend {path}"
-            ) from error
+        except InvalidInputError as error:
+            raise ConfigurationError(str(error), hint=f"mend {path}") from error
         store = table.pop("store", {})
         replication = table.pop("replication", {})
         network = table.pop("network", "embedded")

@@ -24,7 +24,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -162,19 +162,25 @@ def read_sources(extra: Mapping[str, str] | None = None) -> Json:
         extra: further sources by unit name, as the tests' harnesses.
     """
     sources = {f"contracts/{path.relative_to(CONTRACTS).as_posix()}": _read(path) for path in _solidity(CONTRACTS)}
-    sources |= extra or {}
-    waiting = list(sources)
-    while waiting:
-        unit = waiting.pop()
-        for imported in _imports(unit, sources[unit]):
-            if imported not in sources:
-                sources[imported] = _read_imported(imported)
-                waiting.append(imported)
+    sources = with_imports(sources | dict(extra or {}), _read_imported)
     return {
         "language": "Solidity",
         "settings": SETTINGS,
         "sources": {unit: {"content": sources[unit]} for unit in sorted(sources)},
     }
+
+
+def with_imports(sources: Mapping[str, str], read: Callable[[str], str]) -> dict[str, str]:
+    """Return sources by unit name, and all that they import, and what that imports; ``read`` reads a unit."""
+    whole = dict(sources)
+    waiting = list(whole)
+    while waiting:
+        unit = waiting.pop()
+        for imported in _imports(unit, whole[unit]):
+            if imported not in whole:
+                whole[imported] = read(imported)
+                waiting.append(imported)
+    return whole
 
 
 def compile_sources(standard_input: Json, compiler: Path) -> Json:

@@ -183,14 +183,15 @@ class Following:
             if part.status is not ReservationStatus.DELIVERED:
                 continue
             try:
-                found = session.requesting.confirm(self.number, part.patient, requester=self.requester)
+                done = session.requesting.confirm(self.number, part.patient, requester=self.requester)
             except MedshareError as error:
                 if exit_code(error) is ExitCode.UNAVAILABLE:
                     raise
                 self.failures[part.patient] = error
                 self._tell(part.patient, f"{part.patient}: not confirmed: {error}; {self._advice(part, error)}")
             else:
-                self._tell(part.patient, f"{part.patient}: confirmed, {len(found.records)} records open; paid")
+                opened = "" if done.found is None else f"confirmed, {len(done.found.records)} records open; "
+                self._tell(part.patient, f"{part.patient}: {opened}paid")
 
     def _advice(self, part: Part, error: MedshareError) -> str:
         until = moment(part.released_at)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from medshare.model.ids import RequestId
 from medshare.model.request import MAX_REQUEST_ID
+
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 def parser_of(documentation: str | None) -> argparse.ArgumentParser:
@@ -34,6 +37,6 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 
 def _request_id(text: str) -> RequestId:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MAX_REQUEST_ID:
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) <= MAX_REQUEST_ID:
         raise argparse.ArgumentTypeError("a request is named by its number; see: medshare request list")
     return RequestId(int(text))

@@ -96,7 +96,15 @@ class AccessRequestsAdapter:
         return self._sender.send(payer, to=self.address, data=data, intent=intent)
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
+        self,
+        signer: Signer,
+        request_id: RequestId,
+        patient: Address,
+        content: bytes,
+        bundle: BundleId,
+        score: int,
+        *,
+        intent: str | None = None,
     ) -> Receipt:
         """State that what was granted can be fetched, as the accredited custodian whom the patient named.
 
@@ -111,7 +119,7 @@ class AccessRequestsAdapter:
         """
         named = _id(request_id) + address_word(patient) + digest_word(content) + digest_word(bundle)
         arguments = named + encode_word("uint8", score, "score")
-        return self._send(signer, "deliver(uint256,address,bytes32,bytes32,uint8)", arguments)
+        return self._send(signer, "deliver(uint256,address,bytes32,bytes32,uint8)", arguments, intent)
 
     def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:
         """State that there is nothing to deliver, as the custodian whom the patient named.
@@ -155,8 +163,9 @@ class AccessRequestsAdapter:
         data = selector(CONTRACT, "getReservation(uint256,address)") + _id(request_id) + address_word(patient)
         return decode_reservation(self._client.call(self.address, data, block=block))
 
-    def _send(self, signer: Signer, function: str, arguments: bytes) -> Receipt:
-        return self._sender.send(signer, to=self.address, data=selector(CONTRACT, function) + arguments)
+    def _send(self, signer: Signer, function: str, arguments: bytes, intent: str | None = None) -> Receipt:
+        data = selector(CONTRACT, function) + arguments
+        return self._sender.send(signer, to=self.address, data=data, intent=intent)
 
 
 def _id(request_id: RequestId) -> bytes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from medshare.errors import ConfigurationError, InvalidInputError, UnknownNetworkError
 from medshare.model.delegation import DAY
+from medshare.model.documents import decode_toml
 from medshare.model.emergency import SHORTEST_EPISODE, EmergencyLimits
 from medshare.model.ids import ZERO_ADDRESS, Address, address
 from medshare.model.proposal import LEAST_QUORUM, LONGEST_VOTING, MOST_QUORUM, SHORTEST_VOTING, VotingRules
@@ -288,10 +288,9 @@ def _read(path: Path) -> bytes:
 
 def _tables(text: bytes, what: str) -> dict[str, dict[str, Any]]:
     try:
-        document = tomllib.loads(text.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
-        # The parser's message may quote a line with a secret in it.
-        raise ConfigurationError(f"{what}: not well-formed TOML") from None
+        document = decode_toml(text, what)
+    except InvalidInputError as error:
+        raise ConfigurationError(str(error)) from error
     tables = document.pop("networks", {})
     if document:
         raise ConfigurationError(f"{what}: unknown table {next(iter(document))!r}", hint="write [networks.NAME]")

@@ -68,7 +68,7 @@ class RemoteAccount:
                 url=str(document["url"]),
                 dialect=Dialect(document["dialect"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # Without its cause: the file's text may hold the wallet's own secret.
             raise KeyFileError("the file that points to the wallet is damaged") from None
 

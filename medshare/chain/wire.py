@@ -99,7 +99,7 @@ def translated(what: str) -> Iterator[None]:
         ValidationError,
     ) as error:
         raise LedgerUnavailableError(f"{what}: {type(error).__name__}") from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, OverflowError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise BadAnswerError(f"{what}: the answer makes no sense ({type(error).__name__})") from None
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medshare.model.provision import Provision
     from medshare.ports import Actor
     from medshare.services.accepting import Accepted
+    from medshare.services.delivering import Deliverable
     from medshare.services.offering import Offer
     from medshare.session import Session
 
@@ -236,19 +237,30 @@ def deliver(app: App, number: RequestId, patient: str, custodian: str, only_chec
     with app.session(acts=actor) as session:
         if only_check:
             found = session.delivering.check(number, whose, custodian=actor, on_receipt=on_receipt)
-        else:
-            found = session.delivering.deliver(number, whose, custodian=actor, on_receipt=on_receipt).delivered
+            app.show(_found_row(found), title="it can be delivered; nothing was stated")
+            return
+        done = session.delivering.deliver(number, whose, custodian=actor, on_receipt=on_receipt)
     app.show(
         {
-            "request": number,
-            "patient": whose,
-            "records": [record.record_id.hex() for record in found.records],
-            "score": found.score,
-            "left_out": [f"{each.record.record_id.hex()}: {each.explain()}" for each in found.left_out],
-            "bundle": found.bundle.hex(),
+            **({"request": number, "patient": whose} if done.found is None else _found_row(done.found)),
+            "score": done.score,
+            "bundle": done.bundle.hex(),
+            "block": done.on_chain.block.number,
+            "already": done.on_chain.already,
         },
-        title="it can be delivered; nothing was stated" if only_check else "delivered",
+        title="delivered before; nothing was sent" if done.on_chain.already else "delivered",
     )
+
+
+def _found_row(found: Deliverable) -> dict[str, object]:
+    return {
+        "request": found.part.request.request_id,
+        "patient": found.part.patient,
+        "records": [record.record_id.hex() for record in found.records],
+        "score": found.score,
+        "left_out": [f"{each.record.record_id.hex()}: {each.explain()}" for each in found.left_out],
+        "bundle": found.bundle.hex(),
+    }
 
 
 @click.command("decline", cls=Command)
@@ -260,8 +272,11 @@ def decline(app: App, number: RequestId, patient: str, custodian: str) -> None:
     """State that there is nothing to deliver: the patient can accept anew; what he granted stays as it is."""
     actor, whose = app.actor(custodian), app.keyring.resolve(patient)
     with app.session(acts=actor) as session:
-        receipt = session.delivering.decline(number, whose, custodian=actor)
-    app.show({"request": number, "patient": whose, "block": receipt.block.number}, title="declined")
+        done = session.delivering.decline(number, whose, custodian=actor)
+    app.show(
+        {"request": number, "patient": whose, "block": done.block.number, "already": done.already},
+        title="declined before; nothing was sent" if done.already else "declined",
+    )
 
 
 def read_policy(path: Path) -> Policy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +17,9 @@ from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.errors import IntegrityError, InvalidInputError, MedshareError, RecordErasedError, RejectedError
 from medshare.files import private_folder, write_whole
 from medshare.model.attestation import BEST_SCORE, FIRST_OWN_METHOD, MAX_METHOD
-from medshare.model.ids import RecordId
+from medshare.model.ids import Address, RecordId
 from medshare.model.purpose import PurposeOfUse
-from medshare.model.slip import MAX_SLIPS_SIZE, Slip, slips_to_json
+from medshare.model.slip import MAX_SLIPS_SIZE, Slip, slips_from_json, slips_to_json
 from medshare.services.assessing import AttestedBatch, Quality
 from medshare.standards.quality import METHODS, VERSION
 
@@ -100,7 +102,7 @@ def attest(
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the slips, one file for each record, named by its id; what is there and right stays.",
+    help="Folder for the slips, one file for each record, named by its id; those of a batch you withdrew are replaced.",
 )
 @click.pass_obj
 def attest_batch(
@@ -116,6 +118,9 @@ def attest_batch(
     """
     wanted, target = read_list(sources), private_folder(folder)
     actor = app.actor(assessor)
+    places = {record_id: target / f"{record_id.hex()}.json" for record_id in wanted.records}
+    for record_id, path in places.items():
+        _own_slip(path, record_id, actor.address)  # what is something else is said before anything is attested
     attested: AttestedBatch | None
     unscored: tuple[Unscored, ...] = ()
     with app.session(acts=actor) as session, app.progress() as progress:
@@ -127,11 +132,12 @@ def attest_batch(
             records = [find(session, app, each, custodian) for each in wanted.records]
             scored = session.scoring.attest_batch(records, assessor=actor, purpose=purpose, progress=progress)
             attested, unscored = scored.attested, scored.unscored
-    if attested is None:
-        _tell_unscored(app, unscored)
-        raise click.exceptions.Exit(exit_code(unscored[0].error))
-    for slip in attested.slips:
-        _write(target / f"{slip.record_id.hex()}.json", slips_to_json([slip]))
+        if attested is None:
+            _tell_unscored(app, unscored)
+            raise click.exceptions.Exit(exit_code(unscored[0].error))
+        has_withdrawn = cache(partial(session.assessing.has_withdrawn, assessor=actor.address))
+        for slip in attested.slips:
+            _write(places[slip.record_id], slip, has_withdrawn)
     app.show({**_batch_row(attested, method), "slips": str(folder)}, title="attested")
 
 
@@ -306,12 +312,39 @@ def _tell_unscored(app: App, unscored: tuple[Unscored, ...]) -> None:
         )
 
 
-def _write(path: Path, document: bytes) -> None:
-    """Write a slip, unless it is there; raises ``InvalidInputError`` where something else is."""
+def _write(path: Path, slip: Slip, has_withdrawn: Callable[[bytes], bool]) -> None:
+    """Write a slip, unless it is there; one of a batch that was withdrawn since is replaced.
+
+    Raises:
+        InvalidInputError: in its place is one of a batch that stands, or something else.
+    """
+    before = _own_slip(path, slip.record_id, slip.assessor)
+    if before == slip:
+        return
+    if before is not None and not has_withdrawn(before.root):
+        raise _taken(path, "a slip of another batch, which stands")
+    write_whole(path, slips_to_json([slip]), replace=before is not None)
+
+
+def _own_slip(path: Path, record_id: RecordId, assessor: Address) -> Slip | None:
+    """Return the assessor's slip of a record in the file that is named by it, or None where there is no such file.
+
+    Raises:
+        InvalidInputError: it holds something else.
+    """
     if not path.exists():
-        write_whole(path, document, replace=False)
-    elif path.read_bytes() != document:
-        raise InvalidInputError(f"in the place of {path} is something else", hint="name another folder, and repeat")
+        return None
+    try:
+        (slip,) = slips_from_json(_read(path))
+    except ValueError:
+        raise _taken(path, "something else") from None
+    if (slip.record_id, slip.assessor) != (record_id, assessor):
+        raise _taken(path, "a slip of somebody else")
+    return slip
+
+
+def _taken(path: Path, what: str) -> InvalidInputError:
+    return InvalidInputError(f"in the place of {path} is {what}", hint="name another folder, and repeat")
 
 
 def _read(path: Path) -> bytes:

@@ -109,6 +109,29 @@ def resume(app: App, custodian: str, way: Way) -> None:
     tell_withheld(app, finished)
 
 
+@record.command("restore")
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.pass_obj
+def restore(app: App, custodian: str) -> None:
+    """Learn from chain and store what you have published, where it was not from here or your home was lost.
+
+    Every record of yours that is not known here is opened and read once: it takes as long as fetching them all. Killed,
+    give the same command again: it goes on. Records given again are published already from then on.
+    """
+    actor = app.actor(custodian)
+    with app.session() as session, app.progress() as progress:
+        found = session.finding.find(actor, custodian=actor.address, progress=progress)
+        restored = session.restoring.restore(actor, progress=progress)
+    app.show(
+        {"restored": restored.records, "not_readable": len(restored.unread) + len(found.unread)},
+        title="what was published is known here",
+    )
+    for source in found.unread:
+        app.warn(f"{Cid.of_directory(source.source)}: {source.error}", hint=source.error.hint or "try again later")
+    for each in restored.unread:
+        app.warn(f"{each.record_id.hex()}: {each.error}", hint="given again, it would be published anew")
+
+
 @record.command("list")
 @click.option("--patient", required=True, metavar="WHO", help="Name or address of the patient.")
 @min_score_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MAX_REQUESTS = (1 << 63) - 1
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 class RequestIdValue(click.ParamType[RequestId]):
@@ -35,7 +37,7 @@ class RequestIdValue(click.ParamType[RequestId]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RequestId:  # noqa: ANN401, ARG002 - click's signature
         """Return the number; raises ``InvalidInputError``."""
         text = str(value)
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MAX_REQUESTS:
+        if not _NUMBER.fullmatch(text) or not 0 < int(text) <= _MAX_REQUESTS:
             raise InvalidInputError(
                 f"a request is named by its number: {text[:40]!r}", hint="see: medshare request list"
             )
@@ -263,8 +265,11 @@ def approve(app: App, number: RequestId, committee: str) -> None:
     """Approve a study on open call, as an accredited ethics committee; read it first, with: medshare request show."""
     actor = app.actor(committee)
     with app.session() as session:
-        receipt = session.requesting.approve(number, committee=actor)
-    app.show({"request": number, "block": receipt.block.number}, title="approved; patients can accept it")
+        done = session.requesting.approve(number, committee=actor)
+    app.show(
+        {"request": number, "block": done.block.number, "already": done.already},
+        title="approved before; nothing was sent" if done.already else "approved; patients can accept it",
+    )
 
 
 @request.command("cancel")
@@ -278,8 +283,11 @@ def cancel(app: App, number: RequestId, requester: str) -> None:
     """
     actor = app.actor(requester)
     with app.session() as session:
-        receipt = session.requesting.cancel(number, requester=actor)
-    app.show({"request": number, "block": receipt.block.number}, title="cancelled")
+        done = session.requesting.cancel(number, requester=actor)
+    app.show(
+        {"request": number, "block": done.block.number, "already": done.already},
+        title="cancelled before; nothing was sent" if done.already else "cancelled",
+    )
     app.say(f"withdraw what came back with: medshare reward withdraw --as {requester}")
 
 
@@ -291,8 +299,11 @@ def return_unearned(app: App, number: RequestId, payer: str) -> None:
     """Give back to the requester what was not earned by the deadline."""
     actor = app.actor(payer)
     with app.session() as session:
-        receipt = session.requesting.return_unearned(number, payer=actor.signer)
-    app.show({"request": number, "block": receipt.block.number}, title="returned; the requester can withdraw it")
+        done = session.requesting.return_unearned(number, payer=actor.signer)
+    app.show(
+        {"request": number, "block": done.block.number, "already": done.already},
+        title="returned before; nothing was sent" if done.already else "returned; the requester can withdraw it",
+    )
 
 
 # --------------------------------------------------------------------------------------------------- settling
@@ -307,10 +318,18 @@ def confirm(app: App, number: RequestId, patient: str, requester: str) -> None:
     """Confirm a delivery, after opening every record of it: the reward is paid. Ends a dispute, too."""
     actor, whose = app.actor(requester), app.keyring.resolve(patient)
     with app.session(acts=actor) as session:
-        found = session.requesting.confirm(number, whose, requester=actor)
+        done = session.requesting.confirm(number, whose, requester=actor)
+    found = done.found
     app.show(
-        {"request": number, "patient": whose, "records": len(found.records), "score": found.part.reservation.score},
-        title="confirmed; the reward is paid",
+        {
+            "request": number,
+            "patient": whose,
+            "records": None if found is None else len(found.records),
+            "score": None if found is None else found.part.reservation.score,
+            "block": done.on_chain.block.number,
+            "already": done.on_chain.already,
+        },
+        title="paid before; nothing was sent" if done.on_chain.already else "confirmed; the reward is paid",
     )
 
 
@@ -325,10 +344,13 @@ def dispute(app: App, number: RequestId, patient: str, reason_file: Path | None,
     actor, whose = app.actor(requester), app.keyring.resolve(patient)
     reason = read_text(reason_file, "What is wrong with the delivery")
     with app.session() as session:
-        session.requesting.dispute(number, whose, reason, requester=actor)
+        done = session.requesting.dispute(number, whose, reason, requester=actor)
         part = session.requesting.request(number).part(whose)
     until = None if part is None else moment(part.released_at)
-    app.show({"request": number, "patient": whose, "paid_unless_decided_by": until}, title="disputed")
+    app.show(
+        {"request": number, "patient": whose, "paid_unless_decided_by": until, "already": done.already},
+        title="disputed before; nothing was sent" if done.already else "disputed",
+    )
 
 
 @request.command("release")
@@ -340,8 +362,11 @@ def release(app: App, number: RequestId, patient: str, payer: str) -> None:
     """Have a reward paid that nobody disputed, or whose dispute nobody decided, in time."""
     actor, whose = app.actor(payer), app.keyring.resolve(patient)
     with app.session() as session:
-        receipt = session.requesting.release(number, whose, payer=actor.signer)
-    app.show({"request": number, "patient": whose, "block": receipt.block.number}, title="paid")
+        done = session.requesting.release(number, whose, payer=actor.signer)
+    app.show(
+        {"request": number, "patient": whose, "block": done.block.number, "already": done.already},
+        title="paid before; nothing was sent" if done.already else "paid",
+    )
 
 
 def read_study(path: Path, requester: str) -> Study:

@@ -25,7 +25,7 @@ from medshare.services.load_journal import Batch, BatchedPublication, Known, Loa
 from medshare.services.patients_asked import PatientsAsked
 from medshare.services.plaintext import Plaintext
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Description, Publishing, publication_of
+from medshare.services.publishing import Description, Publishing, publication_of, require_known
 from medshare.services.sealing import seal_record
 from medshare.services.standing import Readers, Withheld
 from medshare.standards.ingest import Examined, Part
@@ -153,7 +153,8 @@ class Loading:
         Raises:
             InvalidInputError: the size of a batch is out of range, or a folder cannot be read.
             LedgerBusyError: another process loads for the same custodian.
-            ConfigurationError: the custodian's identity is not the one he has published; or a process has ended.
+            ConfigurationError: the custodian's identity is not the one he has published; or what he has published was
+                never known here, or is lost; or a process has ended.
             StoreError, LedgerError: the store or the chain failed; repeat, nothing was lost and nothing is done twice.
         """
         if not 0 < batch_size <= MAX_BATCH:
@@ -161,6 +162,7 @@ class Loading:
         wanted = said or Said()
         total = sum(source.size for source in sources(given))
         processes = self._processes if total > _AHEAD * GROUP_BYTES else 0
+        require_known(self._tools.journal, self._tools.auditing, custodian.address)
         with self._batching.claimed(custodian), Examiners(processes) as examiners:
             yield from self._settled(custodian, progress)
             run = _Run(self._tools, custodian=custodian, patients=patients, said=wanted, batch_size=batch_size)

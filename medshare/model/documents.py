@@ -1,10 +1,11 @@
-"""JSON documents that come from outside: bounded, without duplicate keys, read field by field."""
+"""JSON and TOML documents that come from outside: bounded, without duplicate keys, read field by field."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -16,10 +17,13 @@ from medshare.model.ids import Address, address, digest32
 MAX_DOCUMENT_SIZE = 4 << 20
 _MAX_DEPTH = 32
 _MAX_DIGITS = 40
+_COUNTABLE: int = 10**_MAX_DIGITS
 _MAX_TEXT = 4096
 _BRACKETS = re.compile(rb"""[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
 """Brackets, and whole strings, so that brackets within them are passed over. Possessive: it takes linear time."""
 _HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+_PLACE = re.compile(r"\(at [^()]*\)\Z")
+"""Where TOML is malformed; the rest of the message may quote a value."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -254,6 +258,38 @@ def _bounded_float(text: str) -> float:
     if math.isinf(value):
         raise InvalidInputError("the document holds a number of absurd length or size")
     return value
+
+
+def decode_toml(document: bytes, what: str) -> dict[str, Any]:
+    """Return the table that a TOML document holds; ``what`` is what it is called.
+
+    Raises:
+        InvalidInputError: not UTF-8, not TOML, nested too deep, or an integer of absurd length. Its message names the
+            place, and quotes nothing: there may be a secret.
+    """
+    try:
+        table = tomllib.loads(document.decode("utf-8"))
+        is_countable = _is_countable(table)
+    except (ValueError, RecursionError) as error:
+        # ValueError: besides malformed text and TOML, an integer of thousands of digits.
+        where = _PLACE.search(str(error))
+        raise InvalidInputError(f"{what} is not well-formed TOML{f' {where[0]}' if where else ''}") from None
+    if not is_countable:
+        raise InvalidInputError(f"{what} holds an integer of absurd length")
+    return table
+
+
+def _is_countable(value: object) -> bool:
+    """Whether no integer in a value is longer than JSON's may be."""
+    match value:
+        case dict():
+            return all(map(_is_countable, value.values()))
+        case list():
+            return all(map(_is_countable, value))
+        case int():
+            return -_COUNTABLE < value < _COUNTABLE
+        case _:
+            return True
 
 
 def _refuse_depth(document: bytes) -> None:

@@ -13,7 +13,6 @@ Nothing here grants: what comes of it, the patient's client does, or tells him.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +21,7 @@ from typing import Any, Self
 
 from medshare.errors import InvalidInputError
 from medshare.model.diseases import MAX_PARENTS, DiseaseAncestry
-from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document
+from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, decode_toml
 from medshare.model.duo import DataUse, check_diseases
 from medshare.model.duo_matching import DuoMatch, DuoOutcome, match
 from medshare.model.ids import Address
@@ -213,11 +212,7 @@ class Policy:
         """Return the policy that a TOML file holds; raises ``InvalidInputError``."""
         if len(document) > MAX_DOCUMENT_SIZE:
             raise InvalidInputError(f"a policy has at most {MAX_DOCUMENT_SIZE} bytes")
-        try:
-            fields = tomllib.loads(document.decode())
-        except (UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise InvalidInputError("the policy is not well-formed TOML") from error
-        return cls._read(_days_as_text(fields))
+        return cls._read(_days_as_text(decode_toml(document, "the policy")))
 
     @classmethod
     def from_json(cls, document: bytes) -> Self:

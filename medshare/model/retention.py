@@ -17,7 +17,6 @@ none. What the policy says is the custodian's to answer for: nothing here knows 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,7 +24,7 @@ from typing import Self
 
 from medshare.errors import InvalidInputError
 from medshare.hashing import sha256
-from medshare.model.documents import Reader
+from medshare.model.documents import Reader, decode_toml
 from medshare.model.record import Category, days_of
 
 RETENTION_VERSION = 1
@@ -64,11 +63,7 @@ class RetentionPolicy:
         """Return the policy that a TOML file holds; raises ``InvalidInputError``."""
         if len(document) > MAX_POLICY_SIZE:
             raise InvalidInputError(f"a retention policy has at most {MAX_POLICY_SIZE} bytes")
-        try:
-            fields = tomllib.loads(document.decode())
-        except (UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise InvalidInputError("the retention policy is not well-formed TOML") from error
-        read = Reader(fields, "retention policy")
+        read = Reader(decode_toml(document, "the retention policy"), "retention policy")
         read.version(RETENTION_VERSION)
         named = read.optional_child("years")
         policy = cls(

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -39,6 +38,7 @@ from typing import Any, NoReturn, Self, TypeAlias
 
 from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.hashing import keccak256
+from medshare.model.documents import decode_toml
 from medshare.model.ids import Address, address
 
 TomlValue: TypeAlias = Any
@@ -255,9 +255,9 @@ class MemberFile:
     def parse(cls, text: bytes) -> Self:
         """Return the network that the text of a member file describes; raises ``ConfigurationError``."""
         try:
-            document = tomllib.loads(text.decode("utf-8"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"the member file is not well-formed TOML: {error}") from error
+            document = decode_toml(text, "the member file")
+        except InvalidInputError as error:
+            raise ConfigurationError(str(error)) from error
         return cls(**_fields(cls, document, "", _NETWORK))
 
 

@@ -120,6 +120,11 @@ class Assessing:
             self._slips.keep(slips)
         return AttestedBatch(root=root, slips=slips, receipt=receipt)
 
+    def has_withdrawn(self, root: bytes, *, assessor: Address) -> bool:
+        """Whether an assessor has attested a batch, and withdrawn it; raises ``LedgerError``."""
+        standing = self._batch(assessor, root)
+        return standing is not None and not standing.stands
+
     def _not_withdrawn(self, assessor: Address, root: bytes) -> bool:
         standing = self._batch(assessor, root)
         return standing is None or standing.stands

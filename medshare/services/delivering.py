@@ -14,8 +14,10 @@ The steps, numbered as in the code:
     in the store, whole;
 (5) leave out what is not as good as the request asks, or was not when the patient accepted, so that its key is not in
     his bundle; of batches count the slips in the bundle that are for this custodian;
-(6) state it on chain, with the lowest score of what is left: from now on the reward is earned, whatever the patient
-    does.
+(6) state it on chain, with the lowest score of what is left, under an intent that cannot be carried out twice: from now
+    on the reward is earned, whatever the patient does.
+
+What is on chain is neither looked at nor stated again: the same command says where it is.
 """
 
 from __future__ import annotations
@@ -36,18 +38,19 @@ from medshare.errors import (
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import Consent, decide
-from medshare.model.events import BlockRef
+from medshare.model.events import BlockRef, EventPlace
 from medshare.model.ids import Address, BundleId, RequestId
 from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import ReservationStatus
 from medshare.model.slip import Slip
 from medshare.model.subject import Subject
-from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt
+from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import bundle_files
 from medshare.services.desk import permitted_purposes
 from medshare.services.held_keys import is_held, write_held
 from medshare.services.judging import Judging, LeftOut, Moment
+from medshare.services.on_chain import OnChain, once
 from medshare.services.progress import silent
 from medshare.services.receipts import Receipts
 from medshare.services.request_book import Part, RequestBook
@@ -79,8 +82,13 @@ class Deliverable:
 class Delivered:
     """A delivery that is on chain."""
 
-    delivered: Deliverable
-    receipt: Receipt
+    bundle: BundleId
+    """Which bundle the custodian says can be fetched."""
+    score: int
+    """The lowest that is attested of what was delivered, 0 to 100."""
+    on_chain: OnChain
+    found: Deliverable | None
+    """What was looked at before it was stated; None where it was stated before."""
 
 
 class Delivering:
@@ -179,31 +187,56 @@ class Delivering:
     def deliver(
         self, request_id: RequestId, patient: Address, *, custodian: Actor, on_receipt: bool = False
     ) -> Delivered:
-        """State that what was granted can be fetched, after every check.
+        """State that what was granted can be fetched, after every check; what was stated before is not stated again.
 
         Args, as ``check``.
 
         Raises:
             MedshareError: as ``check``; then nothing is stated.
-            LedgerError: the chain failed or refused; repeat.
+            LedgerError: the chain failed or refused; repeat, nothing is stated twice.
         """
+        before = self._delivered_before(request_id, patient, custodian.address)
+        if before is not None:
+            return before
         found = self.check(request_id, patient, custodian=custodian, on_receipt=on_receipt)
-        receipt = self._ledger.requests.deliver(
-            custodian.signer, request_id, patient, found.part.reserved.content, found.bundle, found.score
-        )  # (6)
+        content = found.part.reserved.content
+        intent = f"deliver/{request_id}/{patient}/{content.hex()}/{found.bundle.hex()}/{found.score}"
+        try:
+            receipt = self._ledger.requests.deliver(
+                custodian.signer, request_id, patient, content, found.bundle, found.score, intent=intent
+            )  # (6)
+        except ReservationNotError:
+            before = self._delivered_before(request_id, patient, custodian.address)
+            if before is None:
+                raise
+            return before  # what was looked at otherwise, and was on its way when an earlier attempt broke off
         _log.debug("request %d delivered in block %d", request_id, receipt.block.number)
-        return Delivered(delivered=found, receipt=receipt)
+        return Delivered(bundle=found.bundle, score=found.score, on_chain=OnChain.now(receipt), found=found)
 
-    def decline(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> Receipt:
+    def decline(self, request_id: RequestId, patient: Address, *, custodian: Actor) -> OnChain:
         """State that there is nothing to deliver: the reservation is free again, and the grant stays as it was.
 
-        Where the custodian whom the patient named is not accredited any more, anybody may.
+        Where the custodian whom the patient named is not accredited any more, anybody may. What was declined before is
+        not declined again until the patient has accepted anew.
 
         Raises:
             UnknownRequestError, ReservationNotError, RequestNotAllowedError, RequestDeadlinePassedError: as the
                 contract would.
         """
-        return self._ledger.requests.decline(custodian.signer, request_id, patient)
+
+        def declined() -> EventPlace | None:
+            part = self._book.request(request_id).part(patient)
+            return None if part is None or part.declined is None else part.declined.place
+
+        return once(lambda: self._ledger.requests.decline(custodian.signer, request_id, patient), place=declined)
+
+    def _delivered_before(self, request_id: RequestId, patient: Address, custodian: Address) -> Delivered | None:
+        """Return what this custodian has stated before, as the chain tells it; None where he has not."""
+        part = self._book.request(request_id).part(patient)
+        if part is None or part.delivered is None or part.reservation.custodian != custodian:
+            return None
+        event = part.delivered
+        return Delivered(bundle=event.bundle, score=event.score, on_chain=OnChain.before(event.place), found=None)
 
     def _own_part(self, request_id: RequestId, patient: Address, custodian: Address) -> Part:
         part = self._book.request(request_id).part(patient)

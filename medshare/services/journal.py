@@ -22,7 +22,7 @@ from medshare.hashing import tagged_sha256
 from medshare.model.ids import Address, RecordId
 from medshare.services.database import opened
 
-_HINT = "restore publications.sqlite from a backup; without it, what was published before may be published again"
+_HINT = "restore publications.sqlite from a backup; or move it away, and: medshare record restore --as CUSTODIAN"
 _FINISH_LOAD = "finish the load: give its command again, or medshare record resume"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL);
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS batch_packets (
     PRIMARY KEY (batch, patient, reader, record_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch_dropped (batch INTEGER NOT NULL, record_id BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS known (custodian TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -146,6 +147,25 @@ class PublicationJournal:
         query = f"SELECT record_id FROM batched JOIN batches ON batch = number WHERE stage {sign} ?"  # noqa: S608
         with self.opened() as database:
             return [RecordId(record_id) for (record_id,) in database.execute(query, (Stage.REGISTERED,))]
+
+    def record_ids(self, custodian: Address) -> set[RecordId]:
+        """Return the records of a custodian's publications, by themselves or in batches, however far they have come."""
+        query = (
+            "SELECT record_id FROM publications WHERE custodian = ?1 UNION ALL "
+            "SELECT record_id FROM batched JOIN batches ON batch = number WHERE custodian = ?1"
+        )
+        with self.opened() as database:
+            return {RecordId(record_id) for (record_id,) in database.execute(query, (custodian,))}
+
+    def knows(self, custodian: Address) -> bool:
+        """Whether a custodian has published from here, or what he had published was restored."""
+        with self.opened() as database:
+            return database.execute("SELECT 1 FROM known WHERE custodian = ?", (custodian,)).fetchone() is not None
+
+    def know(self, custodian: Address) -> None:
+        """Note that what a custodian has published is known here."""
+        with self.opened() as database, database:
+            database.execute("INSERT OR IGNORE INTO known VALUES (?)", (custodian,))
 
     def write(self, publication: Publication) -> None:
         """Note how far a publication has come; durable when this returns.

@@ -176,15 +176,7 @@ class _Draft:
         return cls(
             source=stored,
             patient=manifest.patient,
-            description=Description(
-                media_type=manifest.media_type,
-                category=manifest.category,
-                resource_type=manifest.resource_type,
-                labels=manifest.labels,
-                clinical_date=manifest.clinical_date,
-                patient_reference=manifest.patient_reference,
-                overrides=manifest.overrides,
-            ),
+            description=description_of(manifest),
             supersedes=supersedes,
             extra=manifest.extra,
         )
@@ -239,11 +231,13 @@ class Publishing:
         Raises:
             InvalidInputError: the plaintext is missing, not a file, empty, or changed while it was read.
             EncryptionKeyNotSetError: patient or custodian has published no encryption key.
-            ConfigurationError: the custodian's identity is not the one he has published.
+            ConfigurationError: the custodian's identity is not the one he has published; or what he has published was
+                never known here, or is lost.
             RecordNotActiveError: the record to supersede was superseded or retracted before.
             StoreError: the store failed; repeat, nothing was lost.
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
+        require_known(self._journal, self._auditing, custodian.address)
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
         return self._carry_out(publication_id, lambda: draft, custodian, progress)
 
@@ -264,6 +258,7 @@ class Publishing:
 
         Args, Raises: as ``publish``.
         """
+        require_known(self._journal, self._auditing, custodian.address)
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
         with self._journal.claimed(publication_id):
             publication, _ = self._stored(publication_id, lambda: draft, custodian)
@@ -694,6 +689,38 @@ def publication_of(
     """Return the id of the publication of a plaintext that has been read: the same record, the same id."""
     said = (custodian.encode(), patient.encode(), supersedes or b"", repr(description).encode(), source.digest)
     return journal.publication_id(*said)
+
+
+def description_of(manifest: Manifest) -> Description:
+    """Return what a custodian has said of a record."""
+    return Description(
+        media_type=manifest.media_type,
+        category=manifest.category,
+        resource_type=manifest.resource_type,
+        labels=manifest.labels,
+        clinical_date=manifest.clinical_date,
+        patient_reference=manifest.patient_reference,
+        overrides=manifest.overrides,
+    )
+
+
+def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> None:
+    """Refuse to publish as a custodian of whose records on chain nothing is known here; afterwards it is noted.
+
+    The same record given again would stand there twice, for ever.
+
+    Raises:
+        ConfigurationError: there are such records, or batches.
+    """
+    if journal.knows(custodian):
+        return
+    if auditing.patients_of(custodian) or auditing.batches(custodian):
+        raise ConfigurationError(
+            "this custodian has published before, and not from here, or what was known of it here is lost: the same "
+            "record given again would stand on chain twice",
+            hint="let it be read from chain and store first: medshare record restore --as CUSTODIAN",
+        )
+    journal.know(custodian)
 
 
 def unborn(

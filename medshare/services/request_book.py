@@ -110,6 +110,8 @@ class RequestStanding:
     opened: RequestOpened
     approved: StudyApproved | None
     cancelled: RequestCancelled | None
+    returned: UnearnedReturned | None
+    """That what nobody had earned by the deadline went back."""
     parts: tuple[Part, ...]
     """Of those who accepted, in the order in which they did, those whom a custodian declined included."""
 
@@ -180,6 +182,7 @@ def _standings(events: Iterable[LedgerEvent]) -> list[RequestStanding]:
     opened: dict[RequestId, RequestOpened] = {}
     approved: dict[RequestId, StudyApproved] = {}
     cancelled: dict[RequestId, RequestCancelled] = {}
+    returned: dict[RequestId, UnearnedReturned] = {}
     parts: dict[RequestId, dict[Address, Part]] = {}
     for event in events:
         model.apply(event)
@@ -191,6 +194,8 @@ def _standings(events: Iterable[LedgerEvent]) -> list[RequestStanding]:
                 approved[event.request_id] = event
             case RequestCancelled():
                 cancelled[event.request_id] = event
+            case UnearnedReturned():
+                returned[event.request_id] = event
             case RewardReserved():
                 # Anew, where a custodian declined before.
                 parts[event.request_id].pop(event.patient, None)
@@ -210,6 +215,7 @@ def _standings(events: Iterable[LedgerEvent]) -> list[RequestStanding]:
             opened=event,
             approved=approved.get(request_id),
             cancelled=cancelled.get(request_id),
+            returned=returned.get(request_id),
             parts=tuple(
                 replace(part, request=model.request(request_id), reservation=model.reservation(request_id, patient))
                 for patient, part in parts[request_id].items()

@@ -14,7 +14,7 @@ The steps of opening, numbered as in the code:
 (6) open the request on chain, under an intent that cannot be carried out twice.
 
 A crash before (4) leaves a study that nobody knows of, and the next attempt begins anew; after it, the next attempt
-goes on with the same document.
+goes on with the same document. Whatever else is given again says where on chain it is, and sends nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from medshare.errors import (
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import decode_document, encode_document
-from medshare.model.events import BlockRef
+from medshare.model.events import BlockRef, EventPlace, RewardPaid
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
@@ -62,6 +62,7 @@ from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.held_keys import as_read, is_held
 from medshare.services.judging import Judging, Moment
 from medshare.services.kept_texts import KeptTexts, SaltedText
+from medshare.services.on_chain import OnChain, once
 from medshare.services.published_keys import granters_keys, published_keys
 from medshare.services.request_book import Part, RequestBook, RequestStanding
 from medshare.services.request_journal import Opening, OpeningStage, RequestJournal
@@ -104,6 +105,15 @@ class Inspected:
     score: int
     """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
     the request asks for no quality."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A delivery whose reward is paid."""
+
+    on_chain: OnChain
+    found: Inspected | None
+    """What the requester found when he looked at it; None where it was paid before."""
 
 
 class Requesting:
@@ -361,7 +371,7 @@ class Requesting:
 
     # ------------------------------------------------------------------------------- approving, ending
 
-    def approve(self, request_id: RequestId, *, committee: Actor) -> Receipt:
+    def approve(self, request_id: RequestId, *, committee: Actor) -> OnChain:
         """Approve a study on open call, as an accredited ethics committee; its document is opened first.
 
         Raises:
@@ -371,14 +381,22 @@ class Requesting:
             StoreError, IntegrityError: the study is missing, or says something else than the chain: nobody can have
                 judged it.
         """
-        block = self._ledger.chain.head()
-        request = self._ledger.requests.request(request_id, block=block)
-        if self._now(block) >= request.terms.deadline:
-            raise RequestDeadlinePassedError(request_id, request.terms.deadline)
-        self.study(request, reader=committee)
-        return self._ledger.requests.approve_study(committee.signer, request_id)
 
-    def cancel(self, request_id: RequestId, *, requester: Actor) -> Receipt:
+        def approved() -> EventPlace | None:
+            event = self._book.request(request_id).approved
+            return None if event is None or event.by != committee.address else event.place
+
+        def send() -> Receipt:
+            block = self._ledger.chain.head()
+            request = self._ledger.requests.request(request_id, block=block)
+            if self._now(block) >= request.terms.deadline:
+                raise RequestDeadlinePassedError(request_id, request.terms.deadline)
+            self.study(request, reader=committee)
+            return self._ledger.requests.approve_study(committee.signer, request_id)
+
+        return once(send, place=approved)
+
+    def cancel(self, request_id: RequestId, *, requester: Actor) -> OnChain:
         """End a request for those who have not accepted; what nobody has reserved goes back at once.
 
         Who has accepted keeps his reservation, and grants stay as they are.
@@ -387,15 +405,26 @@ class Requesting:
             RequestNotAllowedError, RequestNotOpenError, RequestDeadlinePassedError, UnknownRequestError: as the
                 contract would.
         """
-        return self._ledger.requests.cancel(requester.signer, request_id)
 
-    def return_unearned(self, request_id: RequestId, *, payer: Signer) -> Receipt:
+        def cancelled() -> EventPlace | None:
+            standing = self._book.request(request_id)
+            is_own = standing.request.requester == requester.address
+            return standing.cancelled.place if is_own and standing.cancelled is not None else None
+
+        return once(lambda: self._ledger.requests.cancel(requester.signer, request_id), place=cancelled)
+
+    def return_unearned(self, request_id: RequestId, *, payer: Signer) -> OnChain:
         """Give back to the requester what was not earned by the deadline; anybody may send.
 
         Raises:
             RequestTooEarlyError, NothingToReturnError, UnknownRequestError: as the contract would.
         """
-        return self._ledger.requests.return_unearned(payer, request_id)
+
+        def returned() -> EventPlace | None:
+            event = self._book.request(request_id).returned
+            return None if event is None else event.place
+
+        return once(lambda: self._ledger.requests.return_unearned(payer, request_id), place=returned)
 
     # ------------------------------------------------------------------------------- settling deliveries
 
@@ -457,22 +486,34 @@ class Requesting:
         keys = granters_keys(self._auditing, standing)
         return self._slips.in_bundle(standing.bundle, [terms.slips_name], requester.identity, writers=keys)
 
-    def confirm(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Inspected:
+    def confirm(self, request_id: RequestId, patient: Address, *, requester: Actor) -> Confirmed:
         """Confirm a delivery, after looking at it: the reward is paid. Ends a dispute, too.
+
+        What was paid before is not looked at again.
 
         Raises:
             MedshareError: as ``inspect``; then nothing is confirmed: dispute it, or wait until it is released.
             ScoreOverstatedError: the custodian has stated a higher score than was attested when he delivered; likewise.
-            LedgerError: the chain failed or refused; repeat.
+            LedgerError: the chain failed or refused; repeat, nothing is paid twice.
         """
-        found = self.inspect(request_id, patient, requester=requester)
-        stated = found.part.reservation.score
-        if found.part.request.terms.quality is not None and stated > found.score:
-            raise ScoreOverstatedError(stated=stated, attested=found.score)
-        self._ledger.requests.confirm(requester.signer, request_id, patient)
-        return found
+        found: Inspected | None = None
 
-    def dispute(self, request_id: RequestId, patient: Address, reason: str, *, requester: Actor) -> Receipt:
+        def paid() -> EventPlace | None:
+            is_own = self._book.request(request_id).request.requester == requester.address
+            return self._paid(request_id, patient) if is_own else None
+
+        def send() -> Receipt:
+            nonlocal found
+            found = self.inspect(request_id, patient, requester=requester)
+            stated = found.part.reservation.score
+            if found.part.request.terms.quality is not None and stated > found.score:
+                raise ScoreOverstatedError(stated=stated, attested=found.score)
+            return self._ledger.requests.confirm(requester.signer, request_id, patient)
+
+        on_chain = once(send, place=paid)
+        return Confirmed(on_chain=on_chain, found=None if on_chain.already else found)
+
+    def dispute(self, request_id: RequestId, patient: Address, reason: str, *, requester: Actor) -> OnChain:
         """Dispute a delivery while the period for it lasts; the consortium decides.
 
         On chain goes a salted digest of the reason; text and salt are kept here, to be shown to who decides.
@@ -483,7 +524,15 @@ class Requesting:
         """
         context = request_id.to_bytes(32, "big") + bytes.fromhex(patient[2:])
         kept = self._texts.keep(reason, owner=requester, tag="medshare/dispute-reason/1", context=context)
-        return self._ledger.requests.dispute(requester.signer, request_id, patient, kept.digest)
+
+        def disputed() -> EventPlace | None:
+            part = self._book.request(request_id).part(patient)
+            event = None if part is None else part.disputed
+            return None if event is None or event.reason != kept.digest else event.place
+
+        return once(
+            lambda: self._ledger.requests.dispute(requester.signer, request_id, patient, kept.digest), place=disputed
+        )
 
     def reason_of(self, part: Part, *, requester: Actor) -> SaltedText | None:
         """Return why a delivery was disputed, with its salt, where it was written here by ``requester``, or None.
@@ -495,13 +544,21 @@ class Requesting:
         """
         return None if part.disputed is None else self._texts.find(part.disputed.reason, owner=requester)
 
-    def release(self, request_id: RequestId, patient: Address, *, payer: Signer) -> Receipt:
+    def release(self, request_id: RequestId, patient: Address, *, payer: Signer) -> OnChain:
         """Have a reward paid that nobody disputed, or whose dispute nobody decided, in time; anybody may send.
 
         Raises:
             RequestTooEarlyError, ReservationNotError, UnknownRequestError: as the contract would.
         """
-        return self._ledger.requests.release(payer, request_id, patient)
+        return once(
+            lambda: self._ledger.requests.release(payer, request_id, patient),
+            place=lambda: self._paid(request_id, patient),
+        )
+
+    def _paid(self, request_id: RequestId, patient: Address) -> EventPlace | None:
+        """Return where a reward was paid, or None where it was not."""
+        part = self._book.request(request_id).part(patient)
+        return part.settled.place if part is not None and isinstance(part.settled, RewardPaid) else None
 
     def _part(self, request_id: RequestId, patient: Address, statuses: Sequence[ReservationStatus]) -> Part:
         part = self._book.request(request_id).part(patient)

@@ -78,11 +78,22 @@ class InMemoryRequests:
         )
 
     def deliver(
-        self, signer: Signer, request_id: RequestId, patient: Address, content: bytes, bundle: BundleId, score: int
+        self,
+        signer: Signer,
+        request_id: RequestId,
+        patient: Address,
+        content: bytes,
+        bundle: BundleId,
+        score: int,
+        *,
+        intent: str | None = None,
     ) -> Receipt:
         """State that what was granted can be fetched."""
-        return self.chain.mine(
-            lambda place: self.chain.model.deliver(signer.address, request_id, patient, content, bundle, score, place)
+        return self.chain.mine_once(
+            signer.address,
+            intent,
+            (request_id, patient, content, bundle, score),
+            lambda place: self.chain.model.deliver(signer.address, request_id, patient, content, bundle, score, place),
         )
 
     def decline(self, signer: Signer, request_id: RequestId, patient: Address) -> Receipt:

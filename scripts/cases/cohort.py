@@ -75,8 +75,9 @@ def play(case: Case) -> None:
     with case.step("The hospitals deliver: from now on the reward is earned, whatever the patient does"):
         for hospital in ("north_hospital", "south_hospital"):
             for part in session.delivering.waiting(case.address(hospital)):
-                done = session.delivering.deliver(number, part.patient, custodian=case.people[hospital])
-                records = counted(len(done.delivered.records), "record")
+                found = session.delivering.check(number, part.patient, custodian=case.people[hospital])
+                session.delivering.deliver(number, part.patient, custodian=case.people[hospital])
+                records = counted(len(found.records), "record")
                 case.sees(hospital, f"delivers {records} of {case.name_of(part.patient)}")
 
     with case.step("The researcher opens what was delivered, and confirms it: that pays"):

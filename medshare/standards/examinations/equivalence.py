@@ -14,12 +14,11 @@ code alone is the same as itself. Groups are not joined: where A is with B, and 
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import Self
 
 from medshare.errors import InvalidInputError
-from medshare.model.documents import Reader
+from medshare.model.documents import Reader, decode_toml
 from medshare.standards.examinations.examination import Code
 
 EQUIVALENCE_VERSION = 1
@@ -41,11 +40,7 @@ class Equivalence:
         """Return the groups that a TOML file holds; raises ``InvalidInputError``."""
         if len(document) > MAX_EQUIVALENCE_SIZE:
             raise InvalidInputError(f"a file of equivalent codes has at most {MAX_EQUIVALENCE_SIZE} bytes")
-        try:
-            fields = tomllib.loads(document.decode())
-        except (UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise InvalidInputError("the file of equivalent codes is not well-formed TOML") from error
-        read = Reader(fields, "equivalent codes")
+        read = Reader(decode_toml(document, "the file of equivalent codes"), "equivalent codes")
         read.version(EQUIVALENCE_VERSION)
         groups = tuple(map(_group, read.objects("group", _MAX_GROUPS)))
         read.end()

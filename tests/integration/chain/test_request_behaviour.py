@@ -5,7 +5,7 @@ RequestLedger
 ├── where quality counts, less than is asked is not delivered, and what was not earned goes back
 ├── a delivery is disputed and decided, or released once its time has come
 ├── what nobody earned goes back: declined, cancelled, or past the deadline
-├── the same intent is the same request, and the same acceptance
+├── the same intent is the same request, the same acceptance, and the same delivery
 └── each refusal arrives as its exception
 EscrowLedger
 ├── credits are withdrawn by the one in control, directly and by signature, in coins and in a token
@@ -341,6 +341,15 @@ def test_deliver_and_confirm__pays_all_three(scene: Scene, researcher, hospital,
     with pytest.raises(ReservationNotError) as paid:
         requests.confirm(researcher, number, mary.address)
     assert paid.value.status == ReservationStatus.PAID
+
+
+def test_deliver__with_the_same_intent__is_the_same_delivery(scene: Scene, researcher, hospital, mary) -> None:
+    requests = scene.ledger.requests
+    request = opened(scene, researcher, mary)
+    number = request.request_id
+    requests.accept(hospital, number, accepting(scene, request, mary, hospital))
+    first = requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0, intent="deliver/1")
+    assert requests.deliver(hospital, number, mary.address, CONTENT, BUNDLE, 0, intent="deliver/1") == first
 
 
 def test_deliver__refusals__are_typed(scene: Scene, researcher, hospital, mary) -> None:

@@ -6,6 +6,7 @@ given a home in which a hospital has published two records of a patient
 │  ├─ ends with 0 and tells people something
 │  └─ prints the same JSON with --json before its name and after it
 ├─ tables show names in the place of addresses; the list of identities shows both
+├─ a value of very many digits is text, or refused: whatever takes it
 └─ an option or command that is not there: exit code 2, as JSON if asked for
 """
 
@@ -23,6 +24,7 @@ from homes import ADDRESS_OF_NOBODY, OBSERVATION, Answer, CommandLine, Home, mak
 from medshare.chain.artifacts import CONTRACTS
 from medshare.cli import main
 from medshare.cli.root import cli as root
+from medshare.errors import InvalidInputError
 
 pytestmark = pytest.mark.integration
 
@@ -67,6 +69,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         ["--patient", "patient"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
     ),
+    "record restore": (["--as", "hospital"], {"restored", "not_readable"}),
     "record find": (["--as", "patient"], {"found", "looked_through", "not_readable"}),
     "record readable": (
         ["--as", "doctor"],
@@ -495,6 +498,23 @@ def test_usage__wrong__is_2_and_json_if_asked_for(cli: CommandLine, words: list[
     assert for_people.err.startswith("Usage: medshare")
     assert (for_scripts.code, for_scripts.out) == (2, b"")
     assert set(json.loads(for_scripts.err)) == {"error", "message", "hint"}
+
+
+VALUES = [
+    pytest.param(command, value, id=f"{' '.join(path)} {value.name}")
+    for path, command in leaves(root)
+    for value in command.params
+    if not (isinstance(value, click.Option) and value.is_flag)
+]
+
+
+@pytest.mark.parametrize(("command", "value"), VALUES)
+def test_value__very_many_digits__is_text_or_refused(command: click.Command, value: click.Parameter) -> None:
+    try:
+        taken = value.type.convert("9" * 5_000, value, click.Context(command))
+    except (click.UsageError, InvalidInputError):
+        return
+    assert isinstance(taken, str | Path)
 
 
 def test_version__asked_for__is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -238,3 +238,20 @@ def test_publish__batch_for_scripts__tells_how_far_it_is(
     assert 0 < first["bytes"] <= first["of_bytes"]
     assert first["per_second"] > 0
     assert first["remaining_seconds"] >= 0
+
+
+def test_load__home_lost_its_state__is_refused_until_restored_and_publishes_nothing_twice(
+    cli: CommandLine, mapping: Path, lines: Path
+) -> None:
+    words = ("record", "publish", lines, "--batch", *TO_PATIENTS, mapping)
+    assert cli("--json", *words).code == 2
+    state = cli.home.path / "state" / cli.home.settings.network
+    for lost in (*state.glob("publications.sqlite*"), *state.glob("batches.sqlite*")):
+        lost.unlink()
+    answer = cli("--json", *words)
+    assert (answer.code, answer.error["error"]) == (1, "ConfigurationError")
+    assert "record restore" in answer.error["hint"]
+    assert cli.json("record", "restore", "--as", "hospital") == {"restored": 3, "not_readable": 0}
+    assert cli.json("record", "restore", "--as", "hospital") == {"restored": 0, "not_readable": 0}
+    told = [json.loads(line) for line in cli("--json", *words).out.splitlines()]
+    assert (told[-1]["published"], told[-1]["already_published"]) == (0, 3)

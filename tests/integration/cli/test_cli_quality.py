@@ -344,9 +344,60 @@ def test_batch__of_what_may_be_read__is_attested_once_with_a_slip_for_each(
     assert file.name == f"{observation}.json"
     (row,) = granted.json("quality", "show", observation)
     assert (row["score"], row["method"], row["counts"], row["batch"]) == (COMPUTED, MEDSHARE, True, said["root"])
-    file.write_text("mine")
-    answer = granted("--json", "quality", "attest-batch", observation, "--as", "clinic", "--to", slips)
-    assert (answer.code, file.read_text()) == (2, "mine")
+
+
+def test_batch__into_a_folder_with_slips_of_a_withdrawn_one__replaces_them(
+    granted: CommandLine, tmp_path: Path
+) -> None:
+    observation, scan, slips = granted.home.observation, granted.home.scan, tmp_path / "slips"
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100", f"{scan},80,100")
+    first = batched(granted, slips, file)
+    granted.json("quality", "withdraw", first["root"], "--as", "clinic")
+    second = batched(granted, slips, file)
+    assert second["root"] != first["root"]
+    written = [json.loads(each.read_text())["slips"][0] for each in slips.iterdir()]
+    assert {each["record"]: each["score"] for each in written} == {observation: 40, scan: 80}
+    elsewhere = without_slips(granted, tmp_path / "elsewhere")
+    granted.json("quality", "take-slip", *slips.iterdir(), home=elsewhere)
+    assert {row["batch"] for row in granted.json("quality", "slips", home=elsewhere)} == {second["root"]}
+    assert batched(granted, slips, file)["already_attested"]
+
+
+def test_batch__into_a_folder_with_slips_of_one_that_stands__keeps_them(granted: CommandLine, tmp_path: Path) -> None:
+    observation, slips = granted.home.observation, tmp_path / "slips"
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100")
+    batched(granted, slips, file)
+    (slip,) = slips.iterdir()
+    kept = slip.read_bytes()
+    listed(file, "record,score,method", f"{observation},50,101")
+    answer = granted("--json", "quality", "attest-batch", file, "--as", "clinic", "--to", slips)
+    assert (answer.code, slip.read_bytes()) == (2, kept)
+    assert batched(granted, tmp_path / "others", file)["already_attested"]
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another's", "another record's", "no file"])
+def test_batch__into_a_folder_with_something_else__attests_nothing(
+    granted: CommandLine, tmp_path: Path, whose: str
+) -> None:
+    observation, scan, slips = granted.home.observation, granted.home.scan, tmp_path / "slips"
+    file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100")
+    place = slips / f"{observation}.json"
+    match whose:
+        case "nobody's":
+            slips.mkdir(mode=0o700)
+            place.write_text("mine")
+        case "no file":
+            place.mkdir(mode=0o700, parents=True)
+        case "another's":
+            granted.accredit("hospital", AccreditationKind.ASSESSOR)
+            granted.json("quality", "attest-batch", file, "--as", "hospital", "--to", slips)
+        case _:
+            batched(granted, slips, listed(tmp_path / "other.csv", "record,score,method", f"{scan},40,100"))
+            (slips / f"{scan}.json").rename(place)
+    before = granted.json("quality", "show", observation)
+    answer = granted("--json", "quality", "attest-batch", file, "--as", "clinic", "--to", slips)
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+    assert granted.json("quality", "show", observation) == before
 
 
 def test_batch__one_of_them_cannot_be_scored__attests_none(granted: CommandLine, tmp_path: Path) -> None:

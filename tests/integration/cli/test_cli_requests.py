@@ -6,6 +6,7 @@ given a home with two records of a patient by a hospital, an accredited research
 ├─ signed into a file, or paid by another; the patient needs no coins, neither to accept nor to withdraw
 ├─ a policy says what it would do
 ├─ declined, disputed, released, cancelled, returned, with time passing
+├─ given again: what is on chain is said to be, with its block, and nothing is sent
 └─ what cannot be: each refusal has its exit code, and nothing happens
 """
 
@@ -255,6 +256,34 @@ def test_decline__nothing_there__the_patient_accepts_anew(town: CommandLine, tmp
     town.json("request", "accept", number, "--as", "patient", "--yes")
 
 
+def test_given_again__what_is_on_chain__is_said_to_be(town: CommandLine, tmp_path: Path) -> None:
+    number = str(town.json("request", "open", write_study(tmp_path), "--as", "researcher")["request"])
+    whose = ("--patient", "patient")
+    steps = (
+        ("approve", "--as", "clinic"),
+        ("accept", "--as", "patient", "--yes"),
+        ("decline", *whose, "--as", "hospital"),
+        ("accept", "--as", "patient", "--yes"),
+        ("deliver", *whose, "--as", "hospital"),
+        ("confirm", *whose, "--as", "researcher"),
+        ("release", *whose, "--as", "stranger"),
+        ("cancel", "--as", "researcher"),
+    )
+    for verb, *more in steps:
+        words = ("request", verb, number, *more)
+        first = town.json(*words)
+        if verb == "accept":
+            continue
+        again = town.json(*words)
+        assert (first["already"], again["already"]) == (verb == "release", True)
+        assert again["block"] == first["block"]
+        assert "before; nothing was sent" in town(*words).text
+    delivered_again = town.json("request", "deliver", number, *whose, "--as", "hospital")
+    assert (delivered_again["score"], len(delivered_again["bundle"])) == (0, 64)
+    events = [row["event"] for row in town.json("audit", "trail", "--patient", "patient")]
+    assert [events.count(each) for each in ("DeliveryDeclined", "AccessDelivered", "RewardPaid")] == [1, 1, 1]
+
+
 def test_dispute__undecided__is_released_when_its_time_is_over(town: CommandLine, tmp_path: Path, days_later) -> None:
     number = delivered(town, write_study(tmp_path))
     reason = tmp_path / "why.txt"
@@ -293,7 +322,7 @@ def test_end__cancelled_or_past_the_deadline__money_goes_back(town: CommandLine,
         ("request accept 9 --as patient --yes", "UnknownRequestError", 4),
         ("request accept 1 --as patient --yes --delivered-by doctor", "InvalidInputError", 2),
         ("request accept 1 --as stranger --yes", "InvalidInputError", 2),
-        ("request approve 1 --as clinic", "RequestNotOpenError", 1),
+        ("request approve 1 --as stranger", "RequestNotAccreditedError", 3),
         ("request cancel 1 --as stranger", "RequestNotAllowedError", 3),
         ("request deliver 1 --patient patient --as hospital", "ReservationNotError", 1),
         ("request confirm 1 --patient patient --as researcher", "ReservationNotError", 1),

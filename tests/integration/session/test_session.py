@@ -310,7 +310,18 @@ def test_keyring__name_that_cannot_be__is_refused(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "account", [b"", b"[]", b"{}", b'{"address": 1}', b'{"address": "0x12"}', b"\xff", b"{" * 100_000]
+    "account",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"address": 1}',
+        b'{"address": "0x12"}',
+        b"\xff",
+        b"{" * 100_000,
+        b"[" * 60_000,
+        b"9" * 5_000,
+    ],
 )
 def test_keyring__account_file_damaged__is_a_typed_error(home: Home, account: bytes) -> None:
     (home.identity("doctor") / "account.json").write_bytes(account)

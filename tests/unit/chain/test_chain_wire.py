@@ -47,6 +47,7 @@ SECRET = "canary-5a1e"
         BadResponseFormat(SECRET),
         KeyError(SECRET),
         TypeError(SECRET),
+        OverflowError(SECRET),
         RecursionError(SECRET),
     ],
     ids=lambda error: type(error).__name__,

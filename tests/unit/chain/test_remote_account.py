@@ -58,6 +58,13 @@ def test_pointer__damaged__is_told_without_its_text(tmp_path: Path, change: dict
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("text", ["[" * 16_000, '{"address": ' + "9" * 5_000 + "}"], ids=["deep", "many digits"])
+def test_pointer__deep_or_absurd__is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "wallet.json").write_text(text)
+    with pytest.raises(KeyFileError):
+        RemoteAccount.load(tmp_path / "wallet.json")
+
+
 def test_pointer__missing__is_told(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError):
         RemoteAccount.load(tmp_path / "wallet.json")

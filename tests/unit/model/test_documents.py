@@ -5,23 +5,33 @@ given bytes that say they are a JSON object
 └─ when they are too large or deep, no UTF-8, no JSON, not an object, hold a key twice, NaN, Infinity, an absurd
    number or half a character, or a field of the wrong type
    └─ it should raise InvalidInputError and nothing else
+given TOML, as our own files are written, of any kind
+└─ when it is no UTF-8, no TOML, or holds an integer of very many digits
+   └─ it should be refused by the error of that kind of file, which quotes nothing of it
 """
 
 from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medshare.errors import InvalidInputError
+from medshare.chain.networks import load_networks
+from medshare.errors import ConfigurationError, InvalidInputError
 from medshare.model.consent import Decision, Excerpt, Terms
-from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, encode_document
+from medshare.model.documents import MAX_DOCUMENT_SIZE, Reader, decode_document, decode_toml, encode_document
 from medshare.model.duo import DataUse
 from medshare.model.intended_use import IntendedUse
+from medshare.model.policy import Policy
 from medshare.model.record import Category, Commitment, Manifest
+from medshare.model.retention import RetentionPolicy
+from medshare.network.members import MemberFile
+from medshare.settings import SETTINGS_FILE, Settings
+from medshare.standards.examinations.equivalence import Equivalence
 
 pytestmark = pytest.mark.unit
 
@@ -236,3 +246,55 @@ def test_reader__field_that_nobody_asked_for__is_refused_at_the_end_and_not_quot
         read.end()
     assert "CANARY" not in str(caught.value)
     Reader({}, "document").end()
+
+
+# ------------------------------------------------------------------------------------------------------ TOML
+
+DIGITS = "9" * 5_000
+"""More than ``int`` takes from a text."""
+MALFORMED = {
+    "no UTF-8": b"canary = '\xff'",
+    "no TOML": b"canary = ",
+    "a key twice": b"canary = 1\ncanary = 2",
+    "a day that is none": b"canary = 2026-02-30",
+    "thousands of digits": f"canary = {DIGITS}".encode(),
+    "thousands of digits in a list in a table": f"[canary]\nnumbers = [1, [{DIGITS}]]".encode(),
+    "more digits than there are wei": b"canary = [{numbers = [1, -1" + b"0" * 40 + b"]}]",
+    "hexadecimal digits": b"canary = 0x" + b"f" * 5_000,
+}
+
+
+def settings_of(document: bytes, folder: Path) -> object:
+    (folder / SETTINGS_FILE).write_bytes(document)
+    return Settings.load(folder)
+
+
+def networks_of(document: bytes, folder: Path) -> object:
+    (folder / "networks.toml").write_bytes(document)
+    return load_networks(folder / "networks.toml")
+
+
+KINDS_OF_TOML = {
+    "any": (lambda document, _: decode_toml(document, "it"), InvalidInputError),
+    "policy": (lambda document, _: Policy.from_toml(document), InvalidInputError),
+    "retention": (lambda document, _: RetentionPolicy.from_toml(document), InvalidInputError),
+    "equivalent codes": (lambda document, _: Equivalence.from_toml(document), InvalidInputError),
+    "member file": (lambda document, _: MemberFile.parse(document), ConfigurationError),
+    "networks": (networks_of, ConfigurationError),
+    "settings": (settings_of, ConfigurationError),
+}
+
+
+@pytest.mark.parametrize("document", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize(("read", "error"), KINDS_OF_TOML.values(), ids=KINDS_OF_TOML)
+def test_toml__malformed_or_absurd__is_refused_and_not_quoted(tmp_path: Path, read, error, document: bytes) -> None:
+    with pytest.raises(error, match=r"not well-formed TOML|integer of absurd length") as caught:
+        read(document, tmp_path)
+    assert "canary" not in str(caught.value)
+
+
+def test_toml__within_the_limits__is_read() -> None:
+    assert decode_toml(b"wei = 9999999999999999999999\n[table]\nlist = [true, 'a', 1.5]", "it") == {
+        "wei": 9999999999999999999999,
+        "table": {"list": [True, "a", 1.5]},
+    }

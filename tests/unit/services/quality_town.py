@@ -59,7 +59,7 @@ class QualityTown:
 
     def confirm(self, request_id: RequestId):
         town = self.town
-        return town.requesting.confirm(request_id, town.mary.address, requester=town.researcher)
+        return town.requesting.confirm(request_id, town.mary.address, requester=town.researcher).found
 
     def state(self, request_id: RequestId, score: int) -> None:
         """Have the hospital state a score, whatever is attested."""

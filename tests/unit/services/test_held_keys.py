@@ -157,7 +157,7 @@ def test_deliver__without_a_receipt__states_nothing_and_with_one_everything(
         town.study.purposes,
     )
     keep(town, one)
-    done = deliver(town, request_id).delivered
+    done = deliver(town, request_id).found
     granted = town.world.auditing.grant(grant_of(town, request_id)).bundle
     assert done.bundle != granted
     assert town.part(request_id).bundle == done.bundle
@@ -168,7 +168,7 @@ def test_deliver__without_a_receipt__states_nothing_and_with_one_everything(
     terms = bundle_files(town.world.store, done.bundle)[TERMS_FILE]
     with pytest.raises(EnvelopeError):
         open_document(town.world.store, terms, town.world.stranger.identity)
-    inspected = town.requesting.confirm(request_id, town.mary.address, requester=town.researcher)
+    inspected = town.requesting.confirm(request_id, town.mary.address, requester=town.researcher).found
     assert inspected.records == (record,)
     assert town.part(request_id).status is ReservationStatus.PAID
 
@@ -177,7 +177,7 @@ def test_deliver__interrupted__goes_on_with_the_same_bundle(town: StudyTown, req
     keep(town, signed(town, request_id))
     found = town.delivering.check(request_id, town.mary.address, custodian=town.world.hospital)
     again = town.delivering.check(request_id, town.mary.address, custodian=town.world.hospital)
-    assert deliver(town, request_id).delivered.bundle == found.bundle == again.bundle
+    assert deliver(town, request_id).bundle == found.bundle == again.bundle
 
 
 def test_deliver__on_a_receipt_for_something_else__is_refused(town: StudyTown, request_id: RequestId) -> None:
@@ -427,7 +427,7 @@ def test_deliver__custodian_asks_for_a_receipt_of_his_own_accord__before_he_stat
     with pytest.raises(ReceiptMissingError):
         deliver(town, request_id, on_receipt=True)
     keep(town, signed(town, request_id))
-    assert deliver(town, request_id, on_receipt=True).delivered.bundle == granted
+    assert deliver(town, request_id, on_receipt=True).bundle == granted
 
 
 def forgetting(town: StudyTown) -> Forgetting:
@@ -454,7 +454,7 @@ def test_forget__closed_in_or_delivered__is_left_until_the_grant_has_ended(
     bundles = [world.auditing.grant(grant_id).bundle]
     if delivered:
         keep(town, signed(town, request_id))
-        bundles.append(deliver(town, request_id).delivered.bundle)
+        bundles.append(deliver(town, request_id).bundle)
     mark = erasure_mark(record.custodian, record.record_id)
     world.ledger.records.retract(world.hospital.signer, record.record_id, mark)
     forgotten = forgetting(town).forget(record, patient=town.mary)
@@ -471,7 +471,7 @@ def test_acknowledge__was_delivered_and_has_ended__the_readers_own_store_has_no_
 ) -> None:
     world = town.world
     keep(town, signed(town, request_id))
-    bundle = deliver(town, request_id).delivered.bundle
+    bundle = deliver(town, request_id).bundle
     world.consenting.revoke(grant_of(town, request_id), patient=town.mary)
     mark = erasure_mark(record.custodian, record.record_id)
     world.ledger.records.retract(world.hospital.signer, record.record_id, mark)

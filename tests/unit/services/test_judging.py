@@ -48,7 +48,7 @@ def test_deliver__some_records_as_good_as_asked__the_others_are_left_out_and_tol
     request_id = town.open(EIGHTY)
     town.town.accept(request_id)
 
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert {record.record_id for record in found.records} == {best.record_id, enough.record_id}
     assert found.score == 80
@@ -99,7 +99,7 @@ def test_deliver__several_assessors_and_methods__the_strictest_of_the_method_dec
     request_id = town.open(EIGHTY)
     town.town.accept(request_id)
 
-    assert town.deliver(request_id).delivered.score == 85
+    assert town.deliver(request_id).score == 85
 
 
 def test_accept__attested_by_another_method_only__is_refused(town: QualityTown) -> None:
@@ -119,7 +119,7 @@ def test_accept__the_assessor_is_accredited_no_longer__does_not_count(town: Qual
 
     town.town.accept(request_id)
 
-    assert town.deliver(request_id).delivered.score == 99
+    assert town.deliver(request_id).score == 99
 
 
 # ------------------------------------------------------------------------------ attested otherwise after accepting
@@ -131,7 +131,7 @@ def test_deliver__worse_since_the_patient_accepted__is_left_out_and_not_counted(
     town.town.accept(request_id)
     town.attest(fallen, 40)
 
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert (found.score, [(each.record.record_id, each.score) for each in found.left_out]) == (
         90,
@@ -159,7 +159,7 @@ def test_deliver__better_since_the_patient_accepted__its_key_was_not_given(town:
     town.town.accept(request_id)
     town.attest(risen, 85)
 
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert (found.score, [(each.record.record_id, each.score) for each in found.left_out]) == (
         90,
@@ -240,7 +240,7 @@ def test_confirm__half_depends_on_quality__what_is_not_earned_comes_back(
     town.published(*scores)
     request_id = town.open(HALF)
     town.town.accept(request_id)
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
     assert (found.score, len(found.records), found.left_out) == (score, len(scores), ())
 
     town.confirm(request_id)
@@ -258,7 +258,7 @@ def test_study__without_a_condition__asks_nothing_about_quality(town: QualityTow
     request_id = town.open(None)
     town.town.accept(request_id)
     assert "quality" not in dict(town.town.shown)
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
     assert (found.score, len(found.records), found.left_out) == (0, 2, ())
     town.confirm(request_id)
     assert town.town.credit(town.town.world.hospital.address) == TO_CUSTODIAN

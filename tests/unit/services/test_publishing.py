@@ -123,7 +123,9 @@ def test_publish__bytes_or_patient_or_custodian_differ__are_other_publications(w
 
 def test_publish__same_record_with_two_journals__shares_no_id(world: World, tmp_path: Path) -> None:
     first = world.publish()
-    other = rebuilt(world, journal=PublicationJournal(tmp_path / "other"))
+    journal = PublicationJournal(tmp_path / "other")
+    journal.know(world.hospital.address)
+    other = rebuilt(world, journal=journal)
     assert publish_with(other, world).record_id != first.record_id
 
 
