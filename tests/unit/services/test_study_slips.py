@@ -128,7 +128,7 @@ def test_study__records_attested_in_a_batch_only__are_accepted_delivered_and_con
 
     request_id = town.accepted()
     town.forget_slips(*published)
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert {each.record_id for each in found.records} == {best.record_id, enough.record_id}
     assert (found.score, town.town.part(request_id).reservation.score) == (80, 80)
@@ -147,7 +147,7 @@ def test_study__attested_alone_and_in_a_batch__the_lower_counts_for_all(
     town.attest(record, alone, by=town.friendly)
     request_id = town.accepted()
     town.forget_slips(record)
-    assert town.deliver(request_id).delivered.score == score
+    assert town.deliver(request_id).score == score
     assert town.confirm(request_id).score == score
 
 
@@ -156,7 +156,7 @@ def test_study__withdrawn_alone_and_standing_in_a_batch__the_batch_counts(town: 
     town.attest(record, 10)
     town.assessing.withdraw(record.record_id, assessor=town.strict)
     request_id = town.accepted()
-    assert town.deliver(request_id).delivered.score == 90
+    assert town.deliver(request_id).score == 90
 
 
 def test_study__slips_of_several_batches__the_strictest_counts_for_all(town: BatchTown) -> None:
@@ -164,7 +164,7 @@ def test_study__slips_of_several_batches__the_strictest_counts_for_all(town: Bat
     town.take(town.batch({record: 81}, by=town.friendly))
     town.take(town.batch({record: 3}, by=town.assessor(), method=OTHER_METHOD))
     request_id = town.accepted()
-    assert town.deliver(request_id).delivered.score == 81
+    assert town.deliver(request_id).score == 81
     assert town.confirm(request_id).score == 81
 
 
@@ -173,7 +173,7 @@ def test_study__that_only_weighs__counts_what_has_no_slip_as_nothing(town: Batch
     batch = town.batch({first: 90, second: 70})
     town.take(batch, first)
     request_id = town.accepted(HALF)
-    assert town.deliver(request_id).delivered.score == 0
+    assert town.deliver(request_id).score == 0
     assert town.confirm(request_id).score == 0
 
 
@@ -196,7 +196,7 @@ def test_deliver__slips_that_came_after_accepting_or_that_others_keep__do_not_co
     request_id = town.accepted()
     town.take(batch, late)
 
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert [each.record_id for each in found.records] == [first.record_id]
     assert [(each.record.record_id, each.score) for each in found.left_out] == [(late.record_id, None)]
@@ -365,7 +365,7 @@ def test_deliver__a_false_slip_beside_a_true_one__is_ignored_and_told_and_the_tr
     false = replace(slip, assessed=replace(slip.assessed, score=100))
     request_id = accept_with(town, [slip_of(batch, good), false])
 
-    found = town.deliver(request_id).delivered
+    found = town.deliver(request_id).found
 
     assert [each.record_id for each in found.records] == [good.record_id]
     assert [(each.record.record_id, each.score) for each in found.left_out] == [(altered.record_id, None)]
@@ -420,7 +420,7 @@ def test_deliver__the_store_does_not_give_the_slips__judges_nothing(town: BatchT
     with pytest.raises(type(error)):
         town.deliver(request_id)
     slips._store = world.store
-    assert town.deliver(request_id).delivered.score == 90
+    assert town.deliver(request_id).score == 90
 
 
 # ------------------------------------------------------------------------------------------------- on a read receipt
@@ -444,7 +444,7 @@ def test_deliver__on_a_receipt__all_judge_by_the_slips_that_were_closed_in(held:
     request_id = held.accepted()
     held.forget_slips(record)
     sign_receipt(held, request_id)
-    done = held.deliver(request_id).delivered
+    done = held.deliver(request_id)
     assert (done.score, done.bundle != held.standing(request_id).bundle) == (90, True)
     assert held.confirm(request_id).score == 90
 
@@ -509,5 +509,5 @@ def test_forget__of_a_study__the_record_s_slips_go_out_of_the_custodian_s_docume
     assert forgetting.forget(ref, patient=town.town.mary).finished
 
     assert [slip.record_id for slip in town.for_custodian(request_id)] == [stays.record_id]
-    assert town.deliver(request_id).delivered.score == 90
+    assert town.deliver(request_id).score == 90
     assert town.confirm(request_id).score == 90
