@@ -28,7 +28,7 @@ def give_way(app: App, members_file: Path, folder: Path, institution: str, dry_r
     Two validators can seal the same block at the same moment, and neither gives up its own. Each institution runs this
     on its own machine, at any time or by a timer: where blocks come, it does nothing. It watches for as long as it
     takes to be sure: once or twice ten seconds, or five block periods. What was in the block is sent again. The exit
-    code is 1 while no block comes.
+    code is 1 while no block comes, and 6 where the validator does not answer.
     """
     from medshare.network.asking import GethNode
     from medshare.network.geth import SOCKET

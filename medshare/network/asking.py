@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medshare.chain.codec import hex_bytes, hex_int
-from medshare.chain.wire import MAX_ANSWER_SIZE, BadAnswerError, JsonValue, result_of, translated
+from medshare.chain.wire import MAX_ANSWER_SIZE, BadAnswerError, ConnectionLostError, JsonValue, result_of, translated
 from medshare.errors import InvalidInputError, StoreUnavailableError
 from medshare.model.ids import Address, address
 from medshare.storage.credentials import BearerAuth
@@ -76,7 +76,7 @@ class GethNode:
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         with translated(method), socket.socket(socket.AF_UNIX) as line:
             line.settimeout(self._timeout)
-            line.connect(str(self._path))
+            self._connect(line)
             line.sendall(json.dumps(question).encode() + b"\n")
             answer = bytearray()
             while not answer.endswith(b"\n"):
@@ -85,6 +85,18 @@ class GethNode:
                 if not piece or len(answer) > MAX_ANSWER_SIZE:
                     raise BadAnswerError(f"{method}: the node's answer broke off, or has no end")
             return result_of(method, json.loads(answer))
+
+    def _connect(self, line: socket.socket) -> None:
+        try:
+            line.connect(str(self._path))
+        except PermissionError:
+            raise ConnectionLostError(
+                f"the socket {self._path} is closed to this user", hint="be the user who runs the node"
+            ) from None
+        except OSError:
+            raise ConnectionLostError(
+                f"no node answers at {self._path}", hint="start it, by start.sh in its folder; then repeat"
+            ) from None
 
     def block_number(self) -> int:
         """Return the number of the newest block."""

@@ -117,7 +117,9 @@ def test_votes_and_ways__institution_without_validator__are_refused(
 
 def test_give_way__nothing_to_ask__says_so(told: Callable[..., Any], members_file: Path, tmp_path: Path) -> None:
     where = (str(members_file), "--in", str(tmp_path), "--as")
-    assert told("give-way", *where, "north", code=6)["error"] == "LedgerUnavailableError"
+    said = told("give-way", *where, "north", "--dry-run", code=6)
+    assert "no node answers at" in said["message"]
+    assert "start.sh" in said["hint"]
     qbft = tmp_path / "qbft.toml"
     qbft.write_text('consensus = "qbft"\n' + members_file.read_text())
     assert "QBFT" in told("give-way", str(qbft), *where[1:], "north", code=1)["message"]
