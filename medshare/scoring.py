@@ -11,7 +11,7 @@ already, they are compared with the manifest, which only who may read the record
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from medshare.files import open_plaintext
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordRef, plaintext_digest
+from medshare.model.slip import Slip
 from medshare.ports import Actor, Receipt
 from medshare.services.assessing import Assessing, AttestedBatch
 from medshare.services.progress import Progress, silent
@@ -123,7 +124,13 @@ class Scoring:
         return Attested(quality=quality, receipt=receipt)
 
     def attest_batch(
-        self, records: Sequence[RecordRef], *, assessor: Actor, purpose: PurposeOfUse, progress: Progress = silent
+        self,
+        records: Sequence[RecordRef],
+        *,
+        assessor: Actor,
+        purpose: PurposeOfUse,
+        check: Callable[[Sequence[Slip]], None] | None = None,
+        progress: Progress = silent,
     ) -> ScoredBatch:
         """Compute the scores of many records and attest them under one root, all or none.
 
@@ -133,6 +140,7 @@ class Scoring:
             records: which, by whose word.
             assessor: who reads and attests.
             purpose: what for.
+            check: as ``Assessing.attest_batch``.
             progress: told how many have been read.
 
         Raises:
@@ -159,7 +167,7 @@ class Scoring:
                 self._journal.note_score(assessor.address, record_id, method, scores[record_id])
         if unscored:
             return ScoredBatch(attested=None, unscored=tuple(unscored))
-        attested = self._assessing.attest_batch(scores, method=VERSION, assessor=assessor)
+        attested = self._assessing.attest_batch(scores, method=VERSION, assessor=assessor, check=check)
         self._journal.drop_scores(assessor.address, scores)
         return ScoredBatch(attested=attested, unscored=())
 

@@ -112,7 +112,10 @@ def grant(
         },
         title="granted",
     )
-    app.say("what a custodian who was told publishes later is covered too; for one you meet later, grant again")
+    app.say(
+        "what a custodian who was told publishes later is covered too; one you meet later you tell with: "
+        f"medshare consent renew --as {patient}"
+    )
 
 
 def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Prepared) -> Granted | None:

@@ -103,7 +103,7 @@ def renew(app: App, patient: str, grantee: str | None, on_behalf_of: str | None,
     reader = None if grantee is None else app.keyring.resolve(grantee)
     subject = None if on_behalf_of is None else app.keyring.resolve(on_behalf_of)
     rows: list[dict[str, object]] = []
-    is_left = False
+    is_left = is_handed_out = False
     with way.session(app, actor) as session:
         for each in session.consenting.untold(patient=actor, on_behalf_of=subject):
             if reader not in (None, each.reader):
@@ -116,7 +116,9 @@ def renew(app: App, patient: str, grantee: str | None, on_behalf_of: str | None,
                 is_left = True
                 continue
             granted = _given_again(app, session, way, actor, each.again, subject)
-            if granted is not None:
+            if granted is None:
+                is_handed_out = True
+            else:
                 rows.append(
                     {
                         "grant": f"{granted.grant_id:#x}",
@@ -127,8 +129,9 @@ def renew(app: App, patient: str, grantee: str | None, on_behalf_of: str | None,
                         "block": granted.receipt.block.number,
                     }
                 )
-    if way.sign_to is None and (rows or not is_left or app.as_json):
-        app.show_all(rows, nothing="who publishes what you permit by kind knows of it, or cannot be told")
+    if not is_handed_out and (rows or not is_left or app.as_json):
+        whose = "the grants" if grantee is None else f"the grants to {grantee}"
+        app.show_all(rows, nothing=f"every custodian who can be told of {whose} has been told; nothing to do")
 
 
 def _given_again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,18 +124,25 @@ def attest_batch(
     attested: AttestedBatch | None
     unscored: tuple[Unscored, ...] = ()
     with app.session(acts=actor) as session, app.progress() as progress:
+        has_withdrawn = cache(partial(session.assessing.has_withdrawn, assessor=actor.address))
+
+        def check(slips: Sequence[Slip]) -> None:
+            for slip in slips:
+                _before(places[slip.record_id], slip, has_withdrawn)
+
         if wanted.scores is not None and wanted.method is not None:
             method = wanted.method
-            attested = session.assessing.attest_batch(wanted.scores, method=method, assessor=actor)
+            attested = session.assessing.attest_batch(wanted.scores, method=method, assessor=actor, check=check)
         else:
             method = VERSION
             records = [find(session, app, each, custodian) for each in wanted.records]
-            scored = session.scoring.attest_batch(records, assessor=actor, purpose=purpose, progress=progress)
+            scored = session.scoring.attest_batch(
+                records, assessor=actor, purpose=purpose, check=check, progress=progress
+            )
             attested, unscored = scored.attested, scored.unscored
         if attested is None:
             _tell_unscored(app, unscored)
             raise click.exceptions.Exit(exit_code(unscored[0].error))
-        has_withdrawn = cache(partial(session.assessing.has_withdrawn, assessor=actor.address))
         for slip in attested.slips:
             _write(places[slip.record_id], slip, has_withdrawn)
     app.show({**_batch_row(attested, method), "slips": str(folder)}, title="attested")
@@ -313,17 +320,22 @@ def _tell_unscored(app: App, unscored: tuple[Unscored, ...]) -> None:
 
 
 def _write(path: Path, slip: Slip, has_withdrawn: Callable[[bytes], bool]) -> None:
-    """Write a slip, unless it is there; one of a batch that was withdrawn since is replaced.
+    """Write a slip, unless it is there; one of a batch that was withdrawn since is replaced. Raises as ``_before``."""
+    before = _before(path, slip, has_withdrawn)
+    if before != slip:
+        write_whole(path, slips_to_json([slip]), replace=before is not None)
+
+
+def _before(path: Path, slip: Slip, has_withdrawn: Callable[[bytes], bool]) -> Slip | None:
+    """Return what is in the place of a slip: itself, one of a batch that was withdrawn since, or None.
 
     Raises:
-        InvalidInputError: in its place is one of a batch that stands, or something else.
+        InvalidInputError: it is one of a batch that stands, or something else.
     """
     before = _own_slip(path, slip.record_id, slip.assessor)
-    if before == slip:
-        return
-    if before is not None and not has_withdrawn(before.root):
+    if before is not None and before != slip and not has_withdrawn(before.root):
         raise _taken(path, "a slip of another batch, which stands")
-    write_whole(path, slips_to_json([slip]), replace=before is not None)
+    return before
 
 
 def _own_slip(path: Path, record_id: RecordId, assessor: Address) -> Slip | None:

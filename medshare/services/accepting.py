@@ -19,7 +19,7 @@ The steps of accepting, numbered as in the code:
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medshare.errors import (
@@ -268,7 +268,7 @@ class Accepting:
                 slips=slips,
                 progress=progress,
             )  # (4)
-            self._check_good(prepared, request, deliverer, left_out)
+            self._check_good(prepared, request, deliverer)
             signed = self._signed(offer, offer.study, prepared, patient, asking)
             self._journal.write_acceptance(SignedBefore(said=wants, signed=signed))
             return signed
@@ -293,11 +293,9 @@ class Accepting:
         entries = self._auditing.records(patient)
         return [entry.ref for entry in entries if entry.status is not RecordStatus.RETRACTED]
 
-    def _check_good(
-        self, prepared: Prepared, request: AccessRequest, custodian: Address, left_out: Collection[RecordRef]
-    ) -> None:
+    def _check_good(self, prepared: Prepared, request: AccessRequest, custodian: Address) -> None:
         """Give up what nobody could deliver; raises ``ScoreTooLowError``."""
-        poor = sum(record.custodian == custodian for record in left_out)
+        poor = sum(record.custodian == custodian for record in prepared.left_out)
         quality = request.terms.quality
         if quality is None or not poor or any(record.custodian == custodian for record in prepared.released):
             return

@@ -12,7 +12,7 @@ Of what was attested one by one, everybody sees the score on chain; of a batch, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -90,7 +90,14 @@ class Assessing:
         self._auditing.claims(record_id)
         return self._ledger.attestations.attest(assessor.signer, record_id, method, score)
 
-    def attest_batch(self, scores: Mapping[RecordId, int], *, method: int, assessor: Actor) -> AttestedBatch:
+    def attest_batch(
+        self,
+        scores: Mapping[RecordId, int],
+        *,
+        method: int,
+        assessor: Actor,
+        check: Callable[[Sequence[Slip]], None] | None = None,
+    ) -> AttestedBatch:
         """Attest the quality of many registered records under one root, and keep the slips.
 
         Which records they are, and how good, nobody learns but from a slip. The salts follow from the assessor's secret
@@ -101,6 +108,7 @@ class Assessing:
             scores: of each record, 0 to 100.
             method: by which method all of them.
             assessor: an accredited one.
+            check: shown the slips before anything is attested; what it raises ends it.
 
         Raises:
             UnknownRecordError: nobody has registered one of them.
@@ -113,6 +121,8 @@ class Assessing:
             self._auditing.claims(record_id)
         attempts = (_slips(scores, method, assessor, attempt) for attempt in count())
         slips = next(each for each in attempts if self._not_withdrawn(assessor.address, each[0].root))
+        if check is not None:
+            check(slips)
         root = slips[0].root
         attested = self._batch(assessor.address, root) is not None
         receipt = None if attested else self._send_batch(root, len(slips), method, assessor)

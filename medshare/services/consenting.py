@@ -112,6 +112,8 @@ class Prepared:
     bundle: Cid
     released: tuple[RecordRef, ...]
     """The records whose keys are in the bundle."""
+    left_out: tuple[RecordRef, ...]
+    """Those whose keys would be, had they not been left out on purpose."""
     passed_over: tuple[RecordRef, ...]
     """Records stated of the patient that do not open for him, so that nobody can say what they are."""
     told: tuple[Address, ...]
@@ -301,7 +303,6 @@ class Consenting:
             entry
             for entry in desk.records()
             if entry.status is not RecordStatus.RETRACTED
-            and entry.ref not in leaving_out
             and _releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
         ]
         bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
@@ -310,19 +311,20 @@ class Consenting:
         files = {}
         for_reader: dict[str, list[bytes]] = {}
         released = []
+        left_out = []
         with BlobWriter(self._store) as writer:
             for done, entry in enumerate(candidates):  # (4)
                 progress("wrapping keys", done, len(candidates))
                 own = desk.try_open(entry)
-                if own is not None and _releases(consents, own.subject, start, waiting=desk.waiting):
+                if own is None or not _releases(consents, own.subject, start, waiting=desk.waiting):
+                    continue
+                if entry.ref in leaving_out:
+                    left_out.append(entry.ref)
+                else:
                     header = wrap(own.file_key, writer=patient.identity, recipients=[reader])
                     for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
-            if len(for_reader) > MAX_RECORDS:
-                raise InvalidInputError(
-                    f"these provisions permit {len(for_reader)} records, one grant holds the keys of {MAX_RECORDS}",
-                    hint="make several grants, by category or by date",
-                )
+            _check_fits(len(released))
             for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
                 files[name] = writer.file(pieces)
             consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
@@ -363,6 +365,7 @@ class Consenting:
             terms=terms,
             bundle=bundle,
             released=tuple(released),
+            left_out=tuple(left_out),
             passed_over=tuple(desk.passed_over),
             told=tuple(told),
             untold=(*unreachable, *(each for each in custodians if each not in told)),
@@ -662,6 +665,15 @@ def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collec
     if not said:
         raise PurposesEmptyError
     return Provision(effect=Effect.PERMIT, purposes=tuple(said), records=tuple(records))
+
+
+def _check_fits(count: int) -> None:
+    """Refuse more records than one bundle holds the keys of; raises ``InvalidInputError``."""
+    if count > MAX_RECORDS:
+        raise InvalidInputError(
+            f"these provisions permit {count} records, one grant holds the keys of {MAX_RECORDS}",
+            hint="make several grants, by category or by date",
+        )
 
 
 def _releases(consents: Sequence[Consent], subject: Subject, at: int, *, waiting: Collection[GrantId]) -> bool:

@@ -90,6 +90,8 @@ class _Found:
     """Names of those headers."""
     slips: Mapping[str, Address]
     """The names of slips among the files, each with whom they are for: the reader, and who delivers for a study."""
+    keyed: frozenset[str]
+    """Those of these names that go by a key of whom they are for."""
     delivered: bool
     """Whether a custodian made it, of what was closed in for him."""
 
@@ -295,13 +297,15 @@ class Forgetting:
             names = [terms.header_name(entry.record_id) for entry in versions]
             headers = tuple(name for name in names if name in within)
             if headers:
-                slips = {terms.slips_name: terms.grantee, **self._custodian_slips(terms, actor)}
+                keyed = self._custodian_slips(terms, actor)
+                slips = {terms.slips_name: terms.grantee, **keyed}
                 yield _Found(
                     standing=standing,
                     bundle=bundle,
                     files=files,
                     headers=headers,
                     slips={name: party for name, party in slips.items() if name in files},
+                    keyed=frozenset(keyed),
                     delivered=bundle == delivered,
                 )
 
@@ -318,9 +322,12 @@ class Forgetting:
         files = {name: link for name, link in found.files.items() if name not in (*found.headers, *found.slips)}
         with BlobWriter(self._store) as writer:
             for name in found.slips:
-                slips = self._slips_without(found, name, versions, patient)
-                if slips is not None:
-                    files[name] = writer.file(slips)
+                key = self._key_of(found.slips[name])
+                slips = None if key is None else self._slips_without(found, name, versions, patient, key)
+                if key is not None and slips is not None:
+                    is_keyed = name in found.keyed
+                    anew = custodian_slips_name(patient.identity, key, standing.terms) if is_keyed else name
+                    files[anew] = writer.file(slips)
             bundle = writer.directory(files)
         self._store.pin(bundle)
         request = GrantRequest(
@@ -337,17 +344,21 @@ class Forgetting:
             self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
 
     def _slips_without(
-        self, found: _Found, name: str, versions: Sequence[RecordEntry], patient: Actor
+        self, found: _Found, name: str, versions: Sequence[RecordEntry], patient: Actor, key: Recipient
     ) -> list[bytes] | None:
-        """Return the slips of the other records, for whom they were; None where there are none, or no key for them."""
+        """Return the slips of the other records, sealed for a key; None where there are none."""
         if self._slips is None:
             return None
-        head, erased = self._ledger.chain.head(), [entry.record_id for entry in versions]
+        erased = [entry.record_id for entry in versions]
+        return self._slips.sealed_without(found.bundle, name, erased, patient.identity, key)
+
+    def _key_of(self, party: Address) -> Recipient | None:
+        """Return the newest key of a party; None where there is none that can be used."""
+        head = self._ledger.chain.head()
         try:
-            reader = Recipient(self._ledger.directory.encryption_key(found.slips[name], block=head).key)
+            return Recipient(self._ledger.directory.encryption_key(party, block=head).key)
         except (EncryptionKeyNotSetError, InvalidInputError):
             return None
-        return self._slips.sealed_without(found.bundle, name, erased, patient.identity, reader)
 
     def _clear_own(self, versions: Sequence[RecordEntry], reader: Actor) -> list[Removed]:
         """Remove from the reader's own store the record, and its headers in bundles that he was given."""

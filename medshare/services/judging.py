@@ -53,14 +53,13 @@ class LeftOut:
 
     record: RecordRef
     score: int | None
-    """What was attested of it at the first of the moments at which it was not enough; None where nothing was."""
+    """What was attested of it at the first of the moments at which it was not enough; None where nothing is known of
+    it: the slip of a record that is not as good is in no bundle."""
 
     def explain(self) -> str:
         """Return why, in words."""
         if self.score is None:
-            return (
-                "no assessor who counts had attested it by the method of the study, on chain or in a slip of the bundle"
-            )
+            return "not attested as good as the study asks, as far as the chain and the slips in the bundle tell"
         return f"attested with {self.score} of {BEST_SCORE}"
 
 

@@ -6,7 +6,8 @@ The steps, numbered as in the code; all at one block, the newest:
 (2) open the excerpts that their bundles hold for this custodian. Where one live grant to a reader is silent or cannot
     be read, nobody knows what it denies: that reader gets nothing, and it is said;
 (3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name. A grant
-    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said;
+    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said. So
+    does one whose bundle is missing while another's tells what it says: nobody knows whether its keys wait;
 (4) ask the contract whether it says the same of the grant that decided;
 (5) ask the Directory for the reader's key.
 
@@ -83,6 +84,16 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldGrant:
+    """A live grant that denies and does not permit: its keys were not released, or may not have been."""
+
+    consent: Consent
+    """Without what it permits."""
+    obstacle: Obstacle
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
     """Whom the patient's live grants permit a record at one block."""
 
@@ -99,7 +110,7 @@ class PatientConsents:
         block: the block.
         told: what each reader was granted, as far as it concerns the custodian; of those about whom all is known.
         unknown: live grants of which it is not known what they deny.
-        held: those of ``told`` whose keys are not released yet, without what they permit.
+        held: those of ``told`` whose keys are not released yet, as far as is known.
         is_lasting: whether they say the same until the chain tells something of the patient: he has never granted.
         ledger: the contracts.
         clock: the time on the wall.
@@ -111,7 +122,7 @@ class PatientConsents:
         block: BlockRef,
         told: Mapping[Address, Sequence[Consent]],
         unknown: Sequence[Withheld],
-        held: Mapping[GrantId, Consent],
+        held: Mapping[GrantId, HeldGrant],
         is_lasting: bool,
         ledger: Ledger,
         clock: Clock,
@@ -121,7 +132,8 @@ class PatientConsents:
         self._unknown = tuple(unknown)
         self._held = held
         self._counting = {
-            reader: [held.get(each.grant.grant_id, each) for each in consents] for reader, consents in told.items()
+            reader: [held[each.grant.grant_id].consent if each.grant.grant_id in held else each for each in consents]
+            for reader, consents in told.items()
         }
         self.is_lasting = is_lasting
         self._ledger = ledger
@@ -134,10 +146,11 @@ class PatientConsents:
         """A digest of all that decides about readers, save the time: where it is the same, so is who is permitted."""
         told = [
             f"{consent.grant.grant_id:x}/{consent.grant.epoch}/{consent.stamp}/{key.key.hex() if key else ''}"
-            + ("/held" if consent.grant.grant_id in self._held else "")
+            + (f"/{held.obstacle}" if held is not None else "")
             for reader, consents in self._told.items()
             for key in (self._key(reader),)
             for consent in consents
+            for held in (self._held.get(consent.grant.grant_id),)
         ]
         unknown = [f"{each.grant_id:x}/{each.obstacle}" for each in self._unknown]
         return tagged_sha256("medshare/standing/1", "\n".join([*sorted(told), *sorted(unknown)]).encode())
@@ -171,7 +184,7 @@ class PatientConsents:
         decision = self._permitting(self._told[reader], subject, reader) if self._held else None
         decided_by = () if decision is None else dict.fromkeys(each.grant_id for each in decision.decided_by)
         return [
-            Withheld(grant_id=each, reader=reader, obstacle=Obstacle.NOT_DELIVERED)
+            Withheld(grant_id=each, reader=reader, obstacle=self._held[each].obstacle)
             for each in decided_by
             if each in self._held
         ]
@@ -245,7 +258,7 @@ class StandingConsents:
         at = self._auditing.sync() if block is None else block
         told: dict[Address, list[Consent]] = {}
         withheld: list[Withheld] = []
-        held: dict[GrantId, Consent] = {}
+        held: dict[GrantId, HeldGrant] = {}
         granted = self._auditing.grants(patient=patient, at=at.time, head=at)
         live = self._live(custodian.address, patient, at, granted)  # (1)
         stamp = self._ledger.consents.stamp(patient, block=at) if live else 0
@@ -305,22 +318,27 @@ class StandingConsents:
 
     def _consents(
         self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int
-    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, Consent]]:
+    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, HeldGrant]]:
         """Return what one reader was granted as far as it concerns ``custodian``, what is unknown, and what is held."""
         files: dict[str, Link] = {}
-        missing, undelivered = set(), set()
+        missing: set[GrantId] = set()
+        undelivered: dict[GrantId, Obstacle] = {}
+        escrow = self._ledger.requests.address
         for standing in standings:
             try:
                 own = bundle_files(self._store, standing.bundle)
             except BAD_BUNDLE:
                 missing.add(standing.grant.grant_id)
+                # Whether its keys wait for a receipt, only the bundle says: what was delivered does not wait any more.
+                if self._auditing.delivered(standing.grant, escrow) is None:
+                    undelivered[standing.grant.grant_id] = Obstacle.BUNDLE_UNREADABLE
                 continue
             files |= own
-            if waits_for_receipt(self._auditing, standing, own, escrow=self._ledger.requests.address):
-                undelivered.add(standing.grant.grant_id)
+            if waits_for_receipt(self._auditing, standing, own, escrow=escrow):
+                undelivered[standing.grant.grant_id] = Obstacle.NOT_DELIVERED
         consents: list[Consent] = []
         unknown: list[Withheld] = []
-        held: dict[GrantId, Consent] = {}
+        held: dict[GrantId, HeldGrant] = {}
         for standing in standings:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
@@ -334,7 +352,8 @@ class StandingConsents:
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
                 if grant.grant_id in undelivered:
-                    held[grant.grant_id] = replace(consents[-1], terms=excerpt.denying())
+                    denying = replace(consents[-1], terms=excerpt.denying())
+                    held[grant.grant_id] = HeldGrant(consent=denying, obstacle=undelivered[grant.grant_id])
         return consents, unknown, held
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:

@@ -179,7 +179,7 @@ def test_renew__custodian_met_later__is_told_of_what_stands_and_the_inbox_says_h
     assert by_the_clinic(cli, tmp_path, 12)["readers"] == [home.addresses["doctor"]]
     assert inbox(cli) == []
     answer = cli("consent", "renew", "--as", "patient")
-    assert "knows of it, or cannot be told" in answer.text
+    assert answer.text == "every custodian who can be told of the grants has been told; nothing to do\n"
     assert len(cli.json("access", "list", "--patient", "patient")) == 1
 
 
@@ -190,6 +190,9 @@ def test_renew__to_be_signed_for_another_to_send__is_one_reader_s(cli: CommandLi
     answer = cli("consent", "renew", "--as", "patient", "--sign-to", file, "--yes")
     assert (answer.code, file.exists()) == (2, False)
     assert "--to" in answer.err
+    nothing = cli("consent", "renew", "--as", "patient", "--to", "researcher", "--sign-to", file, "--yes")
+    assert (nothing.code, file.exists()) == (0, False)
+    assert nothing.text == "every custodian who can be told of the grants to researcher has been told; nothing to do\n"
     cli.json("consent", "renew", "--as", "patient", "--to", "doctor", "--sign-to", file, "--yes")
     assert file.exists()
 

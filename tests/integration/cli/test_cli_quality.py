@@ -363,16 +363,21 @@ def test_batch__into_a_folder_with_slips_of_a_withdrawn_one__replaces_them(
     assert batched(granted, slips, file)["already_attested"]
 
 
-def test_batch__into_a_folder_with_slips_of_one_that_stands__keeps_them(granted: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scored_by", ["the assessor", "medshare"])
+def test_batch__into_a_folder_with_slips_of_one_that_stands__keeps_them_and_attests_nothing(
+    granted: CommandLine, tmp_path: Path, scored_by: str
+) -> None:
     observation, slips = granted.home.observation, tmp_path / "slips"
+    let_read(granted, observation)
     file = listed(tmp_path / "list.csv", "record,score,method", f"{observation},40,100")
     batched(granted, slips, file)
     (slip,) = slips.iterdir()
     kept = slip.read_bytes()
-    listed(file, "record,score,method", f"{observation},50,101")
+    by_assessor = scored_by == "the assessor"
+    listed(file, *(["record,score,method", f"{observation},50,101"] if by_assessor else ["record", observation]))
     answer = granted("--json", "quality", "attest-batch", file, "--as", "clinic", "--to", slips)
     assert (answer.code, slip.read_bytes()) == (2, kept)
-    assert batched(granted, tmp_path / "others", file)["already_attested"]
+    assert not batched(granted, tmp_path / "others", file)["already_attested"]
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another's", "another record's", "no file"])

@@ -75,7 +75,8 @@ def test_publish__a_grant_s_bundle_is_gone__is_published_and_says_so(cli: Comman
 def test_grant__given__says_whom_it_told(cli: CommandLine) -> None:
     words = ["access", "grant", cli.home.scan, "--as", "patient", "--to", "researcher", "--until", "1d"]
     answer = cli(*words)
-    assert "for one you meet later, grant again" in answer.text
+    assert "one you meet later you tell with: medshare" in answer.text
+    assert "consent renew --as patient" in answer.text
     assert cli.json(*words)["custodians_told"] == [cli.home.addresses["hospital"]]
 
 

@@ -7,7 +7,7 @@ given a study that says so, and a patient who has accepted it
 ├─ a receipt for something else, or no good any more, releases nothing
 ├─ what is closed in and not the patient's, or malformed, is refused
 ├─ what the custodian publishes meanwhile has no packet for the requester by this grant; another of the patient's to him
-│  gives his packets all the while, but for what this one denies
+│  gives his packets all the while, but for what this one denies; so it is where its bundle is missing
 ├─ an erased record's key in what is closed in, or was delivered, is left and named, and goes when the grant has ended
 ├─ inboxes say what is due
 └─ a revoked grant is neither signed for nor delivered
@@ -390,6 +390,38 @@ def test_publish__held_grant_says_nothing_to_this_custodian__gives_nothing_by_an
     hospital = town.world.hospital
     town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
     assert told(town, publish(town, 1)) == (False, [Obstacle.UNTOLD])
+
+
+def test_publish__before_the_delivery_the_bundle_is_missing_and_another_tells_its_terms__makes_no_packet(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    def digest() -> bytes:
+        return town.world.standing.of(town.world.hospital, town.mary.address).digest
+
+    # Told under a key that the grant itself does not speak to, the hospital finds its terms in the other's bundle.
+    town.world.hospital = replace(town.world.hospital, identity=Identity.generate())
+    hospital = town.world.hospital
+    town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
+    grant(town, said(Effect.PERMIT, Category.IMAGING))
+    assert told(town, publish(town, 1)) == (False, [Obstacle.NOT_DELIVERED])
+    before = digest()
+    del town.world.store.blocks[Cid.of_directory(town.world.auditing.grant(grant_of(town, request_id)).bundle)]
+    assert told(town, publish(town, 2)) == (False, [Obstacle.BUNDLE_UNREADABLE])
+    assert told(town, publish(town, 3, category=Category.IMAGING)) == (True, [])
+    assert digest() != before
+
+
+def test_publish__delivered_and_the_bundle_is_missing_and_another_tells_its_terms__has_a_packet(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    keep(town, signed(town, request_id))
+    deliver(town, request_id)
+    town.world.hospital = replace(town.world.hospital, identity=Identity.generate())
+    hospital = town.world.hospital
+    town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
+    grant(town, said(Effect.PERMIT, Category.IMAGING))
+    del town.world.store.blocks[Cid.of_directory(town.world.auditing.grant(grant_of(town, request_id)).bundle)]
+    assert told(town, publish(town, 1)) == (True, [])
 
 
 def test_digest__the_keys_were_released_meanwhile__is_another(town: StudyTown, request_id: RequestId) -> None:

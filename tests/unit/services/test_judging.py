@@ -28,6 +28,7 @@ from study_town import new_study_town
 from medshare.errors import IntegrityError, ScoreOverstatedError, ScoreTooLowError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.quality_condition import QualityCondition
+from medshare.model.record import Category
 from medshare.model.request import ReservationStatus
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]
@@ -58,7 +59,7 @@ def test_deliver__some_records_as_good_as_asked__the_others_are_left_out_and_tol
     }
     assert {each.explain() for each in found.left_out} == {
         "attested with 79 of 100",
-        "no assessor who counts had attested it by the method of the study, on chain or in a slip of the bundle",
+        "not attested as good as the study asks, as far as the chain and the slips in the bundle tell",
     }
     assert town.town.part(request_id).reservation.score == 80
     assert [town.opens(each) for each in (best, enough, poor, unseen)] == [True, True, False, False]
@@ -79,6 +80,16 @@ def test_accept__one_patient_as_good_and_another_not__who_is_not_is_refused_befo
     assert (caught.value.records, caught.value.minimum_score, caught.value.method) == (1, 80, METHOD)
     assert town.town.shown == []
     town.deliver(request_id)
+
+
+def test_accept__none_is_as_good__counts_those_that_the_study_wants(town: QualityTown) -> None:
+    town.published(70, None)
+    town.town.publish(text=b"a scan", category=Category.IMAGING)
+
+    with pytest.raises(ScoreTooLowError) as caught:
+        town.town.accept(town.open(EIGHTY))
+
+    assert caught.value.records == 2
 
 
 def test_accept__a_study_that_asks_for_quality__says_so_before_it_is_signed(town: QualityTown) -> None:
