@@ -1,5 +1,7 @@
-"""What an inbox tells of what a custodian does not know yet: a patient, of one whom he met after he had granted; and the
-custodian, that another key took over for a patient of his.
+"""What an inbox tells of what a custodian does not know.
+
+A patient is told of custodians whom he met after he had granted; a custodian, for whom of his patients another key took
+over.
 
 No key is needed, and so nothing sealed is read: whether a grant's terms named the custodian already, only the patient's
 key tells.

@@ -515,8 +515,10 @@ def test_publish__patient_has_no_key__stores_nothing(world: World) -> None:
 
 
 def test_publish__custodian_has_no_key__stores_nothing(world: World) -> None:
+    clinic = new_actor()
+    world.chain.accredit(clinic.address)
     with pytest.raises(EncryptionKeyNotSetError):
-        publish_with(world.publishing, world, custodian=new_actor())
+        publish_with(world.publishing, world, custodian=clinic)
     assert world.store.blocks == {}
 
 
