@@ -137,7 +137,9 @@ def open_plaintext(path: Path) -> BinaryIO:
     with unreadable_is_typed():
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InvalidInputError("the plaintext is a folder", hint="publish its files one by one")
+            raise InvalidInputError(
+                "the plaintext is a folder", hint="publish it with --batch, or name the files in it"
+            )
         if not stat.S_ISREG(mode):
             raise InvalidInputError("the plaintext is not a file", hint="it is read twice: write it to a file first")
         return path.open("rb")

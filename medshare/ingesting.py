@@ -311,6 +311,7 @@ def read_mapping(path: Path, resolve: Callable[[str], Address]) -> dict[str, Add
         for number, row in enumerate(rows, 2):
             if not row:
                 continue
+            row = [value.strip() for value in row]
             if len(row) != len(_COLUMNS) or not all(row):
                 raise InvalidInputError(f"line {number} of the file of patients has not two fields that say something")
             reference, who = row

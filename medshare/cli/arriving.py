@@ -136,7 +136,8 @@ def publish(
     again: what is published is not published twice.
 
     With --batch FILES may be folders, and any number of records is published with one transaction for each batch. What
-    a crash left unfinished the same command finishes, or: medshare record resume.
+    a crash left unfinished the same command finishes, or: medshare record resume. A file of a folder is named by its
+    place in it, by name and with all below: its own name may say whose record it is. The file of --report names it.
     """
     if in_batches:
         _check_batch(supersedes, way)

@@ -162,15 +162,22 @@ def list_(app: App, patient: str, min_score: int | None) -> None:
 def find_(app: App, who: str, custodian: str | None) -> None:
     """Find the records of somebody in what custodians have published in batches.
 
-    Commands that act for him do this themselves. A custodian who has lost his home gets back what he published.
+    Commands that act for him do this themselves. A custodian who has lost his home gets back what he published. Told is
+    how many are new, and how many of these batches were known in this home before, whoever looked.
     """
     actor = app.actor(who)
     account = app.keyring.resolve(custodian) if custodian is not None else None
     with app.session() as session, app.progress() as progress:
+        known = session.batches.known(account)
         found = session.finding.find(actor, custodian=account, progress=progress)
         warn_of_other_entries(app, session, actor.address)
     app.show(
-        {"found": found.records, "looked_through": found.looked, "not_readable": len(found.unread)},
+        {
+            "new": found.records,
+            "known": known,
+            "looked_through": found.looked,
+            "not_readable": len(found.unread),
+        },
         title="looked through what was published in batches",
     )
     for one in found.unread:

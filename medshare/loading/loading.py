@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     ALREADY = "already"
     """It was published before."""
     PUBLISHED = "published"
-    """It had been begun to be published by itself, and is published now."""
+    """It had been begun before, by itself or in a batch that was given to the chain, and is published now."""
     REFUSED = "refused"
 
 
@@ -152,6 +152,7 @@ class Loading:
 
         Raises:
             InvalidInputError: the size of a batch is out of range, or a folder cannot be read.
+            CustodianNotAccreditedError: nobody accredits the custodian now; nothing is examined or stored.
             LedgerBusyError: another process loads for the same custodian.
             ConfigurationError: the custodian's identity is not the one he has published; or what he has published was
                 never known here, or is lost; or a process has ended.
@@ -159,13 +160,22 @@ class Loading:
         """
         if not 0 < batch_size <= MAX_BATCH:
             raise InvalidInputError(f"a batch holds 1 to {MAX_BATCH} records")
+        self._batching.require_accredited(custodian)
         wanted = said or Said()
         total = sum(source.size for source in sources(given))
         processes = self._processes if total > _AHEAD * GROUP_BYTES else 0
         require_known(self._tools.journal, self._tools.auditing, custodian.address)
         with self._batching.claimed(custodian), Examiners(processes) as examiners:
-            yield from self._settled(custodian, progress)
-            run = _Run(self._tools, custodian=custodian, patients=patients, said=wanted, batch_size=batch_size)
+            left = self._left(custodian)
+            yield from self._settled(left, custodian, progress)
+            run = _Run(
+                self._tools,
+                custodian=custodian,
+                patients=patients,
+                said=wanted,
+                batch_size=batch_size,
+                settled=frozenset(batch.number for batch in left),
+            )
             ahead = _AHEAD * processes
             for arrival in arrivals(sources(given), wanted, examiners, ahead=ahead):
                 for told in run.take(arrival, progress):
@@ -187,12 +197,15 @@ class Loading:
             except LedgerBusyError:
                 _log.debug("the loads of %s are another process's", custodian.address)
                 return []
-            return list(self._settled(custodian, progress, unsent=True))
+            return list(self._settled(self._left(custodian, unsent=True), custodian, progress))
 
-    def _settled(self, custodian: Actor, progress: Progress, *, unsent: bool = False) -> Iterator[Anchored]:
-        """Follow batches to their end that were given to the chain; with ``unsent``, those that were not, too."""
+    def _left(self, custodian: Actor, *, unsent: bool = False) -> list[Batch]:
+        """Return the unfinished batches that were given to the chain; with ``unsent``, those that were not, too."""
         unfinished = self._tools.loads.unfinished(custodian.address)
-        left = [batch for batch in unfinished if unsent or batch.stage is not Stage.STORED]
+        return [batch for batch in unfinished if unsent or batch.stage is not Stage.STORED]
+
+    def _settled(self, left: Sequence[Batch], custodian: Actor, progress: Progress) -> Iterator[Anchored]:
+        """Follow batches to their end."""
         if not left:
             return
         asked = self._batching.asking(custodian)
@@ -213,12 +226,22 @@ class _Group:
 class _Run:
     """One load, from its first record to its last."""
 
-    def __init__(self, tools: _Tools, *, custodian: Actor, patients: Patients, said: Said, batch_size: int) -> None:
+    def __init__(
+        self,
+        tools: _Tools,
+        *,
+        custodian: Actor,
+        patients: Patients,
+        said: Said,
+        batch_size: int,
+        settled: frozenset[int],
+    ) -> None:
         self._tools = tools
         self._custodian = custodian
         self._patients = patients
         self._said = said
         self._batch_size = batch_size
+        self._settled = settled  # batches of an earlier load that this one has followed to their end
         self.done = 0
         """Bytes that are behind us."""
         self._asked: PatientsAsked = tools.batching.asking(custodian)
@@ -309,7 +332,9 @@ class _Run:
     def _already(self, source: Source, part: Part, item: _Item, known: Known) -> Loaded:
         """Tell of a record that is in the journal; finish what was begun to be published by itself."""
         if known.stage is Stage.REGISTERED:
-            return _loaded(source, part, Outcome.ALREADY, record_id=known.record_id)
+            # Of an earlier load that was stopped, nobody was told yet that it is published.
+            outcome = Outcome.PUBLISHED if known.batch in self._settled else Outcome.ALREADY
+            return _loaded(source, part, outcome, record_id=known.record_id)
         if known.batch is not None:
             return _loaded(source, part, Outcome.STORED, record_id=known.record_id)
         try:

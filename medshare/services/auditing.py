@@ -437,6 +437,11 @@ class Auditing:
         events = self._index.events(actor=account, kind=ControlMoved)
         return list(dict.fromkeys(event.patient for event in events if isinstance(event, ControlMoved)))
 
+    def recoveries(self) -> list[ControlMoved]:
+        """Return each time that another key took over for a patient."""
+        self._index.sync()
+        return [event for event in self._index.events(kind=ControlMoved) if isinstance(event, ControlMoved)]
+
     def patients_of(self, custodian: Address) -> list[Address]:
         """Return the patients of whom a custodian has ever registered a record."""
         self._index.sync()

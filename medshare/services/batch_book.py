@@ -150,6 +150,17 @@ class BatchBook:
         with self._open() as database:
             return int(database.execute(query, (custodian, root)).fetchone()[0])
 
+    def known(self, custodian: Address | None = None) -> int:
+        """Return how many records of batches are known here, of one custodian or of all."""
+        query = (
+            "SELECT COUNT(*) FROM (SELECT DISTINCT custodian, record FROM records JOIN parts ON part = id "
+            "WHERE custodian = ?1 OR ?1 IS NULL)"
+        )
+        if not self._path.exists():
+            return 0
+        with self._open() as database:
+            return int(database.execute(query, (custodian,)).fetchone()[0])
+
     def looked(self, reader: Recipient) -> Mapping[bytes, bool]:
         """Return what was looked for with this key: whether it was looked through."""
         with self._open() as database:

@@ -42,7 +42,7 @@ from medshare.services.journal import Stage
 from medshare.services.load_journal import Batch, BatchedPublication, LoadJournal, PatientOfBatch
 from medshare.services.patients_asked import PatientsAsked
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Publishing
+from medshare.services.publishing import Publishing, require_accredited
 from medshare.services.sealing import seal_record
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
@@ -94,6 +94,10 @@ class Batching:
     def claimed(self, custodian: Actor) -> AbstractContextManager[None]:
         """Hold the custodian's loads; raises ``LedgerBusyError`` where another process does."""
         return self._journal.claimed(custodian.address)
+
+    def require_accredited(self, custodian: Actor) -> None:
+        """Raise ``CustodianNotAccreditedError`` where nobody accredits the custodian now, before he stores a load."""
+        require_accredited(self._ledger, custodian.address)
 
     def asking(self, custodian: Actor) -> PatientsAsked:
         """Return what answers about patients at the chain's newest block; raises ``LedgerError``."""

@@ -1,4 +1,7 @@
-"""What an inbox tells a patient of custodians whom he met after he had granted: they know nothing of it.
+"""What an inbox tells of what a custodian does not know.
+
+A patient is told of custodians whom he met after he had granted; a custodian, for whom of his patients another key took
+over.
 
 No key is needed, and so nothing sealed is read: whether a grant's terms named the custodian already, only the patient's
 key tells.
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 
 from medshare.model.events import AccessGranted, BlockRef, RecordRegistered, RecordSuperseded
 from medshare.model.ids import Address
+from medshare.model.record import RecordStatus
 from medshare.services.auditing import Auditing
 from medshare.services.notices import Notice, Urgency
 
@@ -55,4 +59,35 @@ def custodians_met(
                 who=custodian,
                 patient=patient,
                 answer=f"medshare consent renew --as {{me}}{acting}",
+            )
+
+
+def recovered(auditing: Auditing, custodian: Address, *, after: int) -> Iterator[Notice]:
+    """Yield whose key was recovered, of whom ``custodian`` has records that the new key does not open.
+
+    Args:
+        auditing: the chain's events.
+        custodian: whose records.
+        after: the last block that was seen.
+
+    Raises:
+        LedgerError: the chain failed.
+    """
+    # Of a patient who was recovered twice the last one counts.
+    moved = {event.patient: event for event in auditing.recoveries() if event.place.block.number > after}
+    for patient, event in moved.items():
+        if patient != custodian and any(
+            entry.custodian == custodian
+            and entry.status is RecordStatus.ACTIVE
+            and entry.registered_at <= event.place.block.time
+            for entry in auditing.records(patient)
+        ):
+            yield Notice(
+                urgency=Urgency.CONTROL,
+                kind="ControlMoved",
+                at=event.place.block.time,
+                says="another key took over for this patient, and does not open what you published before",
+                who=event.controller,
+                patient=patient,
+                answer=f"medshare record rotate --as {{me}} --patient {patient}",
             )

@@ -39,7 +39,7 @@ from medshare.model.ids import Address
 from medshare.ports import Clock, Ledger
 from medshare.services.acts import Act, acts
 from medshare.services.auditing import Auditing
-from medshare.services.custodian_notices import custodians_met
+from medshare.services.custodian_notices import custodians_met, recovered
 from medshare.services.emergencies import Emergencies, EpisodeStanding
 from medshare.services.erasure_notices import ErasureNotices
 from medshare.services.governing import Governing
@@ -107,7 +107,7 @@ class Inbox:
         block = self._auditing.sync()
         after = -1 if everything else self._seen(account)
         notices = [*self._as_patient(account, block, after), *self._as_clinician(account, after)]
-        notices += [*self._as_custodian(account), *self._as_reviewer(account, block)]
+        notices += [*self._as_custodian(account, after), *self._as_reviewer(account, block)]
         notices += [*votes_due(self._governing, account), *seats_and_accreditations(self._governing, account, after)]
         patients = self._patients(account, block)
         notices += self._requests.of(account, patients, after=after, now=self._now(block))
@@ -211,7 +211,8 @@ class Inbox:
                     episode_id=episode_id,
                 )
 
-    def _as_custodian(self, account: Address) -> Iterator[Notice]:
+    def _as_custodian(self, account: Address, after: int) -> Iterator[Notice]:
+        yield from recovered(self._auditing, account, after=after)
         for emergency in self._emergencies.waiting(account):
             episode = emergency.episode
             yield Notice(

@@ -4,7 +4,8 @@ The steps, numbered as in the code:
 
 (1) read the plaintext once, for its digest: the same record published again is the same publication;
 (2) look into the journal: what is stored already is not encrypted again, what is registered is only reported;
-(3) ask the Directory for the keys of patient, or who is in control of him since his was recovered, and custodian;
+(3) ask the Directory whether the custodian may state it, and for the keys of patient, or who is in control of him since
+    his was recovered, and custodian;
 (4) seal the payload under a fresh file key;
 (5) now, at one block, ask whom the patient's live grants permit this record, and store header, manifest and commitment:
     a packet for the patient, for the custodian, and for each of these readers;
@@ -33,6 +34,7 @@ from medshare.envelope import Recipient
 from medshare.errors import (
     BlobNotFoundError,
     ConfigurationError,
+    CustodianNotAccreditedError,
     EncryptionKeyNotSetError,
     InsufficientFundsError,
     InvalidInputError,
@@ -49,6 +51,7 @@ from medshare.errors import (
     VersionsExhaustedError,
 )
 from medshare.hashing import sha256
+from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import Address, RecordId
 from medshare.model.record import (
     Category,
@@ -230,6 +233,7 @@ class Publishing:
 
         Raises:
             InvalidInputError: the plaintext is missing, not a file, empty, or changed while it was read.
+            CustodianNotAccreditedError: nobody accredits the custodian now; nothing is stored.
             EncryptionKeyNotSetError: patient or custodian has published no encryption key.
             ConfigurationError: the custodian's identity is not the one he has published; or what he has published was
                 never known here, or is lost.
@@ -501,9 +505,11 @@ class Publishing:
     # --------------------------------------------------------------------------------------------- storing
 
     def _store_record(self, draft: _Draft, custodian: Actor) -> tuple[RecordId, Readers]:
+        if custodian.address != draft.patient:  # everybody states his own
+            require_accredited(self._ledger, custodian.address)  # (3)
         if draft.supersedes is not None:
             self._check_previous(custodian.address, draft.patient, draft.supersedes)
-        own_keys(self._ledger, custodian, draft.patient, self._ledger.chain.head())  # (3)
+        own_keys(self._ledger, custodian, draft.patient, self._ledger.chain.head())
         asked: list[Readers] = []
 
         def recipients(manifest: Manifest) -> list[Recipient]:
@@ -721,6 +727,17 @@ def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Ad
             hint="let it be read from chain and store first: medshare record restore --as CUSTODIAN",
         )
     journal.know(custodian)
+
+
+def require_accredited(ledger: Ledger, custodian: Address) -> None:
+    """Refuse to store what the chain would not take: who is no custodian now states no record of others.
+
+    Raises:
+        CustodianNotAccreditedError: nobody accredits him now.
+        LedgerError: the chain failed.
+    """
+    if not ledger.accreditation.is_accredited(custodian, AccreditationKind.CUSTODIAN, block=ledger.chain.head()):
+        raise CustodianNotAccreditedError(custodian)
 
 
 def unborn(

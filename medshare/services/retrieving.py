@@ -571,6 +571,8 @@ class Retrieving:
                 continue
             manifest = open_manifest(self._store, files, file_key, asked.entry)  # (6)
             return _Opened(files=files, file_key=file_key, manifest=manifest)
+        if decision.reason is Reason.OWN_RECORD and asked.reads_as == asked.entry.patient:
+            failures[0].hint = self._for_the_patient(asked.entry)
         if decision.reason is Reason.OWN_RECORD or len(failures) > 1:
             raise failures[0]
         denied = AccessDeniedError(
@@ -579,6 +581,13 @@ class Retrieving:
         if asked.purpose is PurposeOfUse.BTG:
             denied.hint = "the custodian releases keys while the episode lasts: try again in a moment, or call him"
         raise denied from failures[0]
+
+    def _for_the_patient(self, entry: RecordEntry) -> str:
+        """Return what helps a patient whose key opens no packet: he has another one since the record was encrypted."""
+        newest = self._auditing.newest_versions(entry.custodian).get(entry.record_id)
+        if newest is not None:
+            return f"fetch its newest version, {newest.hex()}: its custodian encrypted it anew since"
+        return "it was encrypted for an earlier key: ask its custodian for medshare record rotate"
 
     def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
         """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""

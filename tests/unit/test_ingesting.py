@@ -299,6 +299,12 @@ def test_read_mapping__of_a_csv_file__says_who_is_who(tmp_path: Path) -> None:
     assert read_mapping(path, resolve) == {"Patient/1": resolve("mary"), "a,b": resolve("mary")}
 
 
+def test_read_mapping__spaces_around_a_field__are_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_bytes(b"reference,patient\nPatient/4711 , mary\n")
+    assert read_mapping(path, resolve) == {"Patient/4711": resolve("mary")}
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -306,6 +312,7 @@ def test_read_mapping__of_a_csv_file__says_who_is_who(tmp_path: Path) -> None:
         (b"patient,reference\nmary,Patient/1\n", "does not begin with"),
         (b"reference,patient\nPatient/CANARY-4711\n", "line 2 of the file"),
         (b"reference,patient\nPatient/CANARY-4711,\n", "line 2 of the file"),
+        (b"reference,patient\nPatient/CANARY-4711, \n", "line 2 of the file"),
         (b"reference,patient\nPatient/CANARY-4711,mary\nPatient/CANARY-4711,john\n", "line 3 of the file"),
         (b'reference,patient\n"CANARY-4711', "no CSV"),
         (b"reference,patient\nCANARY-4711\xff,mary\n", "no CSV"),

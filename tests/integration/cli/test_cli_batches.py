@@ -90,10 +90,12 @@ def test_find__by_the_patient__finds_his_and_lists_and_fetches_them(cli: Command
     assert listed(cli) == []
     assert cli("record", "show", batch.ids[0]).code == 4
     stranger = cli.json("record", "find", "--as", "doctor")
-    assert (stranger["found"], stranger["looked_through"]) == (0, 1)
+    assert (stranger["new"], stranger["known"], stranger["looked_through"]) == (0, 0, 1)
     found = cli.json("record", "find", "--as", "patient", "--custodian", "hospital")
-    assert (found["found"], found["looked_through"], found["not_readable"]) == (2, 1, 0)
-    assert cli.json("record", "find", "--as", "patient")["looked_through"] == 0
+    assert found == {"new": 2, "known": 0, "looked_through": 1, "not_readable": 0}
+    again = cli.json("record", "find", "--as", "patient")
+    assert again == {"new": 0, "known": 2, "looked_through": 0, "not_readable": 0}
+    assert cli.json("record", "find", "--as", "patient", "--custodian", "doctor")["known"] == 0
     assert sorted(listed(cli)) == sorted(batch.ids)
     assert cli.fetched(batch.ids[1], "patient") == b"two"
     assert cli.json("audit", "verify")["differences"] == []
@@ -170,7 +172,7 @@ def test_erase__one_of_a_batch__is_marked_and_the_other_stays(
 def test_find__catalogue_is_gone__is_warned_of_and_keeps_nobody_from_anything(cli: CommandLine, batch: Load) -> None:
     cli.lose(Cid.of_directory(batch.catalogue))
     answer = cli("--json", "record", "find", "--as", "patient")
-    assert (answer.code, answer.json["found"], answer.json["not_readable"]) == (0, 0, 1)
+    assert (answer.code, answer.json["new"], answer.json["not_readable"]) == (0, 0, 1)
     assert str(Cid.of_directory(batch.catalogue)) in answer.err
     readable = cli("record", "readable", "--as", "patient")
     assert readable.code == 0
@@ -206,7 +208,7 @@ def test_rotate__after_a_recovery__the_new_key_finds_and_opens_all_of_the_batch(
     cli.json("guardian", "propose", circle, *signatures, "--as", "researcher")
     days_later(3)
     cli.json("guardian", "complete", "--patient", "patient", "--as", "researcher")
-    assert cli.json("record", "find", "--as", "stranger")["found"] == 0
+    assert cli.json("record", "find", "--as", "stranger")["new"] == 0
     # An entry of its own makes it known, and opens nothing: it is due as before.
     cli.json("record", "register", batch.ids[0], "--as", "hospital")
     assert cli("record", "fetch", batch.ids[0], "--as", "stranger").code == 3

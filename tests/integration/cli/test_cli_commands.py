@@ -70,7 +70,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
     ),
     "record restore": (["--as", "hospital"], {"restored", "not_readable"}),
-    "record find": (["--as", "patient"], {"found", "looked_through", "not_readable"}),
+    "record find": (["--as", "patient"], {"new", "known", "looked_through", "not_readable"}),
     "record readable": (
         ["--as", "doctor"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},

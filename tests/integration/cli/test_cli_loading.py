@@ -5,6 +5,7 @@ given a home, and an export with bad lines
 ├─ in JSON each batch is a line, as is the end; the report has a line for each record and each batch
 ├─ given again, nothing is published; published by itself before, neither
 ├─ a folder is taken with everything below it
+├─ by who is not accredited nothing is stored, also singly
 ├─ stored and not anchored, ``record resume`` and the same command finish it
 ├─ paid by another, the custodian signs each root, and sends nothing himself
 └─ what goes with one record only is wrong usage
@@ -149,6 +150,20 @@ def test_publish__batch_of_a_folder__takes_what_is_below(cli: CommandLine, tmp_p
     assert [each["records"] for each in told(answer)[:-1]] == [2]
 
 
+@pytest.mark.parametrize("how", [("--batch",), ()])
+def test_publish__not_accredited__stores_nothing(
+    cli: CommandLine, people: Home, lines: Path, mapping: Path, how: tuple[str, ...]
+) -> None:
+    with connect(home=people.path) as session:
+        before = set(session.store.pins())
+    answer = cli("--json", "record", "publish", *how, lines, "--as", "doctor", "--patients", mapping)
+    assert answer.code != 0
+    assert "is not accredited as a custodian now" in answer.err
+    with connect(home=people.path) as session:
+        assert set(session.store.pins()) == before
+    assert cli.json("record", "resume", "--as", "doctor") == []
+
+
 @pytest.mark.parametrize("finish", ["resume", "again"])
 def test_resume__stored_and_not_anchored__is_anchored(
     cli: CommandLine, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch, finish: str
@@ -166,7 +181,8 @@ def test_resume__stored_and_not_anchored__is_anchored(
     if finish == "resume":
         (row,) = cli.json("record", "resume", "--as", "hospital")
     else:
-        row, _ = load(cli, lines, *TO_PATIENTS, mapping)
+        row, end = load(cli, lines, *TO_PATIENTS, mapping)
+        assert (end["published"], end["already_published"]) == (3, 0)
     assert row["records"] == 3
     assert cli.json("record", "resume", "--as", "hospital") == []
     assert len(records(cli, "patient")) == 2

@@ -41,7 +41,12 @@ def publish(cli: CommandLine, *words: object) -> str:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("missing", "does not exist"), (".", "is a folder"), ("empty", "is empty"), ("record/below", "does not exist")],
+    [
+        ("missing", "does not exist"),
+        (".", "publish it with --batch"),
+        ("empty", "is empty"),
+        ("record/below", "does not exist"),
+    ],
 )
 def test_publish__path_that_cannot_be__is_refused_and_its_name_not_repeated(
     cli: CommandLine, file: Path, name: str, says: str

@@ -4,7 +4,8 @@ given a patient with three guardians, of whom two must sign
 ├─ the circle is kept encrypted for the patient, and is what the chain's digest says; another cannot read it
 ├─ a recovery: two sign, the delay passes, anybody completes; too early, too few, others' or other signatures: refused
 ├─ the patient objects: nothing happens; a stranger, a guardian, a delegate cannot object
-└─ after it: the new key reads what is encrypted anew or published later, grants and revokes; the lost one does not
+└─ after it: the new key reads what is encrypted anew or published later, grants and revokes; the lost one does not;
+   of an old version it is told the newest
 """
 
 from __future__ import annotations
@@ -169,6 +170,24 @@ def test_recovered__what_was_published_before__opens_once_it_is_encrypted_anew(t
     opened = world.retrieving.open(newest.ref, reader=town.newcomer, purpose=PurposeOfUse.PATRQT)
     assert b"".join(opened.stream()) == TEXT
     assert world.rotating.due(world.patient.address, custodian=world.hospital) == []
+
+
+def test_recovered__an_old_version__says_what_the_new_key_opens(town: Town) -> None:
+    world = town.world
+    published = world.publish()
+    town.recover()
+    with pytest.raises(NotARecipientError) as refused:
+        world.open(published, town.newcomer)
+    assert refused.value.hint is not None
+    assert refused.value.hint.endswith("ask its custodian for medshare record rotate")
+    for _ in range(2):
+        entry = world.auditing.records(world.patient.address)[-1]
+        newest = world.publishing.reseal(entry, custodian=world.hospital)
+    with pytest.raises(NotARecipientError) as refused:
+        world.open(published, town.newcomer)
+    assert refused.value.hint is not None
+    assert newest.record_id.hex() in refused.value.hint
+    assert world.open(newest, town.newcomer).read(0, 1) == TEXT[:1]
 
 
 def test_recovered__the_new_key__grants_revokes_and_appoints_for_the_patient(town: Town) -> None:

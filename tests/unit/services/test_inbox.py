@@ -4,6 +4,8 @@
 │  not told again; after a crash, with no mark or a mark of another branch, all is told
 ├─ a recovery: until when to object, and how; who took over
 ├─ what others did in one's name; what one did oneself is no news
+├─ a custodian is told once of each patient of his whose key was recovered, with the command that encrypts for the new
+│  one; not where nothing is left from before
 ├─ a custodian whose first record came after a grant is named to the patient, with the command that tells him; once
 ├─ a delegate gets what concerns the child; a clinician, his releases and overdue reviews; a custodian, who waits for
 │  keys; a reviewer, what is to be reviewed
@@ -129,6 +131,27 @@ def test_read__control_moved__both_are_told(town: Town) -> None:
     town.recover()
     assert kinds(town, town.world.patient.address)[0] == "ControlMoved"
     assert kinds(town, town.newcomer.address)[0] == "ControlMoved"
+
+
+def test_read__control_moved__custodian_of_what_was_published_before_is_told_once_with_the_command(town: Town) -> None:
+    world, patient = town.world, town.world.patient.address
+    published = world.publish()
+    other = world.publish(b"second")
+    assert kinds(town, world.hospital.address, seen=True) == ["Accredited"]
+    town.recover()
+    (notice,) = town.inbox.read(world.hospital.address).notices
+    assert (notice.kind, notice.urgency, notice.waits) == ("ControlMoved", Urgency.CONTROL, False)
+    assert (notice.who, notice.patient) == (town.newcomer.address, patient)
+    assert notice.answer == f"medshare record rotate --as {{me}} --patient {patient}"
+    assert "ControlMoved" not in kinds(town, world.stranger.address), "he has nothing of hers"
+    assert kinds(town, world.hospital.address, seen=True) == ["ControlMoved"]
+    assert kinds(town, world.hospital.address) == []
+    assert kinds(town, world.hospital.address, everything=True) == ["ControlMoved", "Accredited"]
+    for each in (published, other):
+        world.publishing.retract(each.record_id, "wrong", custodian=world.hospital)
+    town.pass_by(HOUR)
+    world.publish(b"for the new key")
+    assert kinds(town, world.hospital.address, everything=True) == ["Accredited"], "nothing is left from before"
 
 
 def test_read__a_delegate__gets_what_concerns_whom_he_represents(town: Town) -> None:

@@ -2,8 +2,10 @@
 
 given an export of several patients
 ├─ when it is loaded: each patient should find and read his own, and each batch be on chain once
+├─ when he is not accredited: nothing should be examined or stored
 ├─ when lines are bad: each should be told by its place, and the rest be published
 ├─ when it is loaded again: nothing should be published
+├─ when it was stopped, and is anchored when it is loaded again: it should be published then
 ├─ when some were published by themselves, or the reverse: no record should be published twice
 ├─ when a record comes twice: it should be one
 ├─ when a record was retracted: it should be published anew
@@ -38,6 +40,7 @@ from service_doubles import CrashError, Faults, Overriding
 from medshare.errors import (
     AccessDeniedError,
     BlobNotFoundError,
+    CustodianNotAccreditedError,
     EncryptionKeyNotSetError,
     InvalidInputError,
     LedgerBusyError,
@@ -113,6 +116,27 @@ def test_load__again__publishes_nothing(town):
     assert again.counts == (0, 7, 0)
     assert again.batches == []
     assert [each.record_id for each in again.loaded] == [each.record_id for each in first.loaded]
+
+
+def test_load__after_one_that_was_stopped__what_is_anchored_now_is_published_now(town):
+    lines = stopped_before_anchoring(town, sent=True)
+    night = town.night(town.export(*lines))
+    assert (*night.counts, night.count(Outcome.PUBLISHED)) == (0, 0, 0, len(lines))
+    assert [batch.count for batch in night.batches] == [len(lines)]
+    assert town.night(town.export(*lines)).counts == (0, len(lines), 0)
+
+
+def test_load__not_accredited__nothing_is_examined_or_stored(town, tmp_path):
+    clerk = town.doctor.actor
+    store, told = set(town.store.pins()), []
+    loads = town.loading.load(
+        [town.export(*LINES)], custodian=clerk, patients=town.assigned, progress=lambda *each: told.append(each)
+    )
+    with pytest.raises(CustodianNotAccreditedError):
+        list(loads)
+    assert set(town.store.pins()) == store
+    assert told == []
+    assert town.loads.unfinished(clerk.address) == []
 
 
 def test_load__more_than_before__publishes_what_is_new(town):

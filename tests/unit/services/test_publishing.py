@@ -6,7 +6,7 @@ given a plaintext, a custodian and a patient who both have keys
 ├─ when the process dies at any call, before or after it took effect
 │  └─ it should be finished by publishing again or by resume, with one registration and one pin
 ├─ when the plaintext cannot be read, is no file, or changes meanwhile, nothing is registered
-├─ when a key is missing or another one is in the Directory, nothing is stored
+├─ when a key is missing or another one is in the Directory, or nobody accredits the custodian, nothing is stored
 ├─ when it was retracted, or a reorganisation took it back, it can be published again
 └─ when one interrupted publication can no longer be finished, the others are
 """
@@ -27,6 +27,7 @@ from medshare.envelope import Identity
 from medshare.errors import (
     BlobNotFoundError,
     ConfigurationError,
+    CustodianNotAccreditedError,
     EncryptionKeyNotSetError,
     InvalidInputError,
     LedgerBusyError,
@@ -514,8 +515,10 @@ def test_publish__patient_has_no_key__stores_nothing(world: World) -> None:
 
 
 def test_publish__custodian_has_no_key__stores_nothing(world: World) -> None:
+    clinic = new_actor()
+    world.chain.accredit(clinic.address)
     with pytest.raises(EncryptionKeyNotSetError):
-        publish_with(world.publishing, world, custodian=new_actor())
+        publish_with(world.publishing, world, custodian=clinic)
     assert world.store.blocks == {}
 
 
@@ -583,3 +586,17 @@ def test_retract__reason__is_on_chain_as_a_salted_digest_only(world: World) -> N
     with pytest.raises(UnknownRecordError):
         world.publishing.retract(published.record_id, "mine?", custodian=world.stranger)
     assert one.reason != two.reason
+
+
+def test_publish__custodian_not_accredited__stores_nothing(tmp_path):
+    world = new_world(tmp_path)
+    puts = []
+    store = Overriding(world.store, put=lambda blocks: puts.extend(blocks))
+    publishing = Publishing(
+        ledger=world.ledger, store=store, journal=world.journal, auditing=world.auditing, standing=world.standing
+    )
+    with pytest.raises(CustodianNotAccreditedError):
+        publish_with(publishing, world, custodian=world.doctor)
+    assert (puts, list(world.journal.unfinished())) == ([], [])
+    own = publish_with(world.publishing, world, custodian=world.patient)
+    assert own.entry.custodian == world.patient.address, "everybody states his own"
