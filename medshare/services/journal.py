@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,14 +149,17 @@ class PublicationJournal:
         with self.opened() as database:
             return [RecordId(record_id) for (record_id,) in database.execute(query, (Stage.REGISTERED,))]
 
-    def record_ids(self, custodian: Address) -> set[RecordId]:
-        """Return the records of a custodian's publications, by themselves or in batches, however far they have come."""
+    def record_ids(self, custodian: Address) -> dict[RecordId, int]:
+        """Return the records of a custodian's publications, by themselves or in batches, however far they have come.
+
+        With how many publications lead to each: one more each time that it was encrypted anew.
+        """
         query = (
             "SELECT record_id FROM publications WHERE custodian = ?1 UNION ALL "
             "SELECT record_id FROM batched JOIN batches ON batch = number WHERE custodian = ?1"
         )
         with self.opened() as database:
-            return {RecordId(record_id) for (record_id,) in database.execute(query, (custodian,))}
+            return Counter(RecordId(record_id) for (record_id,) in database.execute(query, (custodian,)))
 
     def knows(self, custodian: Address) -> bool:
         """Whether a custodian has published from here, or what he had published was restored."""

@@ -239,7 +239,10 @@ class Publishing:
         """
         require_known(self._journal, self._auditing, custodian.address)
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
-        return self._carry_out(publication_id, lambda: draft, custodian, progress)
+        with self._journal.claimed(publication_id):
+            publication, readers = self._stored(publication_id, lambda: draft, custodian)
+            self._journal.know(custodian.address)
+            return self._finish(publication, readers, custodian, progress)
 
     def prepare(
         self,
@@ -262,6 +265,7 @@ class Publishing:
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
         with self._journal.claimed(publication_id):
             publication, _ = self._stored(publication_id, lambda: draft, custodian)
+            self._journal.know(custodian.address)
             if publication.stage is Stage.STORED:
                 publication = replace(publication, stage=Stage.SENDING)
                 self._journal.write(publication)
@@ -300,9 +304,10 @@ class Publishing:
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
         publication_id = self._resealing(previous, custodian)
-        published = self._carry_out(
-            publication_id, self._draft_again(previous, custodian, progress), custodian, progress
-        )
+        with self._journal.claimed(publication_id):
+            draft = self._draft_again(previous, custodian, progress)
+            publication, readers = self._stored(publication_id, draft, custodian)
+            published = self._finish(publication, readers, custodian, progress)
         self._note_resealed(previous, published)
         return published
 
@@ -381,13 +386,6 @@ class Publishing:
         return Packets(
             held=stored.readers(custodian.identity, candidates), permitted=permitted, unknown=frozenset(unknown)
         )
-
-    def _carry_out(
-        self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor, progress: Progress
-    ) -> Published:
-        with self._journal.claimed(publication_id):
-            publication, readers = self._stored(publication_id, draft, custodian)
-            return self._finish(publication, readers, custodian, progress)
 
     def _stored(
         self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor
@@ -704,23 +702,26 @@ def description_of(manifest: Manifest) -> Description:
     )
 
 
-def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> None:
-    """Refuse to publish as a custodian of whose records on chain nothing is known here; afterwards it is noted.
+def published_unknown(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> bool:
+    """Whether a custodian has records or batches on chain, of which nothing is known here."""
+    return not journal.knows(custodian) and bool(auditing.patients_of(custodian) or auditing.batches(custodian))
 
-    The same record given again would stand there twice, for ever.
+
+def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> None:
+    """Refuse to publish as a custodian of whose records on chain nothing is known here.
+
+    The same record given again would stand there twice, for ever. That all is known is noted once something of his is
+    in the journal, and not before: until then another home may be the first.
 
     Raises:
         ConfigurationError: there are such records, or batches.
     """
-    if journal.knows(custodian):
-        return
-    if auditing.patients_of(custodian) or auditing.batches(custodian):
+    if published_unknown(journal, auditing, custodian):
         raise ConfigurationError(
             "this custodian has published before, and not from here, or what was known of it here is lost: the same "
             "record given again would stand on chain twice",
             hint="let it be read from chain and store first: medshare record restore --as CUSTODIAN",
         )
-    journal.know(custodian)
 
 
 def unborn(
