@@ -362,7 +362,6 @@ class _Run:
         added: set[str] = set()
         if group.sealed:
             added = self._tools.batching.add(self._batch, list(group.sealed.values()), list(group.patients.values()))
-            self._tools.journal.know(self._custodian.address)
             self._count += len(added)
         for loaded, publication_id in group.told:
             if publication_id and publication_id not in added:

@@ -169,10 +169,14 @@ class PublicationJournal:
     def know(self, custodian: Address) -> None:
         """Note that what a custodian has published is known here."""
         with self.opened() as database, database:
-            database.execute("INSERT OR IGNORE INTO known VALUES (?)", (custodian,))
+            _note_known(database, custodian)
 
-    def write(self, publication: Publication) -> None:
+    def write(self, publication: Publication, *, known: bool = False) -> None:
         """Note how far a publication has come; durable when this returns.
+
+        Args:
+            publication: what is noted.
+            known: note, too, that what its custodian has published is known here.
 
         Raises:
             LedgerBusyError: a load has stored the same meanwhile.
@@ -191,6 +195,8 @@ class PublicationJournal:
                     publication.supersedes,
                 ),
             )
+            if known:
+                _note_known(database, publication.custodian)
 
     def resealed(self, publication: Publication) -> None:
         """Let what was published as the version before be this one: published again, it is there already."""
@@ -246,6 +252,11 @@ class PublicationJournal:
         with opened(self._path, "the journal of publications", hint=_HINT) as database:
             database.executescript(_SCHEMA)
             yield database
+
+
+def _note_known(database: sqlite3.Connection, custodian: Address) -> None:
+    """Note that what a custodian has published is known here."""
+    database.execute("INSERT OR IGNORE INTO known VALUES (?)", (custodian,))
 
 
 def _batched(database: sqlite3.Connection, publication_id: str) -> Publication | None:

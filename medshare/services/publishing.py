@@ -168,6 +168,8 @@ class _Draft:
     supersedes: RecordId | None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Of the manifest of what is published again: kept as it is."""
+    anew: bool = False
+    """Whether it was published before: that says nothing of what else its custodian has published."""
 
     @classmethod
     def again(cls, stored: StoredVersion, *, supersedes: RecordId | None) -> Self:
@@ -179,6 +181,7 @@ class _Draft:
             description=description_of(manifest),
             supersedes=supersedes,
             extra=manifest.extra,
+            anew=True,
         )
 
 
@@ -239,10 +242,7 @@ class Publishing:
         """
         require_known(self._journal, self._auditing, custodian.address)
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
-        with self._journal.claimed(publication_id):
-            publication, readers = self._stored(publication_id, lambda: draft, custodian)
-            self._journal.know(custodian.address)
-            return self._finish(publication, readers, custodian, progress)
+        return self._carry_out(publication_id, lambda: draft, custodian, progress)
 
     def prepare(
         self,
@@ -265,7 +265,6 @@ class Publishing:
         publication_id, draft = self._read(source, custodian, patient, description, supersedes, progress)
         with self._journal.claimed(publication_id):
             publication, _ = self._stored(publication_id, lambda: draft, custodian)
-            self._journal.know(custodian.address)
             if publication.stage is Stage.STORED:
                 publication = replace(publication, stage=Stage.SENDING)
                 self._journal.write(publication)
@@ -304,10 +303,9 @@ class Publishing:
             LedgerError: the chain failed or refused; repeat, nothing is done twice.
         """
         publication_id = self._resealing(previous, custodian)
-        with self._journal.claimed(publication_id):
-            draft = self._draft_again(previous, custodian, progress)
-            publication, readers = self._stored(publication_id, draft, custodian)
-            published = self._finish(publication, readers, custodian, progress)
+        published = self._carry_out(
+            publication_id, self._draft_again(previous, custodian, progress), custodian, progress
+        )
         self._note_resealed(previous, published)
         return published
 
@@ -387,6 +385,13 @@ class Publishing:
             held=stored.readers(custodian.identity, candidates), permitted=permitted, unknown=frozenset(unknown)
         )
 
+    def _carry_out(
+        self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor, progress: Progress
+    ) -> Published:
+        with self._journal.claimed(publication_id):
+            publication, readers = self._stored(publication_id, draft, custodian)
+            return self._finish(publication, readers, custodian, progress)
+
     def _stored(
         self, publication_id: str, draft: Callable[[], _Draft], custodian: Actor
     ) -> tuple[Publication, Readers | None]:
@@ -409,7 +414,7 @@ class Publishing:
             patient=draft.patient,
             supersedes=draft.supersedes,
         )
-        self._journal.write(publication)
+        self._journal.write(publication, known=not draft.anew)
         self._store.pin(Cid.of_directory(record_id))  # (6)
         return publication, readers
 

@@ -241,6 +241,14 @@ def test_publish__failed_before_anything_was_stored__custodian_is_not_known(worl
     assert registered(world) == 1
 
 
+def test_load__first_of_a_custodian__he_is_known_once_something_is_stored(tmp_path: Path) -> None:
+    town = LoadTown(tmp_path)
+    assert town.night(town.export(b"no record")).counts == (0, 0, 1)
+    assert not town.publications.knows(town.hospital.actor.address)
+    assert town.night(town.export(observation(1))).counts == (1, 0, 0)
+    assert town.publications.knows(town.hospital.actor.address)
+
+
 def test_examine__nothing_is_known_of_what_he_has_published__says_what_to_do(world: World) -> None:
     def warnings(journal: PublicationJournal) -> list[str]:
         examining = Examining(
