@@ -266,6 +266,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
         publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
         loads = LoadJournal(journal)
+        finding = Finding(store=store, auditing=auditing, book=batches)
         batching = Batching(
             ledger=ledger,
             store=store,
@@ -297,7 +298,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             clock=clock,
             publishing=publishing,
             batches=batches,
-            finding=Finding(store=store, auditing=auditing, book=batches),
+            finding=finding,
             ingesting=Ingesting(publishing=publishing),
             loading=Loading(
                 batching=batching,
@@ -307,7 +308,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 auditing=auditing,
                 store=store,
             ),
-            restoring=Restoring(journal=journal, store=store, auditing=auditing),
+            restoring=Restoring(journal=journal, store=store, auditing=auditing, finding=finding),
             rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
             consenting=consenting,
             receipting=receipting,

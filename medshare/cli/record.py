@@ -120,14 +120,14 @@ def restore(app: App, custodian: str) -> None:
     """
     actor = app.actor(custodian)
     with app.session() as session, app.progress() as progress:
-        found = session.finding.find(actor, custodian=actor.address, progress=progress)
         restored = session.restoring.restore(actor, progress=progress)
     app.show(
-        {"restored": restored.records, "not_readable": len(restored.unread) + len(found.unread)},
+        {"restored": restored.records, "not_readable": len(restored.unread) + len(restored.batches)},
         title="what was published is known here",
     )
-    for source in found.unread:
-        app.warn(f"{Cid.of_directory(source.source)}: {source.error}", hint=source.error.hint or "try again later")
+    for batch in restored.batches:
+        cid = Cid.of_directory(batch.source)
+        app.warn(f"batch {cid}: {batch.error}", hint="given again, its records would be published anew")
     for each in restored.unread:
         app.warn(f"{each.record_id.hex()}: {each.error}", hint="given again, it would be published anew")
 

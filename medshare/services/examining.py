@@ -29,6 +29,7 @@ from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.journal import PublicationJournal
 from medshare.services.progress import Progress, silent
+from medshare.services.publishing import published_unknown
 from medshare.services.replicating import Replicating
 
 CLOCK_TOLERANCE = 120
@@ -113,6 +114,13 @@ class Examining:
         yield self._guarded("publications", partial(self._publications, deep=deep, progress=progress))
         for name, account, key in identities:
             yield self._guarded(f"identity {name}", partial(self._identity, name, account, key))
+            if self._published_unknown(account):
+                yield Finding(
+                    check=f"publications {name}",
+                    health=Health.WARNING,
+                    says="it has published before, and nothing of it is known here: nothing is published from here",
+                    mend=f"run: medshare record restore --as {name}",
+                )
             if self._publishes_for_others(account):
                 yield self._guarded(f"accreditation {name}", partial(self._accreditation, name, account))
 
@@ -249,6 +257,11 @@ class Examining:
                 "if that was not you, revoke everything; else publish this key or import the other one",
             )
         return Health.GOOD, "its encryption key is in the Directory", ""
+
+    def _published_unknown(self, account: Address) -> bool:
+        with suppress(MedshareError):
+            return published_unknown(self._journal, self._auditing, account)
+        return False
 
     def _publishes_for_others(self, account: Address) -> bool:
         """Whether this is a custodian; where the chain cannot be read, that is told by its own check."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,14 +149,17 @@ class PublicationJournal:
         with self.opened() as database:
             return [RecordId(record_id) for (record_id,) in database.execute(query, (Stage.REGISTERED,))]
 
-    def record_ids(self, custodian: Address) -> set[RecordId]:
-        """Return the records of a custodian's publications, by themselves or in batches, however far they have come."""
+    def record_ids(self, custodian: Address) -> dict[RecordId, int]:
+        """Return the records of a custodian's publications, by themselves or in batches, however far they have come.
+
+        With how many publications lead to each: one more each time that it was encrypted anew.
+        """
         query = (
             "SELECT record_id FROM publications WHERE custodian = ?1 UNION ALL "
             "SELECT record_id FROM batched JOIN batches ON batch = number WHERE custodian = ?1"
         )
         with self.opened() as database:
-            return {RecordId(record_id) for (record_id,) in database.execute(query, (custodian,))}
+            return Counter(RecordId(record_id) for (record_id,) in database.execute(query, (custodian,)))
 
     def knows(self, custodian: Address) -> bool:
         """Whether a custodian has published from here, or what he had published was restored."""
@@ -165,10 +169,14 @@ class PublicationJournal:
     def know(self, custodian: Address) -> None:
         """Note that what a custodian has published is known here."""
         with self.opened() as database, database:
-            database.execute("INSERT OR IGNORE INTO known VALUES (?)", (custodian,))
+            _note_known(database, custodian)
 
-    def write(self, publication: Publication) -> None:
+    def write(self, publication: Publication, *, known: bool = False) -> None:
         """Note how far a publication has come; durable when this returns.
+
+        Args:
+            publication: what is noted.
+            known: note, too, that what its custodian has published is known here.
 
         Raises:
             LedgerBusyError: a load has stored the same meanwhile.
@@ -187,6 +195,8 @@ class PublicationJournal:
                     publication.supersedes,
                 ),
             )
+            if known:
+                _note_known(database, publication.custodian)
 
     def resealed(self, publication: Publication) -> None:
         """Let what was published as the version before be this one: published again, it is there already."""
@@ -242,6 +252,11 @@ class PublicationJournal:
         with opened(self._path, "the journal of publications", hint=_HINT) as database:
             database.executescript(_SCHEMA)
             yield database
+
+
+def _note_known(database: sqlite3.Connection, custodian: Address) -> None:
+    """Note that what a custodian has published is known here."""
+    database.execute("INSERT OR IGNORE INTO known VALUES (?)", (custodian,))
 
 
 def _batched(database: sqlite3.Connection, publication_id: str) -> Publication | None:

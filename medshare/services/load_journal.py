@@ -126,6 +126,8 @@ class LoadJournal:
     ) -> list[BatchedPublication]:
         """Note records that are stored; all or none of them is durable when this returns.
 
+        From then on what their custodian has published counts as known here.
+
         Args:
             batch: where they go.
             publications: the records.
@@ -148,6 +150,9 @@ class LoadJournal:
                 if written.rowcount:
                     added.append(each)
             _write_packets(database, batch, added)
+            database.execute(
+                "INSERT OR IGNORE INTO known SELECT custodian FROM batches WHERE number = ?", (batch.number,)
+            )
             database.executemany(
                 "INSERT INTO batch_patients VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE"
                 " SET key = ?3, standing = CASE standing WHEN ?4 THEN ?4 ELSE ?5 END",

@@ -171,6 +171,8 @@ class _Draft:
     supersedes: RecordId | None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Of the manifest of what is published again: kept as it is."""
+    anew: bool = False
+    """Whether it was published before: that says nothing of what else its custodian has published."""
 
     @classmethod
     def again(cls, stored: StoredVersion, *, supersedes: RecordId | None) -> Self:
@@ -182,6 +184,7 @@ class _Draft:
             description=description_of(manifest),
             supersedes=supersedes,
             extra=manifest.extra,
+            anew=True,
         )
 
 
@@ -415,7 +418,7 @@ class Publishing:
             patient=draft.patient,
             supersedes=draft.supersedes,
         )
-        self._journal.write(publication)
+        self._journal.write(publication, known=not draft.anew)
         self._store.pin(Cid.of_directory(record_id))  # (6)
         return publication, readers
 
@@ -710,23 +713,26 @@ def description_of(manifest: Manifest) -> Description:
     )
 
 
-def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> None:
-    """Refuse to publish as a custodian of whose records on chain nothing is known here; afterwards it is noted.
+def published_unknown(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> bool:
+    """Whether a custodian has records or batches on chain, of which nothing is known here."""
+    return not journal.knows(custodian) and bool(auditing.patients_of(custodian) or auditing.batches(custodian))
 
-    The same record given again would stand there twice, for ever.
+
+def require_known(journal: PublicationJournal, auditing: Auditing, custodian: Address) -> None:
+    """Refuse to publish as a custodian of whose records on chain nothing is known here.
+
+    The same record given again would stand there twice, for ever. That all is known is noted once something of his is
+    in the journal, and not before: until then another home may be the first.
 
     Raises:
         ConfigurationError: there are such records, or batches.
     """
-    if journal.knows(custodian):
-        return
-    if auditing.patients_of(custodian) or auditing.batches(custodian):
+    if published_unknown(journal, auditing, custodian):
         raise ConfigurationError(
             "this custodian has published before, and not from here, or what was known of it here is lost: the same "
             "record given again would stand on chain twice",
             hint="let it be read from chain and store first: medshare record restore --as CUSTODIAN",
         )
-    journal.know(custodian)
 
 
 def require_accredited(ledger: Ledger, custodian: Address) -> None:

@@ -2,22 +2,26 @@
 
     restored = restoring.restore(hospital)
 
-The journal says by which text a record is known, and no text is in what is public: so each record of his own is opened
-and read once, with his key. What is done, is done: repeated, it goes on. From then on the same record given again is
-published already, by itself or in a load.
+His batches are looked for first: nothing on chain says what is in them. The journal says by which text a record is
+known, and no text is in what is public: so each record of his own is opened and read once, with his key. What is done,
+is done: repeated, it goes on. From then on the same record given again is published already, by itself or in a load.
+
+Of a record that was encrypted anew the newest version counts, also where it was retracted: given again, it is published
+anew, as from a home that lost nothing. What the journal knows already is never written over.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from medshare.errors import MedshareError, StoreFullError, StoreUnavailableError
 from medshare.model.ids import RecordId
-from medshare.model.record import RecordEntry, RecordRef, RecordStatus
+from medshare.model.record import RecordEntry, RecordStatus
 from medshare.ports import Actor, BlobStore
 from medshare.services.auditing import Auditing
+from medshare.services.finding import Finding, Unread
 from medshare.services.journal import Publication, PublicationJournal, Stage
 from medshare.services.progress import Progress, silent
 from medshare.services.publishing import description_of, publication_of
@@ -41,6 +45,8 @@ class Restored:
     records: int
     """That were not known before."""
     unread: tuple[Unrestored, ...]
+    batches: tuple[Unread, ...]
+    """Catalogues of his own that are gone, or false: of their records nothing is known."""
 
 
 class Restoring:
@@ -50,12 +56,14 @@ class Restoring:
         journal: what this custodian has published, as far as it is known here.
         store: where records are; not trusted.
         auditing: which records there are. Those of batches are told once they are found.
+        finding: finds them.
     """
 
-    def __init__(self, *, journal: PublicationJournal, store: BlobStore, auditing: Auditing) -> None:
+    def __init__(self, *, journal: PublicationJournal, store: BlobStore, auditing: Auditing, finding: Finding) -> None:
         self._journal = journal
         self._store = store
         self._auditing = auditing
+        self._finding = finding
 
     def restore(self, custodian: Actor, *, progress: Progress = silent) -> Restored:
         """Read every record of one's own that the journal does not know, and note it there.
@@ -67,32 +75,57 @@ class Restoring:
         Raises:
             StoreUnavailableError, StoreFullError, LedgerError: store, disk or chain failed; repeat, it goes on.
         """
-        known = self._journal.record_ids(custodian.address)
-        waiting = [each for each in self._own(custodian) if each[0].record_id not in known]
+        batches = self._batches_gone(custodian, progress)
+        waiting = self._waiting(custodian)
         records, unread = 0, []
         for number, (entry, lineage) in enumerate(waiting):
             progress("reading", number, len(waiting))
             try:
-                self._restore(entry, lineage, custodian)
+                records += self._restore(entry, lineage, custodian)
             except (StoreUnavailableError, StoreFullError):
                 raise
             except MedshareError as error:
                 unread.append(Unrestored(record_id=entry.record_id, error=error))
-            else:
-                records += 1
         self._journal.know(custodian.address)
         _log.debug("restored %d records", records)
-        return Restored(records=records, unread=tuple(unread))
+        return Restored(records=records, unread=tuple(unread), batches=batches)
+
+    def _batches_gone(self, custodian: Actor, progress: Progress) -> tuple[Unread, ...]:
+        """Look for one's own batches; return those that cannot be read, however often one tries."""
+        found = self._finding.find(custodian, custodian=custodian.address, progress=progress)
+        own = [each for each in found.unread if each.custodian == custodian.address]
+        for each in own:
+            if isinstance(each.error, StoreUnavailableError):
+                raise each.error
+        return tuple(own)
+
+    def _waiting(self, custodian: Actor) -> list[tuple[RecordEntry, Sequence[RecordId]]]:
+        """Return what is to be read: neither known, nor the same text as a later version that is."""
+        own, known = list(self._own(custodian)), self._journal.record_ids(custodian.address)
+        settled = set(known)
+        for entry, lineage in own:
+            if entry.record_id in known:
+                settled.update(lineage[: known[entry.record_id] - 1])
+        return [each for each in own if each[0].record_id not in settled]
 
     def _own(self, custodian: Actor) -> Iterator[tuple[RecordEntry, Sequence[RecordId]]]:
-        """Yield one's own records, but for those that were retracted, earlier versions first; each with these."""
-        for patient in self._auditing.patients_of(custodian.address):
-            lineages: Mapping[RecordRef, Sequence[RecordId]] = self._auditing.lineages(patient)
-            own = [each for each in self._auditing.records(patient) if each.custodian == custodian.address]
-            versions = ((each, lineages.get(each.ref, ())) for each in own if each.status is not RecordStatus.RETRACTED)
-            yield from sorted(versions, key=lambda version: len(version[1]))
+        """Yield one's own records, earlier versions first; each with these, newest first.
 
-    def _restore(self, entry: RecordEntry, lineage: Sequence[RecordId], custodian: Actor) -> None:
+        What was erased is left alone, and so is what was retracted, unless it has other versions: whether those count
+        hangs on it. The same text may have been published anew after it was retracted: what stands comes first.
+        """
+        for patient in self._auditing.patients_of(custodian.address):
+            lineages, erasures = self._auditing.lineages(patient), self._auditing.erasures(patient)
+            own = [each for each in self._auditing.records(patient) if each.custodian == custodian.address]
+            histories: dict[RecordId, list[tuple[RecordEntry, Sequence[RecordId]]]] = {}
+            for entry, lineage in sorted(((each, lineages.get(each.ref, ())) for each in own), key=_age):
+                histories.setdefault((entry.record_id, *lineage)[-1], []).append((entry, lineage))
+            for versions in sorted(histories.values(), key=_retracted):
+                if len(versions) > 1 or not _retracted(versions):
+                    yield from (version for version in versions if version[0].ref not in erasures)
+
+    def _restore(self, entry: RecordEntry, lineage: Sequence[RecordId], custodian: Actor) -> bool:
+        """Note a record in the journal; return whether it was not known."""
         stored = StoredVersion.open(self._store, entry, custodian.identity, progress=silent)
         for _ in stored.chunks():
             pass  # for the digest of the whole
@@ -112,9 +145,21 @@ class Restoring:
             patient=entry.patient,
             supersedes=previous,
         )
-        self._journal.write(found)
-        for earlier in (None, *lineage):
+        news = self._journal.find(found.publication_id) is None
+        for earlier in (None, *lineage) if previous is not None else ():
             before = self._journal.find(publication(earlier))
-            if previous is not None and before is not None and before.record_id == previous:
-                self._journal.resealed(found)  # the same text and description: encrypted anew
-                return
+            if before is not None and before.record_id == previous:
+                # The same text and description: encrypted anew. First, since what is noted is not read again.
+                self._journal.resealed(found)
+                break
+        if news:
+            self._journal.write(found)
+        return news
+
+
+def _age(version: tuple[RecordEntry, Sequence[RecordId]]) -> int:
+    return len(version[1])
+
+
+def _retracted(versions: Sequence[tuple[RecordEntry, Sequence[RecordId]]]) -> bool:
+    return versions[-1][0].status is RecordStatus.RETRACTED

@@ -3,9 +3,15 @@
 given a hospital with records on chain, and a journal that knows none of them
 ├─ nothing is published from there, and nothing stored, before it was restored
 ├─ restored, each record given again is published already: those by themselves, their versions, those that were rotated
-├─ what was retracted is published anew
+├─ what was retracted is published anew, also where it was rotated before, or published anew since
+├─ restored again, or where nothing was lost: nothing changes, and no version that was rotated is read
 ├─ what cannot be read is named, and keeps no other back; where the store is away, it goes on the next time
-└─ a hospital without records on chain, or whose journal knows it, is asked nothing
+├─ a hospital without records on chain, or whose journal knows it, is asked nothing
+├─ it counts as known once something was stored from there, and not before
+└─ the doctor says that it is to be restored
+given a hospital with a batch on chain, and a home that knows nothing of it
+├─ where its catalogue cannot be fetched now, restoring fails, and nothing is published twice
+└─ where it is gone, it is named
 """
 
 from __future__ import annotations
@@ -13,13 +19,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from load_town import LoadTown, observation
 from service_doubles import CrashError, Faults, Overriding, faulty_store
 from world import TEXT, World, new_world
 
 from medshare.content import Cid
-from medshare.errors import BlobNotFoundError, ConfigurationError, StoreUnavailableError
+from medshare.errors import BlobNotFoundError, ConfigurationError, EncryptionKeyNotSetError, StoreUnavailableError
 from medshare.model.events import RecordRegistered, RecordSuperseded
+from medshare.ports import BlobStore
+from medshare.services.batch_book import BatchBook
+from medshare.services.examining import Examining, Health
+from medshare.services.finding import Finding
 from medshare.services.journal import PublicationJournal
+from medshare.services.load_journal import LoadJournal
 from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.restoring import Restored, Restoring
 from medshare.testing import new_actor
@@ -55,8 +67,13 @@ class Elsewhere:
 
     def restore(self, **parts: object) -> Restored:
         store = parts.get("store", self.world.store)
-        restoring = Restoring(journal=self.journal, store=store, auditing=self.world.auditing)
-        return restoring.restore(self.world.hospital)
+        return restore(self.world, self.journal, store)
+
+
+def restore(world: World, journal: PublicationJournal, store: BlobStore) -> Restored:
+    finding = Finding(store=store, auditing=world.auditing, book=BatchBook(world.folder / "batches"))
+    restoring = Restoring(journal=journal, store=store, auditing=world.auditing, finding=finding)
+    return restoring.restore(world.hospital)
 
 
 def registered(world: World) -> int:
@@ -73,7 +90,7 @@ def test_publish__what_he_has_published_is_not_known_here__is_refused_before_any
         assert "record restore" in caught.value.hint
     assert world.store.pins() == pins
     assert registered(world) == 1
-    assert home.restore() == Restored(records=1, unread=())
+    assert home.restore() == Restored(records=1, unread=(), batches=())
     again = home.publish()
     assert (again.record_id, again.already, registered(world)) == (published.record_id, True, 1)
     assert not home.publish(OTHER).already
@@ -113,6 +130,47 @@ def test_restore__retracted__is_published_anew(world: World) -> None:
     assert home.restore().records == 0
     again = home.publish()
     assert (again.already, again.record_id != published.record_id) == (False, True)
+
+
+def test_restore__rotated_and_then_retracted__is_published_anew_as_where_nothing_was_lost(world: World) -> None:
+    first = world.publish()
+    second = world.publishing.reseal(first.entry, custodian=world.hospital)
+    world.publishing.retract(second.record_id, "not his", custodian=world.hospital)
+    home = Elsewhere(world)
+    home.restore()
+    home.restore()
+    restore(world, world.journal, world.store)
+    here = world.publish()
+    assert not here.already
+    late = Elsewhere(world, "late")
+    late.restore()
+    again = late.publish()
+    assert (again.record_id, again.already) == (here.record_id, True)
+    assert not home.publish().already
+
+
+def test_restore__again_after_a_rotation__changes_nothing_and_reads_no_earlier_version(world: World) -> None:
+    first = world.publish()
+    second = world.publishing.reseal(first.entry, custodian=world.hospital)
+    third = world.publishing.reseal(second.entry, custodian=world.hospital)
+    home = Elsewhere(world)
+    assert home.restore().records == 3
+    for earlier in (first, second):
+        world.store.unpin(Cid.of_directory(earlier.record_id))
+    world.store.collect()
+    for journal in (home.journal, world.journal):
+        assert restore(world, journal, world.store) == Restored(records=0, unread=(), batches=())
+    for again in (home.publish(), world.publish()):
+        assert (again.record_id, again.already) == (third.record_id, True)
+
+
+def test_restore__rotated_elsewhere_since__newest_version_counts(world: World) -> None:
+    first = world.publish()
+    home = Elsewhere(world)
+    home.restore()
+    second = world.publishing.reseal(first.entry, custodian=world.hospital)
+    assert home.restore().records == 1
+    assert home.publish().record_id == second.record_id
 
 
 def test_restore__one_is_gone__is_named_and_keeps_no_other_back(world: World) -> None:
@@ -171,3 +229,87 @@ def test_publish__another_custodian_or_known_here__is_asked_nothing(world: World
     assert not home.publish(custodian=clinic).already
     assert not home.publish(OTHER, custodian=clinic).already
     assert not world.publish(OTHER).already
+
+
+def test_publish__failed_before_anything_was_stored__custodian_is_not_known(world: World) -> None:
+    home = Elsewhere(world)
+    with pytest.raises(EncryptionKeyNotSetError):
+        home.publish(patient=new_actor().address)
+    world.publish()
+    with pytest.raises(ConfigurationError, match="twice"):
+        home.publish()
+    assert registered(world) == 1
+
+
+def test_load__first_of_a_custodian__he_is_known_once_something_is_stored(tmp_path: Path) -> None:
+    town = LoadTown(tmp_path)
+    assert town.night(town.export(b"no record")).counts == (0, 0, 1)
+    assert not town.publications.knows(town.hospital.actor.address)
+    assert town.night(town.export(observation(1))).counts == (1, 0, 0)
+    assert town.publications.knows(town.hospital.actor.address)
+
+
+def test_examine__nothing_is_known_of_what_he_has_published__says_what_to_do(world: World) -> None:
+    def warnings(journal: PublicationJournal) -> list[str]:
+        examining = Examining(
+            ledger=world.ledger,
+            store=world.store,
+            clock=world.clock,
+            auditing=world.auditing,
+            journal=journal,
+            folder=world.folder,
+        )
+        hospital = world.hospital
+        found = examining.examine([("hospital", hospital.address, hospital.identity.recipient.key)])
+        return [each.mend for each in found if each.check == "publications hospital" and each.health is Health.WARNING]
+
+    home = Elsewhere(world)
+    assert warnings(home.journal) == []
+    world.publish()
+    assert warnings(home.journal) == ["run: medshare record restore --as hospital"]
+    assert warnings(world.journal) == []
+    home.restore()
+    assert warnings(home.journal) == []
+
+
+class LostTown(LoadTown):
+    """A town whose hospital has loaded two records, and lost its state."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.lines = self.export(observation(1), observation(2, 1))
+        self.night(self.lines)
+        self.homes["hospital"] = self.home(self.hospital.actor, "elsewhere")
+        self.publications = PublicationJournal(folder / "elsewhere")
+        self.loads = LoadJournal(self.publications)
+        self.loading = self.rebuilt()
+
+    def restore(self, store: BlobStore) -> Restored:
+        home = self.hospital
+        finding = Finding(store=store, auditing=home.auditing, book=home.book)
+        restoring = Restoring(journal=self.publications, store=store, auditing=home.auditing, finding=finding)
+        return restoring.restore(home.actor)
+
+
+def test_restore__catalogue_cannot_be_fetched_now__fails_and_nothing_is_published_twice(tmp_path: Path) -> None:
+    town = LostTown(tmp_path)
+
+    def away(*_: object, **__: object) -> bytes:
+        raise StoreUnavailableError("away")
+
+    with pytest.raises(StoreUnavailableError):
+        town.restore(Overriding(town.store, get=away))
+    with pytest.raises(ConfigurationError, match="twice"):
+        town.night(town.lines)
+    assert town.restore(town.store) == Restored(records=2, unread=(), batches=())
+    assert town.night(town.lines).counts == (0, 2, 0)
+
+
+def test_restore__catalogue_is_gone__is_named(tmp_path: Path) -> None:
+    town = LostTown(tmp_path)
+    (batch,) = town.hospital.auditing.batches(town.hospital.actor.address)
+    town.store.unpin(Cid.of_directory(batch.catalogue))
+    town.store.collect()
+    found = town.restore(town.store)
+    assert [(each.source, type(each.error)) for each in found.batches] == [(batch.catalogue, BlobNotFoundError)]
+    assert town.night(town.lines).counts == (2, 0, 0)
