@@ -38,7 +38,7 @@ RESULTS: dict[str, Any] = {
         "published": 27,
         "permitted": 20,
         "read": 20,
-        "kinds_read": ["condition", "laboratory", "observation", "other", "prescription"],
+        "kinds_read": ["care-plan", "condition", "laboratory", "observation", "prescription"],
         "report_readers": ["general practitioner"],
         "report_is_whole": True,
         "denied": {"vaccination": "key-not-released", "stranger": "no-grant", "after_revoking": "revoked"},

@@ -179,7 +179,7 @@ def test_recovered__an_old_version__says_what_the_new_key_opens(town: Town) -> N
     with pytest.raises(NotARecipientError) as refused:
         world.open(published, town.newcomer)
     assert refused.value.hint is not None
-    assert refused.value.hint.endswith("ask its custodian for medshare record rotate")
+    assert refused.value.hint.endswith("ask its custodian to encrypt it anew (record rotate)")
     for _ in range(2):
         entry = world.auditing.records(world.patient.address)[-1]
         newest = world.publishing.reseal(entry, custodian=world.hospital)
