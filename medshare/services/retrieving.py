@@ -587,7 +587,7 @@ class Retrieving:
         newest = self._auditing.newest_versions(entry.custodian).get(entry.record_id)
         if newest is not None:
             return f"fetch its newest version, {newest.hex()}: its custodian encrypted it anew since"
-        return "it was encrypted for an earlier key: check the identity, or ask its custodian to encrypt it anew (record rotate)"
+        return "made for an earlier key: check the identity, or ask its custodian to encrypt it anew (record rotate)"
 
     def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
         """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""
