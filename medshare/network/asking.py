@@ -86,6 +86,9 @@ class GethNode:
                     raise BadAnswerError(f"{method}: the node's answer broke off, or has no end")
             return result_of(method, json.loads(answer))
 
+    def _block(self, which: str) -> JsonValue:
+        return self.ask("eth_getBlockByNumber", which, False)  # noqa: FBT003 - JSON-RPC has no keywords
+
     def _connect(self, line: socket.socket) -> None:
         try:
             line.connect(str(self._path))
@@ -104,7 +107,7 @@ class GethNode:
 
     def head(self) -> Head:
         """Return the newest block."""
-        block = self.ask("eth_getBlockByNumber", "latest", False)  # noqa: FBT003 - JSON-RPC has no keywords
+        block = self._block("latest")
         with translated("eth_getBlockByNumber"):
             number, digest = hex_int(block["number"]), hex_bytes(block["hash"], _HASH)
             time = hex_int(block["timestamp"])
@@ -113,7 +116,7 @@ class GethNode:
 
     def genesis_hash(self) -> bytes:
         """Return the hash of the first block."""
-        block = self.ask("eth_getBlockByNumber", "0x0", False)  # noqa: FBT003 - JSON-RPC has no keywords
+        block = self._block("0x0")
         with translated("eth_getBlockByNumber"):
             return hex_bytes(block["hash"], _HASH)
 
@@ -191,7 +194,7 @@ class GethNode:
 
     def transactions(self, number: int) -> list[str]:
         """Return the signed transactions of a block, as hex."""
-        block = self.ask("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - JSON-RPC has no keywords
+        block = self._block(hex(number))
         with translated("eth_getBlockByNumber"):
             return [self.ask("eth_getRawTransactionByHash", each) for each in block["transactions"]]
 

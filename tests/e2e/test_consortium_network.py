@@ -106,6 +106,11 @@ def block(network: LocalNetwork, name: str) -> int:
     return network.validator(name).asked.block_number()
 
 
+def await_block(network: LocalNetwork, name: str, number: int) -> None:
+    """Wait until a validator has a block of this number."""
+    eventually(lambda: block(network, name) >= number, f"{name} has block {number}")
+
+
 def at_rest(network: LocalNetwork, name: str) -> int:
     """Return at which block a chain has come to stand still."""
     deadline = time.monotonic() + PATIENCE
@@ -206,7 +211,7 @@ def rivalry(network: LocalNetwork, transaction: bytes) -> Rivals:
         for node in (one, two):
             set_to_work(node)
         # Not always as many, or it could be the turn of the same one for ever.
-        eventually(lambda: block(network, one.name) > number + attempt, "blocks come again")  # noqa: B023 - awaited at once
+        await_block(network, one.name, number + attempt + 1)
     third = by_signer[before]
     (dead,) = (node for node in others if node != third)
     for node in others:

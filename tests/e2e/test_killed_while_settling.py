@@ -77,7 +77,7 @@ def test_decline__killed_anywhere_and_repeated__is_declined_once(
     cli: CommandLine, zygote: Zygote, tmp_path: Path, number: str
 ) -> None:
     words = ("decline", *WHOSE, "--as", "hospital")
-    for killed in repeated(cli, zygote, tmp_path, number, words, "DeliveryDeclined", few=8):
+    for killed in repeated(cli, zygote, tmp_path, number, words, "DeliveryDeclined", few=12):
         cli.json("request", "accept", number, "--as", "patient", "--yes", home=killed)
 
 
@@ -86,7 +86,7 @@ def test_confirm__killed_anywhere_and_repeated__is_paid_once(
 ) -> None:
     cli.json("request", DELIVER[0], number, *DELIVER[1:])
     words = ("confirm", *WHOSE, "--as", "researcher")
-    for killed in repeated(cli, zygote, tmp_path, number, words, "RewardPaid", few=8):
+    for killed in repeated(cli, zygote, tmp_path, number, words, "RewardPaid", few=12):
         (credit,) = cli.json("reward", "show", "--account", "patient", home=killed)
         assert credit["can_withdraw"] == 700_001
 
@@ -98,7 +98,7 @@ def test_dispute__killed_anywhere_and_repeated__is_disputed_once(
     reason = tmp_path / "why.txt"
     reason.write_text("the values are empty")
     words = ("dispute", *WHOSE, "--reason-file", str(reason), "--as", "researcher")
-    for killed in repeated(cli, zygote, tmp_path, number, words, "DeliveryDisputed", few=8):
+    for killed in repeated(cli, zygote, tmp_path, number, words, "DeliveryDisputed", few=12):
         (part,) = cli.json("request", "show", number, home=killed)["parts"]
         assert part["state"] == "disputed"
 
@@ -106,5 +106,5 @@ def test_dispute__killed_anywhere_and_repeated__is_disputed_once(
 def test_cancel__killed_anywhere_and_repeated__gives_back_once(
     cli: CommandLine, zygote: Zygote, tmp_path: Path, number: str
 ) -> None:
-    for killed in repeated(cli, zygote, tmp_path, number, ("cancel", "--as", "researcher"), "", few=8):
+    for killed in repeated(cli, zygote, tmp_path, number, ("cancel", "--as", "researcher"), "", few=12):
         assert cli.json("reward", "account", number, home=killed)["returned"] == REWARD
