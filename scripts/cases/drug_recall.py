@@ -147,7 +147,7 @@ def _permitted(case: Case) -> None:
                         Provision(
                             effect=Effect.PERMIT,
                             purposes=(PurposeOfUse.PUBHLTH,),
-                            categories=(Category.DISPENSATION, Category.OTHER),
+                            categories=(Category.DISPENSATION, Category.MEDICATION),
                         )
                     ],
                     expires_at=case.now + YEAR,

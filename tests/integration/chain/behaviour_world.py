@@ -48,6 +48,10 @@ class Scene(ABC):
     def wait(self, seconds: int) -> None:
         """Let time pass: the next block is that much later."""
 
+    @abstractmethod
+    def sent(self, signer: Signer) -> int:
+        """Count the transactions of somebody. Blocks tell nothing: some come because time passes."""
+
     def accredited(self, kind: AccreditationKind) -> LocalSigner:
         """Return somebody whom the founding member has accredited."""
         person = self.person()
@@ -94,6 +98,10 @@ class InMemory(Scene):
         self._clock.time = max(self._clock.time, self.now) + seconds
         self._chain.mine()
 
+    def sent(self, signer: Signer) -> int:
+        del signer  # here a block is a transaction, and nobody else is here
+        return self.ledger.chain.head().number
+
 
 class OnChain(Scene):
     """The adapters, on a chain that others may be on, too."""
@@ -120,6 +128,9 @@ class OnChain(Scene):
     def wait(self, seconds: int) -> None:
         self._place.put_forward(self._chain, seconds)
         self._chain.sender.send(self.member, to=self.member.address)
+
+    def sent(self, signer: Signer) -> int:
+        return self._chain.client.nonce(signer.address, pending=True)
 
 
 @contextmanager

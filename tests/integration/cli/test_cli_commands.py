@@ -319,7 +319,7 @@ IN_A_STORY = {
     "record register",
 }  # what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure, _batches
 A_NETWORK = {
-    *("network keys", "network init", "network check", "network reconcile"),
+    *("network keys", "network init", "network check", "network reconcile", "network give-way"),
     *("network up", "network status", "network stop", "network start", "network down"),
 }  # they need member files, or nodes: test_cli_network.py, test_consortium_network.py
 SEVERAL_NODES = {
