@@ -97,6 +97,16 @@ def deployed(chain: OpenChain) -> OpenChain:
 
 
 @pytest.fixture
+def all_back(network: LocalNetwork) -> Iterator[None]:
+    """Have every node run and every validator seal again, however the test ends: the next ones count on it."""
+    yield
+    for name in network.nodes:
+        network.resume(name)
+    for node in (network.validator(name) for name in network.nodes if "validator" in name):
+        node.asked.seal(node.node.signer, free_gas=network.members.free_gas)
+
+
+@pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a short path: that of a socket has at most 103 bytes."""
     return tmp_path_factory.mktemp("net")
@@ -152,6 +162,7 @@ def test_contracts__deployed_by_an_account_without_coins__work(network: LocalNet
     assert len(chain.client.web3.eth.get_block("latest")["proofOfAuthorityData"]) == 32 + 65
 
 
+@pytest.mark.usefixtures("all_back")
 def test_validator__one_killed__others_go_on_and_it_catches_up(network: LocalNetwork) -> None:
     network.kill("validator-4")
     before = block(network, "validator-1")
@@ -160,6 +171,7 @@ def test_validator__one_killed__others_go_on_and_it_catches_up(network: LocalNet
     eventually(lambda: block(network, "validator-4") >= block(network, "validator-1") - 1, "it has caught up")
 
 
+@pytest.mark.usefixtures("all_back")
 def test_validators__majority_killed__chain_waits_and_loses_nothing(network: LocalNetwork, chain: OpenChain) -> None:
     for name in ("validator-3", "validator-4"):
         network.kill(name)
@@ -239,6 +251,7 @@ def rivalry(network: LocalNetwork, transaction: bytes) -> Rivals:
     return Rivals((one, two), third, dead, number)
 
 
+@pytest.mark.usefixtures("all_back")
 @pytest.mark.parametrize("by_command", [False, True], ids=["by itself", "by command"])
 def test_chain__two_have_sealed_the_same_block__one_gives_way(
     network: LocalNetwork, chain: OpenChain, told: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, by_command: bool
@@ -253,6 +266,7 @@ def test_chain__two_have_sealed_the_same_block__one_gives_way(
     network.resume(rivals.third.name)
     if by_command:
         where = (str(network.folder / MEMBERS_FILE), "--in", str(network.folder), "--as")
+        await_block(network, rivals.third.name, rivals.block)
         assert at_rest(network, "validator-1") == rivals.block
         (loser,) = (node for node in rivals.two if node.asked.head().hash != rivals.third.asked.head().hash)
         give_way = ("network", "give-way", *where, loser.institution.name)
