@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,24 @@ if TYPE_CHECKING:
     from grounds import Ground
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that is nobody else's
+_ENOUGH_MEMORY = 8 << 30
+
+
+def keep_files_in_memory() -> None:
+    """Let temporary files lie in memory, where there is enough of it and nobody has said where they are to be.
+
+    Journals, stores and chains sync at each of their steps. Tests kill processes, and no machines: what a disk makes of
+    it is only waited for, and takes longer than all the rest.
+    """
+    if "TMPDIR" in os.environ or not os.access(_SHARED_MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(_SHARED_MEMORY).free >= _ENOUGH_MEMORY:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_SHARED_MEMORY)
+
+
+keep_files_in_memory()
 
 # Neither a deadline nor too_slow: both measure how busy the machine is.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

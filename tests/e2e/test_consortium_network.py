@@ -27,6 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,9 +77,9 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
+def network(disk: Path) -> Iterator[LocalNetwork]:
     require("geth", "kubo")
-    with LocalNetwork.open(tmp_path_factory.mktemp("net"), validators=VALIDATORS, storage=STORAGE) as network:
+    with LocalNetwork.open(disk / "net", validators=VALIDATORS, storage=STORAGE) as network:
         network.start()
         yield network
 
@@ -107,9 +108,9 @@ def all_back(network: LocalNetwork) -> Iterator[None]:
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(disk: Path) -> Path:
     """A folder with a short path: that of a socket has at most 103 bytes."""
-    return tmp_path_factory.mktemp("net")
+    return Path(tempfile.mkdtemp(dir=disk))
 
 
 def block(network: LocalNetwork, name: str) -> int:

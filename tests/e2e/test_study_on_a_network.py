@@ -98,11 +98,11 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(disk: Path) -> Iterator[Deployed]:
     """The network, and the contracts that somebody without coins deployed by the script."""
     require("geth", "kubo")
     seconds = Seconds()
-    folder = tmp_path_factory.mktemp("net")
+    folder = disk / "net"
     make_local(folder, validators=VALIDATORS, storage=STORAGE)
     members = MemberFile.load(folder / MEMBERS_FILE)
     # Gas is free; what a study deposits must be somebody's from the first block on.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -127,17 +126,6 @@ def package() -> Path:
     return require("fhir-examples")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where the journal is: in memory where the system can, for it is synced at each step of each record."""
-    shared_memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    if not shared_memory.is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=shared_memory) as memory:
-        yield Path(memory)
-
-
 def files_of(package: Path) -> list[Path]:
     return sorted(path for path in package.glob("*.json") if path.name != "package.json")
 
@@ -187,11 +175,11 @@ def reason_of(message: str) -> str:
     return message.removeprefix("it does not conform to FHIR R4: ")
 
 
-def test_examples__every_so_manieth__is_published_and_comes_back_as_it_was(package: Path, folder: Path) -> None:
+def test_examples__every_so_manieth__is_published_and_comes_back_as_it_was(package: Path, tmp_path: Path) -> None:
     paths = files_of(package)
     assert len(paths) == FILES
     small = [path for path in paths[::SAMPLE] if path.stat().st_size < 1 << 20]
-    tally = through(Towns(folder), small)
+    tally = through(Towns(tmp_path), small)
     print(tally.table())
     assert set(tally.refusals) <= set(REFUSALS)
     assert tally.accepted >= 0.98 * tally.files
@@ -199,16 +187,16 @@ def test_examples__every_so_manieth__is_published_and_comes_back_as_it_was(packa
 
 @pytest.mark.examples
 @pytest.mark.timeout(3600)
-def test_examples__all_of_them__are_published_or_refused_for_a_stated_reason(package: Path, folder: Path) -> None:
-    tally = through(Towns(folder), files_of(package))
+def test_examples__all_of_them__are_published_or_refused_for_a_stated_reason(package: Path, tmp_path: Path) -> None:
+    tally = through(Towns(tmp_path), files_of(package))
     print(tally.table())
     assert tally.files == FILES
     assert tally.refusals == REFUSALS
     assert tally.ordinary_accepted >= 0.98 * tally.ordinary
 
 
-def test_examples__with_one_patient_only__refuses_a_bundle_of_several(package: Path, folder: Path) -> None:
-    world = new_world(folder)
+def test_examples__with_one_patient_only__refuses_a_bundle_of_several(package: Path, tmp_path: Path) -> None:
+    world = new_world(tmp_path)
     ingesting = Ingesting(publishing=world.publishing)
     path = package / "Bundle-b248b1b2-1686-4b94-9936-37d7a5f94b51.json"
     with pytest.raises(InvalidInputError, match="several patients"):
