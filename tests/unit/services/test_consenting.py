@@ -61,7 +61,7 @@ from medshare.services import bundles, opened_terms
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting, Prepared
 from medshare.services.desk import _salt
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]

@@ -31,7 +31,7 @@ from medshare.ports import Actor
 from medshare.services import consenting
 from medshare.services import history as module
 from medshare.services.history import History, PatientHistory
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.retrieving import Retrieving
 from medshare.storage import SeveralStores
 from medshare.testing import MemoryStore, new_actor

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 from service_doubles import CrashError, Faults, Overriding, faulty_publishing, with_intents_kept, with_records
-from world import TEXT, World, new_world
+from world import TEXT, World, new_world, publishing_on
 
 from medshare.content import Cid, walk
 from medshare.envelope import Identity
@@ -42,8 +42,9 @@ from medshare.model.events import RecordRegistered, RecordSuperseded
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
 from medshare.ports import Actor
+from medshare.services.description import Description
 from medshare.services.journal import PublicationJournal
-from medshare.services.publishing import Description, Publishing
+from medshare.services.publishing import Publishing
 from medshare.testing import MemoryStore, NamedSigner, new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
@@ -65,7 +66,7 @@ def publish_with(publishing: Publishing, world: World, text: bytes | Path = TEXT
 def rebuilt(world: World, **parts) -> Publishing:
     """The world's publishing service with some collaborators replaced."""
     ours = {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
-    return Publishing(**{**ours, **parts})
+    return publishing_on(**{**ours, **parts})
 
 
 def plaintext(world: World, published) -> bytes:
@@ -592,9 +593,7 @@ def test_publish__custodian_not_accredited__stores_nothing(tmp_path):
     world = new_world(tmp_path)
     puts = []
     store = Overriding(world.store, put=lambda blocks: puts.extend(blocks))
-    publishing = Publishing(
-        ledger=world.ledger, store=store, journal=world.journal, auditing=world.auditing, standing=world.standing
-    )
+    publishing = rebuilt(world, store=store)
     with pytest.raises(CustodianNotAccreditedError):
         publish_with(publishing, world, custodian=world.doctor)
     assert (puts, list(world.journal.unfinished())) == ([], [])

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from held_keys import commitment, held_keys
-from service_doubles import CrashError, Faults, Overriding, faulty_publishing, with_records
+from service_doubles import CrashError, Faults, Overriding, faulty_resealing, with_records
 from test_standing import LAB, SCAN, deny, holds, opens, permit, publish, rebuilt, say, with_key
-from world import DAY, TEXT, World, new_world
+from world import DAY, TEXT, World, new_world, resealing_on
 
 from medshare.content import Cid
 from medshare.envelope import Identity
@@ -37,8 +37,10 @@ from medshare.model.ids import GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, Manifest, RecordStatus
 from medshare.services import rotating
+from medshare.services.description import Description
 from medshare.services.examining import Examining, Health
-from medshare.services.publishing import Description, Published
+from medshare.services.registering import Published
+from medshare.services.resealing import Resealing
 from medshare.services.rotating import Rotating, Rotation
 from medshare.testing import new_actor
 
@@ -73,9 +75,9 @@ def text(world: World, published: Published) -> bytes:
     return b"".join(opened.stream())
 
 
-def with_publishing(world: World, publishing) -> Rotating:
+def with_resealing(world: World, resealing: Resealing) -> Rotating:
     return Rotating(
-        store=world.store, clock=world.clock, auditing=world.auditing, standing=world.standing, publishing=publishing
+        store=world.store, clock=world.clock, auditing=world.auditing, standing=world.standing, resealing=resealing
     )
 
 
@@ -167,7 +169,7 @@ def test_rotate__process_dies_at_any_call__is_finished_once(tmp_path: Path, afte
         at += 1
         world, lab = prepared(tmp_path / str(at))
         faults = Faults(at=at, after=after)
-        dying = with_publishing(world, faulty_publishing(world, faults))
+        dying = with_resealing(world, faulty_resealing(world, faults))
         try:
             list(dying.rotate([lab.entry], custodian=world.hospital))
         except CrashError:
@@ -195,7 +197,7 @@ def test_rotate__process_dies_among_several__each_is_finished_once(tmp_path: Pat
         world = new_world(tmp_path / str(at))
         labs = [publish(world, b"one"), publish(world, b"two")]
         say(world, permit())
-        dying = with_publishing(world, faulty_publishing(world, Faults(at=at, after=after)))
+        dying = with_resealing(world, faulty_resealing(world, Faults(at=at, after=after)))
         entries = [each.entry for each in labs]
         try:
             list(dying.rotate(entries, custodian=world.hospital))
@@ -380,7 +382,7 @@ def test_covered__store_does_not_answer__is_an_error(known: World) -> None:
         clock=known.clock,
         auditing=known.auditing,
         standing=known.standing,
-        publishing=known.publishing,
+        resealing=known.resealing,
     )
     with pytest.raises(StoreUnavailableError):
         rotating.covered(granted.grant_id, custodian=known.hospital)
@@ -425,7 +427,7 @@ def test_rotate__store_does_not_give_up_old_blocks__says_so(known: World) -> Non
         clock=known.clock,
         auditing=known.auditing,
         standing=known.standing,
-        publishing=known.publishing,
+        resealing=known.resealing,
     )
     lab = publish(known)
     (rotation,) = rotating.rotate([lab.entry], custodian=known.hospital, forget_old=True)
@@ -478,9 +480,15 @@ def test_rotate__chain_cannot_be_reached__ends_and_goes_on_later(known: World) -
         raise LedgerUnavailableError("the test says so")
 
     one, two = publish(known, b"one"), publish(known, b"two")
-    offline = with_publishing(known, rebuilt(known, ledger=with_records(known, do_all=unreachable)))
+    offline = resealing_on(
+        ledger=with_records(known, do_all=unreachable),
+        store=known.store,
+        journal=known.journal,
+        auditing=known.auditing,
+        standing=known.standing,
+    )
     with pytest.raises(LedgerUnavailableError):
-        list(offline.rotate([one.entry, two.entry], custodian=known.hospital))
+        list(with_resealing(known, offline).rotate([one.entry, two.entry], custodian=known.hospital))
     assert len(known.journal.unfinished()) == 2
     assert all(each.published is not None for each in rotate(known, one, two))
     assert len([each for each in known.auditing.records(known.patient.address) if each.version == 2]) == 2

@@ -24,7 +24,7 @@ from held_keys import commitment, held_keys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from service_doubles import CrashError, Overriding, with_consents, with_records
-from world import DAY, TEXT, World, new_world
+from world import DAY, TEXT, World, new_world, publishing_on
 
 from medshare.content import Cid, list_directory
 from medshare.envelope import Identity
@@ -38,8 +38,10 @@ from medshare.ports import Actor
 from medshare.services import excerpts, standing
 from medshare.services.bundles import bundle_files
 from medshare.services.consenting import Untold
+from medshare.services.description import Description
 from medshare.services.excerpts import excerpt_name, open_excerpt
-from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.publishing import Publishing
+from medshare.services.registering import Published
 from medshare.services.standing import Obstacle, StandingConsents
 from medshare.testing import new_actor
 
@@ -215,7 +217,7 @@ def test_publish__after_the_grant_has_ended__is_shut_with_every_old_key_and_the_
         publish(known, b"after"),
         publish(known, b"named 2", supersedes=named.record_id),
         publish(known, b"before 2", supersedes=before.record_id),
-        known.publishing.reseal(between.entry, custodian=known.hospital),
+        known.resealing.reseal(between.entry, custodian=known.hospital),
     ]
     assert all(each.readers == () for each in after)
     held = held_keys(known.store, [old, rotated])
@@ -504,7 +506,7 @@ def test_publish__contract_does_not_agree__releases_nothing(known: World) -> Non
 
 def rebuilt(world: World, **parts) -> Publishing:
     ours = {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
-    return Publishing(**{**ours, **parts})
+    return publishing_on(**{**ours, **parts})
 
 
 def interrupted(world: World, *, sending: bool) -> RecordId:
@@ -800,7 +802,7 @@ class Life:
             case "reseal", [number]:
                 if (old := self.active(number)) is not None:
                     by = next(each for each in self.custodians if each.address == old.entry.custodian)
-                    self.published(self.world.publishing.reseal(old.entry, custodian=by), old)
+                    self.published(self.world.resealing.reseal(old.entry, custodian=by), old)
             case "grant", [number, (first, others), start, length]:
                 reader = self.readers[number].address
                 begin = self.now() + start if start else 0
