@@ -101,6 +101,20 @@ def faulty_consenting(world: World, faults: Faults) -> Consenting:
     return Consenting(ledger=faulty_ledger(world, faults), store=faulty_store(world, faults), auditing=world.auditing)
 
 
+def publishing_with(world: World, **parts: object) -> Publishing:
+    """Return the world's publishing service with some parts replaced."""
+    return publishing_on(**{**_parts(world), **parts})
+
+
+def resealing_with(world: World, **parts: object) -> Resealing:
+    """Return the world's resealing service with some parts replaced."""
+    return resealing_on(**{**_parts(world), **parts})
+
+
+def _parts(world: World) -> dict[str, object]:
+    return {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
+
+
 def with_records(world: World, **verbs: Callable) -> Ledger:
     return replace(world.ledger, records=Overriding(world.ledger.records, **verbs))
 
