@@ -111,6 +111,11 @@ def resealing_with(world: World, **parts: object) -> Resealing:
     return resealing_on(**{**_parts(world), **parts})
 
 
+def consenting_with(world: World, **parts: object) -> Consenting:
+    """Return the world's consenting service with some parts replaced, or added."""
+    return Consenting(**{"ledger": world.ledger, "store": world.store, "auditing": world.auditing, **parts})
+
+
 def _parts(world: World) -> dict[str, object]:
     return {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
 
