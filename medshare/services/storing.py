@@ -116,7 +116,9 @@ class Storing:
     def take_up(
         self, publication: Publication, custodian: Actor, progress: Progress
     ) -> tuple[Publication, Readers | None]:
-        """Return a publication that was interrupted, fit to be registered, as ``store``, without its plaintext.
+        """Return an interrupted publication, fit to be registered, and whom it was encrypted for, if that was now.
+
+        Where no chain knows of it and others are permitted it now, it is encrypted anew, from what is stored.
 
         Args:
             publication: what was begun; the caller holds the claim to it.
@@ -126,7 +128,7 @@ class Storing:
         Raises:
             BlobNotFoundError: what was stored is gone, and given up: it must be published again.
             NotARecipientError: others are permitted it now, and it was encrypted for an earlier key; likewise.
-            StoreError, LedgerError: as ``store``.
+            MedshareError: else as ``store``.
         """
         if not self._pinned(publication):
             self._journal.forget(publication.publication_id)
