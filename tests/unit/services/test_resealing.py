@@ -168,6 +168,23 @@ def test_publish__given_to_the_chain_and_revoked_meanwhile__is_superseded_at_onc
     assert opens(known, finished, known.patient)
 
 
+def test_reseal_all__given_to_the_chain_and_revoked_meanwhile__each_is_superseded_at_once(known: World) -> None:
+    def dies(*_args, **_more):
+        raise CrashError
+
+    granted = say(known, permit())
+    entries = [publish(known, b"one").entry, publish(known, b"two").entry]
+    with pytest.raises(CrashError):
+        together(resealing_with(known, ledger=with_records(known, do_all=dies)), entries, known.hospital)
+    given = {each.record_id for each in known.journal.unfinished()}
+    end_by_revoking(known, granted)
+    resealed = together(known.resealing, entries, known.hospital)
+    assert [each.entry.version for each in resealed] == [3, 3]
+    records = known.auditing.records(known.patient.address)
+    assert {each.record_id for each in records if each.version == 2} == given
+    assert not any(holds(known, each) for each in resealed)
+
+
 # ------------------------------------------------------------------------------------------------ refusals
 
 
