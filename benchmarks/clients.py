@@ -30,8 +30,8 @@ from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.ports import Actor
 from medshare.services.consenting import Granted
+from medshare.services.description import Description
 from medshare.services.paid import Paying
-from medshare.services.publishing import Description
 
 Json = dict[str, Any]
 

@@ -26,7 +26,7 @@ from medshare.content import Cid, references
 from medshare.model.consent import RecordRef
 from medshare.model.ids import RecordId
 from medshare.model.purpose import PurposeOfUse
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 
 KIB, MIB = 1 << 10, 1 << 20
 READERS = 12

@@ -41,11 +41,11 @@ from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
 from medshare.services.batch_catalogue import write_catalogue
 from medshare.services.batched_ledger import batched_ledger
+from medshare.services.description import Description
 from medshare.services.finding import Finding
 from medshare.services.index import LedgerIndex
 from medshare.services.plaintext import Plaintext
 from medshare.services.progress import silent
-from medshare.services.publishing import Description
 from medshare.services.retrieving import Retrieving
 from medshare.services.sealing import seal_record
 from medshare.session import make_home

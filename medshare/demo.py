@@ -27,7 +27,8 @@ from medshare.model.ids import Address, GrantId
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
-from medshare.services.publishing import Description, Published
+from medshare.services.description import Description
+from medshare.services.registering import Published
 from medshare.session import Session, connect, make_home
 from medshare.settings import Settings
 from medshare.standards import fhir

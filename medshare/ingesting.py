@@ -28,8 +28,10 @@ from medshare.model.ids import Address, RecordId
 from medshare.model.labels import is_label
 from medshare.model.record import MAX_PATIENT_REFERENCE, Category, days_of
 from medshare.ports import Actor
+from medshare.services.description import Description
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import ENDS_ALL, Description, Published, Publishing
+from medshare.services.publishing import Publishing
+from medshare.services.registering import ENDS_ALL, Published
 from medshare.standards import ndjson
 from medshare.standards.ingest import Examined, Part, parts, recognise
 

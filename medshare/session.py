@@ -69,6 +69,7 @@ from medshare.services.publishing import Publishing
 from medshare.services.receipt_accounts import ReceiptAccounts
 from medshare.services.receipt_journal import ReceiptJournal
 from medshare.services.receipts import Receipts
+from medshare.services.registering import Registering
 from medshare.services.relaying import Relaying, RelayPolicy
 from medshare.services.replicated_store import ReplicatedStore, Shortfall
 from medshare.services.replicating import HERE, Replicating
@@ -77,6 +78,7 @@ from medshare.services.request_book import RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices
 from medshare.services.requesting import Requesting
+from medshare.services.resealing import Resealing
 from medshare.services.restoring import Restoring
 from medshare.services.retrieving import Retrieving
 from medshare.services.rewarding import Rewarding
@@ -86,6 +88,7 @@ from medshare.services.signing import Signing
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips
 from medshare.services.standing import StandingConsents
+from medshare.services.storing import Storing
 from medshare.services.verifying import Verifying
 from medshare.settings import Settings
 from medshare.storage import GatewayBlobStore, KuboBlobStore, SeveralStores
@@ -264,7 +267,10 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         assessing = Assessing(ledger=ledger, auditing=auditing, slips=slips)
         history = History(auditing=auditing, retrieving=retrieving)
         replicating = Replicating(index=index, clock=clock, own=own, nodes=nodes, copies=copies)
-        publishing = Publishing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
+        storing = Storing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing)
+        registering = Registering(ledger=ledger, store=store, journal=journal)
+        resealing = Resealing(store=store, journal=journal, storing=storing, registering=registering)
+        publishing = Publishing(ledger=ledger, journal=journal, auditing=auditing, storing=storing, resealing=resealing)
         loads = LoadJournal(journal)
         finding = Finding(store=store, auditing=auditing, book=batches)
         batching = Batching(
@@ -274,7 +280,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             auditing=auditing,
             standing=standing,
             book=batches,
-            publishing=publishing,
+            resealing=resealing,
         )
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         erasure_journal = ErasureJournal(state)
@@ -309,7 +315,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
                 store=store,
             ),
             restoring=Restoring(journal=journal, store=store, auditing=auditing, finding=finding),
-            rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, publishing=publishing),
+            rotating=Rotating(store=store, clock=clock, auditing=auditing, standing=standing, resealing=resealing),
             consenting=consenting,
             receipting=receipting,
             controllers=controllers,

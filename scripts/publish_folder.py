@@ -30,7 +30,7 @@ from medshare.cli.console import one_line
 from medshare.cli.ending import ExitCode, run
 from medshare.errors import InvalidInputError, MedshareError
 from medshare.ingesting import Arrived, Assigned, OnePatient, Patients, Said, read_mapping
-from medshare.services.publishing import ENDS_ALL
+from medshare.services.registering import ENDS_ALL
 from medshare.standards import dicom, fhir, hl7v2
 
 MEDIA_TYPES = {".json": fhir.MEDIA_TYPE, ".hl7": hl7v2.MEDIA_TYPE, ".dcm": dicom.MEDIA_TYPE}

@@ -28,7 +28,7 @@ from medshare.model.emergency import EmergencyReason, Verdict
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordEntry
 from medshare.ports import Actor
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.representing import everything_for
 from medshare.session import make_home
 from medshare.settings import Settings

@@ -33,7 +33,7 @@ from medshare.model.ids import Address
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.session import Session
 from medshare.settings import Settings, StoreKind
 

@@ -21,15 +21,16 @@ from medshare.model.study import Study
 from medshare.ports import Actor
 from medshare.services.accepting import Accepted, Accepting, Asking, Choice
 from medshare.services.delivering import Delivering
+from medshare.services.description import Description
 from medshare.services.emergencies import Emergencies
 from medshare.services.governing import Governing
 from medshare.services.inbox import Inbox
 from medshare.services.index import LedgerIndex
 from medshare.services.judging import Judging
 from medshare.services.offering import Offering
-from medshare.services.publishing import Description, Published
 from medshare.services.receipt_journal import ReceiptJournal
 from medshare.services.receipts import Receipts
+from medshare.services.registering import Published
 from medshare.services.request_book import Part, RequestBook
 from medshare.services.request_journal import RequestJournal
 from medshare.services.request_notices import RequestNotices

@@ -37,7 +37,7 @@ from medshare.files import private_folder
 from medshare.model.ids import Address
 from medshare.model.record import Category
 from medshare.ports import Actor
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 
 Thing, Done = TypeVar("Thing"), TypeVar("Done")
 

@@ -10,21 +10,47 @@ from pathlib import Path
 
 from medshare.model.consent import RecordRef
 from medshare.model.purpose import PurposeOfUse
-from medshare.ports import Actor, Ledger
+from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.consenting import Consenting, Granted
+from medshare.services.description import Description
 from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
-from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.publishing import Publishing
+from medshare.services.registering import Published, Registering
+from medshare.services.resealing import Resealing
 from medshare.services.retrieving import OpenRecord, Retrieving
 from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
+from medshare.services.storing import Storing
 from medshare.testing import FakeClock, InMemoryChain, MemoryStore, in_memory_ledger, new_actor
 
 NOW = 1_800_000_000
 DAY = 86_400
 TEXT = b'{"resourceType":"Observation","note":"CANARY-plaintext"}'
+
+
+def resealing_on(
+    *, ledger: Ledger, store: BlobStore, journal: PublicationJournal, auditing: Auditing, standing: StandingConsents
+) -> Resealing:
+    """Return what reseals on these parts."""
+    return Resealing(
+        store=store,
+        journal=journal,
+        storing=Storing(ledger=ledger, store=store, journal=journal, auditing=auditing, standing=standing),
+        registering=Registering(ledger=ledger, store=store, journal=journal),
+    )
+
+
+def publishing_on(
+    *, ledger: Ledger, store: BlobStore, journal: PublicationJournal, auditing: Auditing, standing: StandingConsents
+) -> Publishing:
+    """Return what publishes on these parts."""
+    parts = {"ledger": ledger, "store": store, "journal": journal, "auditing": auditing, "standing": standing}
+    return Publishing(
+        ledger=ledger, journal=journal, auditing=auditing, storing=Storing(**parts), resealing=resealing_on(**parts)
+    )
 
 
 @dataclass
@@ -45,19 +71,21 @@ class World:
         self.journal = PublicationJournal(self.folder)
         self.auditing = Auditing(index=LedgerIndex(self.folder / "index.sqlite", self.ledger.chain))
         self.standing = StandingConsents(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)
-        self.publishing = Publishing(
-            ledger=self.ledger,
-            store=self.store,
-            journal=self.journal,
-            auditing=self.auditing,
-            standing=self.standing,
-        )
+        parts = {
+            "ledger": self.ledger,
+            "store": self.store,
+            "journal": self.journal,
+            "auditing": self.auditing,
+            "standing": self.standing,
+        }
+        self.publishing = publishing_on(**parts)
+        self.resealing = resealing_on(**parts)
         self.rotating = Rotating(
             store=self.store,
             clock=self.clock,
             auditing=self.auditing,
             standing=self.standing,
-            publishing=self.publishing,
+            resealing=self.resealing,
         )
         self.consenting = Consenting(ledger=self.ledger, store=self.store, auditing=self.auditing)
         self.retrieving = Retrieving(ledger=self.ledger, store=self.store, clock=self.clock, auditing=self.auditing)

@@ -28,7 +28,7 @@ from medshare.model.ids import RecordId
 from medshare.model.record import Category
 from medshare.model.record_batch import MAX_BATCH
 from medshare.services.journal import Publication
-from medshare.services.publishing import ENDS_ALL, Published
+from medshare.services.registering import ENDS_ALL, Published
 
 if TYPE_CHECKING:
     from medshare.model.typed_data import Signable

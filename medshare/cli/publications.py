@@ -9,7 +9,7 @@ import click
 
 from medshare.cli.console import App
 from medshare.errors import InvalidInputError
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.standing import Withheld
 from medshare.standards.ingest import Examined, Part
 

@@ -20,12 +20,14 @@ from medshare.model.record_batch import MAX_BATCH, AnchoredBatch
 from medshare.ports import Actor, BlobStore
 from medshare.services.auditing import Auditing
 from medshare.services.batching import Batching, Sealed
+from medshare.services.before_publishing import require_known
+from medshare.services.description import Description, publication_of
 from medshare.services.journal import PublicationJournal, Stage
 from medshare.services.load_journal import Batch, BatchedPublication, Known, LoadJournal, PatientOfBatch
 from medshare.services.patients_asked import PatientsAsked
 from medshare.services.plaintext import Plaintext
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Description, Publishing, publication_of, require_known
+from medshare.services.publishing import Publishing
 from medshare.services.sealing import seal_record
 from medshare.services.standing import Readers, Withheld
 from medshare.standards.ingest import Examined, Part

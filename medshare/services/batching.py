@@ -38,11 +38,13 @@ from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
 from medshare.services.batch_catalogue import write_catalogue
+from medshare.services.before_publishing import require_accredited
 from medshare.services.journal import Stage
 from medshare.services.load_journal import Batch, BatchedPublication, LoadJournal, PatientOfBatch
+from medshare.services.packets import Packets, packets_of
 from medshare.services.patients_asked import PatientsAsked
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Publishing, require_accredited
+from medshare.services.resealing import Resealing
 from medshare.services.sealing import seal_record
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
@@ -69,7 +71,7 @@ class Batching:
         auditing: what the chain has told.
         standing: whom live grants permit what is published.
         book: where the custodian's own batches are kept.
-        publishing: publishes anew what was given to the chain and is no longer right.
+        resealing: publishes anew what was given to the chain and is no longer right.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Batching:
         auditing: Auditing,
         standing: StandingConsents,
         book: BatchBook,
-        publishing: Publishing,
+        resealing: Resealing,
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -89,7 +91,7 @@ class Batching:
         self._auditing = auditing
         self._standing = standing
         self._book = book
-        self._publishing = publishing
+        self._resealing = resealing
 
     def claimed(self, custodian: Actor) -> AbstractContextManager[None]:
         """Hold the custodian's loads; raises ``LedgerBusyError`` where another process does."""
@@ -222,10 +224,15 @@ class Batching:
         """Seal those records of a patient anew that are not for whom they should be."""
         for each in self._journal.of_patient(batch, patient):
             entry = entry_of(each.record_id, custodian.address, patient, at=0)
-            packets = self._publishing.packets(entry, custodian=custodian)
+            packets = self._packets(entry, custodian)
             if packets.held != packets.permitted:
                 self._journal.replaced(batch, each.record_id, self._again(each, entry, custodian, asked))
         self._journal.settled(batch, asked.of(patient))
+
+    def _packets(self, entry: RecordEntry, custodian: Actor) -> Packets:
+        return packets_of(
+            entry, custodian=custodian, store=self._store, auditing=self._auditing, standing=self._standing
+        )
 
     def _again(
         self, publication: BatchedPublication, entry: RecordEntry, custodian: Actor, asked: PatientsAsked
@@ -285,6 +292,6 @@ class Batching:
         """Publish those records of a patient again that are on chain and not for whom they should be."""
         for each in self._journal.of_patient(batch, patient):
             entry = entry_of(each.record_id, custodian.address, patient, at=0)
-            packets = self._publishing.packets(entry, custodian=custodian)
+            packets = self._packets(entry, custodian)
             if packets.held != packets.permitted:
-                self._publishing.reseal(entry, custodian=custodian, progress=progress)
+                self._resealing.reseal(entry, custodian=custodian, progress=progress)

@@ -25,43 +25,34 @@ The steps of a grant, numbered as in the code:
 The same patient, grantee and provisions give the same terms, and so the same grant: a grant repeated after a crash, or
 with new dates, replaces the earlier one and never stands beside it.
 
-Somebody who may act for the patient grants in the same steps, with ``on_behalf_of``. A delegate opens the records as a
-reader: he releases what he may read himself, and no more. The key that took over for a lost one opens what custodians
-have encrypted anew for it.
+Somebody who may act for the patient grants in the same steps, with ``on_behalf_of``: by what right, ``mandates`` says.
+Whether a key is released is in ``releasing``, and when a bundle is given up in ``pinned_bundles``.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, fields
 
 from medshare.content import Cid
-from medshare.envelope import FileKey, Recipient, wrap
+from medshare.envelope import Recipient, wrap
 from medshare.errors import (
-    AccessDeniedError,
-    BeyondDelegationError,
     ConfigurationError,
-    EncryptionKeyNotSetError,
     GranteeIsPatientError,
     GranteeIsZeroError,
     InsufficientFundsError,
     InvalidInputError,
     LedgerError,
-    LedgerUnavailableError,
-    NotAllowedToActError,
     PeriodEmptyError,
     PurposesEmptyError,
     RejectedError,
     RelayError,
     SigningError,
-    StoreError,
     TransactionFailedError,
 )
 from medshare.model.consent import Consent, decide
-from medshare.model.decision import Decision, Reason
-from medshare.model.delegation import Verbs
+from medshare.model.decision import Decision
 from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME, Grant, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient_of
@@ -70,8 +61,7 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
 from medshare.model.study import Study
-from medshare.model.subject import Subject
-from medshare.model.terms import TERMS_FILE, Excerpt, Terms
+from medshare.model.terms import TERMS_FILE, Terms
 from medshare.ports import Actor, BlobStore, Ledger, Receipt
 from medshare.services.auditing import Auditing
 from medshare.services.batch_book import BatchBook
@@ -79,11 +69,14 @@ from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundle_journal import BundleJournal
 from medshare.services.bundles import BATCHED_FILE, sealed_shown, sealed_terms
 from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptMaker, made_receipt, sealed_receipt
-from medshare.services.desk import PatientDesk, permitted_purposes
+from medshare.services.desk import PatientDesk
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, sealed_held
+from medshare.services.mandates import Mandates
 from medshare.services.opened_terms import OpenedTerms
+from medshare.services.pinned_bundles import PinnedBundles
 from medshare.services.progress import Progress, silent
+from medshare.services.releasing import permitted_purposes, releases
 from medshare.services.retrieving import Retrieving
 from medshare.services.slips import Slips
 from medshare.services.study_slips import StudySlips
@@ -198,8 +191,8 @@ class Consenting:
         self._ledger = ledger
         self._store = store
         self._auditing = auditing
-        self._retrieving = retrieving
-        self._journal = journal
+        self._mandates = Mandates(ledger=ledger, retrieving=retrieving)
+        self._bundles = PinnedBundles(store=store, auditing=auditing, journal=journal)
         self._slips = slips
         self._receipts = receipts
         self._batches = batches
@@ -293,7 +286,7 @@ class Consenting:
         asked_for = [each for provision in provisions for each in provision.purposes]
         desk = self._desk(patient, subject, asked_for, block)
         terms = desk.terms(grantee, provisions, accepted)  # (2), (3)
-        self._check_mandate(patient, terms, expires_at, block)
+        self._mandates.check_terms(patient, terms, expires_at, block)
         reader = Recipient(self._ledger.directory.encryption_key(grantee, block=block).key)
         start = max(not_before, block.time)
         others = desk.consents(grantee, start, instead_of=terms.grant_id())
@@ -303,7 +296,7 @@ class Consenting:
             entry
             for entry in desk.records()
             if entry.status is not RecordStatus.RETRACTED
-            and _releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
+            and releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
         ]
         bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
@@ -316,7 +309,7 @@ class Consenting:
             for done, entry in enumerate(candidates):  # (4)
                 progress("wrapping keys", done, len(candidates))
                 own = desk.try_open(entry)
-                if own is None or not _releases(consents, own.subject, start, waiting=desk.waiting):
+                if own is None or not releases(consents, own.subject, start, waiting=desk.waiting):
                     continue
                 if entry.ref in leaving_out:
                     left_out.append(entry.ref)
@@ -329,7 +322,7 @@ class Consenting:
                 files[name] = writer.file(pieces)
             consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
             receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
-            owners = self._keys_of_patient(subject, patient, block)
+            owners = self._mandates.keys_of_patient(subject, patient, block)
             sealed_slips = self._slips_of(released, patient, [reader, *owners], slips)
             if sealed_slips is not None:
                 for_reader[terms.slips_name] = sealed_slips
@@ -348,9 +341,7 @@ class Consenting:
                 }
             files |= {name: writer.file(pieces) for name, pieces in for_reader.items()}
             bundle = writer.directory(files)
-        if self._journal is not None:
-            self._journal.note(terms.grant_id(), BundleId(bundle.digest))
-        self._store.pin(bundle)
+        self._bundles.pin(terms.grant_id(), bundle)
         self._opened_terms.keep(terms, patient.identity)
         return Prepared(
             patient=subject,
@@ -403,7 +394,7 @@ class Consenting:
             raise
         _log.debug("granted %x in block %d", prepared.grant_id, receipt.block.number)
         grant = self._ledger.consents.get_grant(prepared.grant_id, block=receipt.block)
-        self._give_up_lost(prepared)
+        self._bundles.give_up_lost(prepared.patient, prepared.grant_id, prepared.request.bundle)
         known = {field.name: getattr(prepared, field.name) for field in fields(prepared)}
         return Granted(**known, grant=grant, receipt=receipt)
 
@@ -414,12 +405,7 @@ class Consenting:
             False where it stays: the chain shows it after all, since somebody else has sent the same words, or cannot
             be asked.
         """
-        try:
-            granted = bundle in self._auditing.bundles(patient, grant_id)
-        except LedgerUnavailableError:
-            _log.warning("bundle %s is kept: the chain cannot be asked about it", bundle.hex())
-            return False
-        return not granted and self._give_up([bundle]) == 0
+        return self._bundles.withdraw(patient, grant_id, bundle)
 
     def preview(
         self,
@@ -507,8 +493,8 @@ class Consenting:
             LedgerError: the chain failed; repeat.
         """
         receipt = self._ledger.consents.revoke(patient.signer, grant_id)
-        noted = [] if self._journal is None else self._journal.noted(grant_id)
-        return self._revoked(receipt, self._auditing.bundles(patient_of(grant_id), grant_id), noted)
+        granted, left = self._bundles.give_up(patient_of(grant_id), grant_id)
+        return Revoked(receipt=receipt, had_been_granted=granted, bundles_left=left)
 
     def revoke_all(self, *, patient: Actor, on_behalf_of: Address | None = None) -> Revoked:
         """Take back everything granted so far, future-dated grants and all delegations included.
@@ -523,8 +509,8 @@ class Consenting:
         """
         subject = on_behalf_of or patient.address
         receipt = self._ledger.consents.revoke_all(patient.signer, subject)
-        noted = [] if self._journal is None else self._journal.noted_of(subject)
-        return self._revoked(receipt, self._auditing.bundles(subject), noted)
+        granted, left = self._bundles.give_up(subject)
+        return Revoked(receipt=receipt, had_been_granted=granted, bundles_left=left)
 
     def tidy(self, patient: Address) -> int:
         """Give up the bundles of all grants of ``patient`` that the chain shows as revoked, whoever has sent it.
@@ -532,27 +518,10 @@ class Consenting:
         Returns:
             how many bundles are left that the store could not be told to give up.
         """
-        bundles = [
-            bundle
-            for standing in self._auditing.grants(patient=patient)
-            if standing.reason is Reason.REVOKED
-            for bundle in self._auditing.bundles(patient, standing.grant.grant_id)
-        ]
-        return self._give_up(bundles)
-
-    # ------------------------------------------------------------------------------------- acting for a patient
+        return self._bundles.give_up_revoked(patient)
 
     def _desk(self, actor: Actor, patient: Address, purposes: Collection[PurposeOfUse], block: BlockRef) -> PatientDesk:
         """Return the patient's desk with ``actor`` at it; raises ``NotAllowedToActError``."""
-        open_as_reader = None
-        if self._ledger.authority.controller_of(patient, block=block).controller != actor.address:
-            held = self._ledger.authority.delegation(patient, actor.address, block=block)
-            stamp = self._ledger.consents.stamp(patient, block=block)
-            retrieving = self._retrieving
-            if retrieving is None or not held.permits(Verbs.GRANT, stamp=stamp, now=block.time):
-                raise NotAllowedToActError(patient, actor.address)
-            wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
-            open_as_reader = partial(_open_as_reader, retrieving, actor, wanted)
         return PatientDesk(
             self._ledger,
             self._store,
@@ -561,65 +530,13 @@ class Consenting:
             actor,
             block,
             opened=self._opened_terms,
-            open_as_reader=open_as_reader,
+            open_as_reader=self._mandates.opening(actor, patient, purposes, block),
         )
-
-    def _check_mandate(self, actor: Actor, terms: Terms, expires_at: int, block: BlockRef) -> None:
-        """Refuse before any work what the contract would refuse a delegate; raises ``BeyondDelegationError``."""
-        patient = terms.patient
-        if self._ledger.authority.controller_of(patient, block=block).controller == actor.address:
-            return
-        held = self._ledger.authority.delegation(patient, actor.address, block=block)
-        if expires_at > held.expires_at or terms.purposes & held.purposes != terms.purposes:
-            raise BeyondDelegationError(patient, actor.address)
-
-    def _keys_of_patient(self, patient: Address, actor: Actor, block: BlockRef) -> list[Recipient]:
-        """Return the key by which the patient reads what another grants in his name, where there is one."""
-        controller = self._ledger.authority.controller_of(patient, block=block).controller
-        if controller == actor.address:
-            return []
-        try:
-            return [Recipient(self._ledger.directory.encryption_key(controller, block=block).key)]
-        except (EncryptionKeyNotSetError, InvalidInputError):
-            return []
 
     def _send(self, actor: Actor, patient: Address, request: GrantRequest) -> Receipt:
         if actor.address == patient:
             return self._ledger.consents.grant(actor.signer, request)
         return self._ledger.consents.grant_for(actor.signer, patient, request)
-
-    def _give_up_lost(self, granted: Prepared) -> None:
-        """Give up what was pinned for this grant before and never granted: now it never can be."""
-        if self._journal is None:
-            return
-        noted = self._journal.noted(granted.grant_id)
-        try:
-            named = {granted.request.bundle, *self._auditing.bundles(granted.patient, granted.grant_id)}
-        except LedgerUnavailableError:
-            _log.warning("the bundles of %x are kept: the chain cannot be asked about them", granted.grant_id)
-            return
-        self._give_up([bundle for bundle in noted if bundle not in named])
-        for bundle in named.intersection(noted):
-            self._journal.forget(bundle)
-
-    def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId], noted: Sequence[BundleId]) -> Revoked:
-        # With the grant ends what was signed for it and never sent.
-        left = self._give_up(list(dict.fromkeys([*bundles, *noted])))
-        return Revoked(receipt=receipt, had_been_granted=bool(bundles), bundles_left=left)
-
-    def _give_up(self, bundles: Sequence[BundleId]) -> int:
-        """Unpin bundles; return how many are left. What the chain said must not be hidden by a store that fails."""
-        left = 0
-        for bundle in bundles:
-            try:
-                self._store.unpin(Cid.of_directory(bundle))
-            except StoreError:
-                _log.warning("the store did not give up bundle %s", bundle.hex())
-                left += 1
-                continue
-            if self._journal is not None:
-                self._journal.forget(bundle)
-        return left
 
 
 def _check_request(patient: Address, grantee: Address, not_before: int, expires_at: int, block: BlockRef) -> None:
@@ -642,23 +559,6 @@ def _for_parties(
     return files
 
 
-def _open_as_reader(
-    retrieving: Retrieving, reader: Actor, purposes: Sequence[PurposeOfUse], entry: RecordEntry
-) -> tuple[FileKey, Manifest]:
-    """Open a record for the first of ``purposes`` for which ``reader`` may; raises as ``Retrieving.open``."""
-    denied: AccessDeniedError | None = None
-    for purpose in purposes:
-        try:
-            opened = retrieving.open(entry.ref, reader=reader, purpose=purpose)
-        except AccessDeniedError as error:
-            denied = denied or error
-        else:
-            return opened.file_key, opened.manifest
-    if denied is None:
-        raise PurposesEmptyError
-    raise denied
-
-
 def _about_records(records: Sequence[RecordRef], purposes: PurposeOfUse | Collection[PurposeOfUse]) -> Provision:
     # A purpose is a text, too: to go through its letters would be a mistake.
     said = {purposes} if isinstance(purposes, PurposeOfUse) else {PurposeOfUse(each) for each in purposes}
@@ -674,28 +574,3 @@ def _check_fits(count: int) -> None:
             f"these provisions permit {count} records, one grant holds the keys of {MAX_RECORDS}",
             hint="make several grants, by category or by date",
         )
-
-
-def _releases(consents: Sequence[Consent], subject: Subject, at: int, *, waiting: Collection[GrantId]) -> bool:
-    """Whether the first of ``consents`` releases a record's key: the decision permits it, and so would it alone.
-
-    Before the manifest is opened: whether it could. Of those that are ``waiting`` for a read receipt, what they permit
-    does not count.
-    """
-    first = consents[0]
-    counting = [_denying(each, subject) if each.grant.grant_id in waiting else each for each in consents]
-    for purpose in permitted_purposes([first]):
-        # Alone it says no of most records, and that is decided sooner.
-        both = (
-            decide(pool, subject=subject, purpose=purpose, reader=first.grant.grantee, now=at)
-            for pool in ([first], counting)
-        )
-        if all(each.reason is Reason.PERMITTED or each.undecided for each in both):
-            return True
-    return False
-
-
-def _denying(consent: Consent, subject: Subject) -> Consent:
-    terms = consent.terms
-    excerpt = terms if isinstance(terms, Excerpt) else terms.excerpt_for(subject.record.custodian)
-    return replace(consent, terms=excerpt.denying())

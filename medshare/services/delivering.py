@@ -47,12 +47,12 @@ from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import bundle_files
-from medshare.services.desk import permitted_purposes
 from medshare.services.held_keys import is_held, write_held
 from medshare.services.judging import Judging, LeftOut, Moment
 from medshare.services.on_chain import OnChain, once
 from medshare.services.progress import silent
 from medshare.services.receipts import Receipts
+from medshare.services.releasing import permitted_purposes
 from medshare.services.request_book import Part, RequestBook
 from medshare.services.slips import Slips
 from medshare.services.standing import StandingConsents

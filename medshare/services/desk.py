@@ -29,7 +29,6 @@ from medshare.model.grant import Grant
 from medshare.model.ids import Address, GrantId
 from medshare.model.labels import must_be_named
 from medshare.model.provision import Effect, Provision
-from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import AcceptedRequest
 from medshare.model.subject import Subject
@@ -340,18 +339,6 @@ def _covers_later(terms: Terms, custodian: Address) -> bool:
     return any(
         each.effect is Effect.PERMIT and not each.records and each.concerns(custodian) for each in terms.provisions
     )
-
-
-def permitted_purposes(consents: Sequence[Consent]) -> list[PurposeOfUse]:
-    """Return the purposes that ``consents`` permit by name, in HL7's order."""
-    said = {
-        purpose
-        for consent in consents
-        for _, provision in consent.terms.numbered
-        if provision.effect is Effect.PERMIT
-        for purpose in provision.purposes
-    }
-    return [purpose for purpose in PurposeOfUse if purpose in said]
 
 
 def _in_order(provision: Provision) -> Provision:

@@ -27,9 +27,9 @@ from medshare.model.ids import Address
 from medshare.model.telling import lasting
 from medshare.ports import BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing
+from medshare.services.before_publishing import published_unknown
 from medshare.services.journal import PublicationJournal
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import published_unknown
 from medshare.services.replicating import Replicating
 
 CLOCK_TOLERANCE = 120

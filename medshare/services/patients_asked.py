@@ -14,9 +14,10 @@ from medshare.model.ids import Address
 from medshare.model.record import Manifest
 from medshare.ports import Actor, Ledger
 from medshare.services.auditing import Auditing
+from medshare.services.description import Description
 from medshare.services.load_journal import PatientOfBatch
+from medshare.services.packets import unborn
 from medshare.services.published_keys import controllers_key, custodians_key
-from medshare.services.publishing import Description, unborn
 from medshare.services.standing import PatientConsents, Readers, StandingConsents
 
 MAX_KEPT = 10_000

@@ -21,10 +21,10 @@ from medshare.model.ids import RecordId
 from medshare.model.record import RecordEntry, RecordStatus
 from medshare.ports import Actor, BlobStore
 from medshare.services.auditing import Auditing
+from medshare.services.description import description_of, publication_of
 from medshare.services.finding import Finding, Unread
 from medshare.services.journal import Publication, PublicationJournal, Stage
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import description_of, publication_of
 from medshare.services.stored_version import StoredVersion
 
 _log = logging.getLogger(__name__)

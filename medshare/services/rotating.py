@@ -30,8 +30,10 @@ from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.subject import Subject
 from medshare.ports import Actor, BlobStore, Clock
 from medshare.services.auditing import Auditing
+from medshare.services.packets import packets_of
 from medshare.services.progress import Progress, silent
-from medshare.services.publishing import Published, Publishing
+from medshare.services.registering import Published
+from medshare.services.resealing import Resealing
 from medshare.services.standing import StandingConsents, may_have_covered
 from medshare.services.stored_version import StoredVersion
 
@@ -69,7 +71,7 @@ class Rotating:
         clock: the time on the wall.
         auditing: which records and grants there are.
         standing: what excerpts of terms say.
-        publishing: publishes the new versions.
+        resealing: publishes the new versions.
     """
 
     def __init__(
@@ -79,13 +81,13 @@ class Rotating:
         clock: Clock,
         auditing: Auditing,
         standing: StandingConsents,
-        publishing: Publishing,
+        resealing: Resealing,
     ) -> None:
         self._store = store
         self._clock = clock
         self._auditing = auditing
         self._standing = standing
-        self._publishing = publishing
+        self._resealing = resealing
 
     def due(self, patient: Address, *, custodian: Actor) -> list[RecordEntry]:
         """Return the active records of a patient that may be readable to other people than they should be.
@@ -167,7 +169,7 @@ class Rotating:
         wanted = list(places)
         for first in range(0, len(wanted), TOGETHER):
             group = wanted[first : first + TOGETHER]
-            told = self._publishing.reseal_all(group, custodian=custodian, progress_of=progress_of)
+            told = self._resealing.reseal_all(group, custodian=custodian, progress_of=progress_of)
             for entry, published in zip(group, told, strict=True):
                 if isinstance(published, MedshareError):
                     yield Rotation(previous=entry, published=None, error=published)
@@ -209,7 +211,9 @@ class Rotating:
 
     def _is_for_others(self, entry: RecordEntry, custodian: Actor) -> bool:
         try:
-            packets = self._publishing.packets(entry, custodian=custodian)
+            packets = packets_of(
+                entry, custodian=custodian, store=self._store, auditing=self._auditing, standing=self._standing
+            )
         except (StoreUnavailableError, LedgerError):
             raise
         except MedshareError:

@@ -37,10 +37,10 @@ from medshare.model.terms import Excerpt
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
-from medshare.services.desk import permitted_purposes
 from medshare.services.excerpts import open_excerpt
 from medshare.services.held_keys import waits_for_receipt
 from medshare.services.published_keys import granters_keys, published_keys
+from medshare.services.releasing import permitted_purposes
 
 MAX_READERS = MAX_PACKETS - 2
 """Readers of one header, beside patient and custodian."""

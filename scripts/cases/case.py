@@ -31,7 +31,7 @@ from medshare.model.ids import Address
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordRef
 from medshare.ports import Actor
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.session import make_home
 from medshare.settings import Settings
 

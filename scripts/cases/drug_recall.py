@@ -21,7 +21,7 @@ from medshare.model.ids import Address
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordRef
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.services.retrieving import OpenRecord
 from medshare.testing.synthetic import Chart, Resource, terms
 

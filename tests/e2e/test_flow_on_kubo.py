@@ -20,7 +20,7 @@ from medshare.content import Cid, list_directory, read_car, read_file, write_car
 from medshare.errors import AccessDeniedError
 from medshare.model.consent import Reason, RecordRef
 from medshare.model.purpose import PurposeOfUse
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.settings import Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore, LocalBlobStore
 

@@ -41,7 +41,7 @@ from medshare.content import Cid, references
 from medshare.errors import StoreUnavailableError
 from medshare.model.consent import RecordRef
 from medshare.model.purpose import PurposeOfUse
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.session import Session
 from medshare.settings import NodeSettings, ReplicationSettings, Settings, StoreKind, StoreSettings
 from medshare.storage import KuboBlobStore

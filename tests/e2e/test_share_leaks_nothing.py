@@ -222,7 +222,7 @@ def test_search__for_what_is_there__finds_it(shared: Shared, everywhere: dict[st
     assert any("publications.sqlite" in place for place in places)
     for spelled in spellings(b"CANARY-planted-here"):
         assert found({"planted": b"CANARY-planted-here"}, {"a place": b"xx" + spelled + b"yy"}), spelled
-    assert b"medshare.services.publishing DEBUG" in shared.log
+    assert b"medshare.services.storing DEBUG" in shared.log
     assert len({line.split(b" ", 1)[0] for line in shared.log.splitlines()}) >= 3, "loggers of more than one package"
     assert b"Traceback" in shared.err
 

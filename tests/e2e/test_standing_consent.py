@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from homes import PASSPHRASE, Home
+from world import publishing_on, resealing_on
 
 from medshare import Session, connect
 from medshare.content import Cid, list_directory, read_file
@@ -24,10 +25,11 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor, BlobStore
 from medshare.services.consenting import Consenting
+from medshare.services.description import Description
 from medshare.services.history import History
 from medshare.services.journal import PublicationJournal
-from medshare.services.publishing import Description, Published, Publishing
 from medshare.services.record_files import locate
+from medshare.services.registering import Published
 from medshare.services.retrieving import Retrieving
 from medshare.services.rotating import Rotating
 from medshare.services.standing import StandingConsents
@@ -54,9 +56,14 @@ class Place:
         store = SeveralStores(self.blocks, *others)
         parts = {"ledger": session.ledger, "store": store, "auditing": session.auditing}
         standing = StandingConsents(**parts, clock=session.clock)
-        self.publishing = Publishing(**parts, journal=PublicationJournal(folder / "state"), standing=standing)
+        publishes = {**parts, "journal": PublicationJournal(folder / "state"), "standing": standing}
+        self.publishing = publishing_on(**publishes)
         self.rotating = Rotating(
-            store=store, clock=session.clock, auditing=session.auditing, standing=standing, publishing=self.publishing
+            store=store,
+            clock=session.clock,
+            auditing=session.auditing,
+            standing=standing,
+            resealing=resealing_on(**publishes),
         )
         self.consenting = Consenting(**parts)
         self.retrieving = Retrieving(**parts, clock=session.clock)

@@ -32,8 +32,8 @@ from medshare.model.emergency import EmergencyReason, EpisodeRequest
 from medshare.model.ids import Address
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.ports import Actor
+from medshare.services.description import Description
 from medshare.services.paid import Paying
-from medshare.services.publishing import Description
 from medshare.session import Session
 from medshare.settings import Settings
 

@@ -24,7 +24,7 @@ from world import new_world
 from medshare.errors import InvalidInputError
 from medshare.ingesting import Arrived, Ingesting, OnePatient
 from medshare.model.ids import Address
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.standards import quality
 
 pytestmark = pytest.mark.integration

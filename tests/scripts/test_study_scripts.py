@@ -50,7 +50,7 @@ from medshare.errors import LedgerBusyError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.consent import MAX_TIME
 from medshare.model.record import Category
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.services.requesting import Requesting
 
 pytestmark = pytest.mark.integration

@@ -34,8 +34,8 @@ from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
 from medshare.model.subject import Subject
 from medshare.services.consenting import Consenting
+from medshare.services.description import Description
 from medshare.services.paid import Paying, paid_ledger
-from medshare.services.publishing import Description
 from medshare.services.relaying import Relaying, RelayState
 from medshare.services.representing import everything_for
 from medshare.services.signing import Signing
@@ -236,7 +236,7 @@ class ReleasedKeys(RuleBasedStateMachine):
     @rule(number=numbers)
     def rotate(self, number):
         entry, by = self.active(number)
-        self.published(self.world.publishing.reseal(entry, custodian=self.custodians[by]))
+        self.published(self.world.resealing.reseal(entry, custodian=self.custodians[by]))
 
     # ---------------------------------------------------------------------------------------------------- consenting
 

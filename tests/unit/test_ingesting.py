@@ -184,7 +184,7 @@ def test_said__what_cannot_be__is_refused(wrong: dict[str, Any]) -> None:
 def test_reseal__of_what_was_ingested__keeps_whose_it_is_and_the_reasons(world: World) -> None:
     (arrived,) = ingest(world, observation(), said=Said(dropped_labels=("PSY",), because="a mistake"))
     assert arrived.published is not None
-    again = world.publishing.reseal(arrived.published.entry, custodian=world.hospital)
+    again = world.resealing.reseal(arrived.published.entry, custodian=world.hospital)
     kept = world.open(again, reader=world.patient, purpose=PurposeOfUse.PATRQT).manifest
     assert (kept.patient_reference, kept.overrides) == (f"Patient/{CANARY}", {"labels": "a mistake"})
 

@@ -33,7 +33,7 @@ from medshare.hashing import sha256
 from medshare.model.ids import CatalogueId, RecordId
 from medshare.model.record_batch import RecordBatch
 from medshare.services.batch_catalogue import write_catalogue
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 
 pytestmark = pytest.mark.integration
 

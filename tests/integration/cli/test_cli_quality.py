@@ -29,7 +29,7 @@ from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import Address, record_id
 from medshare.model.record import Category
 from medshare.model.slip import slips_from_json
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 from medshare.services.slips import Slips
 from medshare.standards.quality import VERSION, score
 

@@ -171,7 +171,7 @@ def penniless(town: CommandLine) -> None:
     town.json("identity", "publish", "mary", "--paid-by", "neighbour", "--yes")
     with connect(town.home.path) as session:
         from medshare.model.record import Category
-        from medshare.services.publishing import Description
+        from medshare.services.description import Description
 
         hospital = session.keyring.open("hospital", lambda _: PASSPHRASE)
         description = Description(media_type="application/fhir+json", category=Category.OBSERVATION)

@@ -78,7 +78,7 @@ def test_connect__by_argument_or_environment__opens_that_home(home: Home, monkey
 
 def test_connect__library_only__goes_the_whole_path(people: Home, tmp_path: Path) -> None:
     """As in the head of medshare.session."""
-    from medshare.services.publishing import Description
+    from medshare.services.description import Description
 
     (tmp_path / "observation.json").write_bytes(OBSERVATION)
     with connect(people.path) as session:

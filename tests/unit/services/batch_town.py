@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service_doubles import Overriding
-from world import NOW
+from world import NOW, publishing_on, resealing_on
 
 from medshare.envelope import Recipient
 from medshare.model.ids import CatalogueId, RecordId
@@ -22,12 +22,12 @@ from medshare.services.batch_book import BatchBook
 from medshare.services.batch_catalogue import write_catalogue
 from medshare.services.batched_ledger import batched_ledger
 from medshare.services.consenting import Consenting, Granted
+from medshare.services.description import Description
 from medshare.services.emergencies import Emergencies
 from medshare.services.finding import Finding, Found
 from medshare.services.history import History
 from medshare.services.index import LedgerIndex
 from medshare.services.journal import PublicationJournal
-from medshare.services.publishing import Description, Publishing
 from medshare.services.retrieving import Retrieving
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
@@ -59,11 +59,16 @@ class Home:
         self.emergencies = Emergencies(
             ledger=ledger, store=store, clock=clock, auditing=auditing, safe=Safe(folder / "safe"), batches=self.book
         )
-        self.publishing = Publishing(
-            ledger=ledger, store=store, journal=PublicationJournal(folder), auditing=auditing, standing=self.standing
-        )
+        publishes = {
+            "ledger": ledger,
+            "store": store,
+            "journal": PublicationJournal(folder),
+            "auditing": auditing,
+            "standing": self.standing,
+        }
+        self.publishing = publishing_on(**publishes)
         self.rotating = Rotating(
-            store=store, clock=clock, auditing=auditing, standing=self.standing, publishing=self.publishing
+            store=store, clock=clock, auditing=auditing, standing=self.standing, resealing=resealing_on(**publishes)
         )
 
     def find(self, **more) -> Found:
@@ -137,7 +142,7 @@ class BatchTown:
                 else home.ledger.records.record(custodian, record_id, block=block)
             ),
         )
-        publishing = Publishing(
+        publishing = publishing_on(
             ledger=replace(home.ledger, records=records),
             store=self.store,
             journal=PublicationJournal(self.folder / by),

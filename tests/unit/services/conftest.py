@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from world import World, new_world
 
+from medshare.model.record import Category
+from medshare.services.description import Description
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +30,15 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return new_world(tmp_path)
+
+
+@pytest.fixture
+def known(world: World) -> World:
+    """A world whose patient knows the hospital: it has stated a record of his."""
+    world.publishing.publish(
+        b"the first",
+        custodian=world.hospital,
+        patient=world.patient.address,
+        description=Description(media_type="text/plain", category=Category.IMAGING),
+    )
+    return world

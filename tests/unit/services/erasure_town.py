@@ -24,7 +24,7 @@ from medshare.services.erasure_planning import ErasurePlanning
 from medshare.services.forgetting import Forgetting
 from medshare.services.holds import LegalHolds
 from medshare.services.past_readers import PastReaders
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.replicating import HERE
 from medshare.services.slips import Slips
 from medshare.services.storage_nodes import StorageNode, bring

@@ -9,15 +9,20 @@ from pathlib import Path
 
 from batch_town import BatchTown, Home
 from service_doubles import Faults
+from world import publishing_on, resealing_on
 
 from medshare.ingesting import Assigned, Ingesting, Patients
 from medshare.loading import Anchored, Loaded, Loading, Outcome
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.record_batch import AnchoredBatch
+from medshare.ports import BlobStore, Ledger
 from medshare.services.batching import Batching
 from medshare.services.journal import PublicationJournal
 from medshare.services.load_journal import LoadJournal
-from medshare.services.publishing import Published, Publishing
+from medshare.services.packets import Packets, packets_of
+from medshare.services.publishing import Publishing
+from medshare.services.registering import Published
+from medshare.services.resealing import Resealing
 
 PATIENTS = ("anna", "ben")
 
@@ -83,9 +88,7 @@ class LoadTown(BatchTown):
         home: Home = self.hospital
         store, ledger = parts.get("store", self.store), parts.get("ledger", home.ledger)
         journal, book = parts.get("journal", self.loads), parts.get("book", home.book)
-        publishing = Publishing(
-            ledger=ledger, store=store, journal=self.publications, auditing=home.auditing, standing=home.standing
-        )
+        publishes = self._publishes(ledger, store)
         batching = Batching(
             ledger=ledger,
             store=store,
@@ -93,11 +96,11 @@ class LoadTown(BatchTown):
             auditing=home.auditing,
             standing=home.standing,
             book=book,
-            publishing=publishing,
+            resealing=resealing_on(**publishes),
         )
         return Loading(
             batching=batching,
-            publishing=publishing,
+            publishing=publishing_on(**publishes),
             journal=self.publications,
             loads=journal,
             auditing=home.auditing,
@@ -137,14 +140,26 @@ class LoadTown(BatchTown):
 
     @property
     def publishing(self) -> Publishing:
+        return publishing_on(**self._publishes(self.hospital.ledger, self.store))
+
+    @property
+    def resealing(self) -> Resealing:
+        return resealing_on(**self._publishes(self.hospital.ledger, self.store))
+
+    def _publishes(self, ledger: Ledger, store: BlobStore) -> dict[str, object]:
         home: Home = self.hospital
-        return Publishing(
-            ledger=home.ledger,
-            store=self.store,
-            journal=self.publications,
-            auditing=home.auditing,
-            standing=home.standing,
-        )
+        return {
+            "ledger": ledger,
+            "store": store,
+            "journal": self.publications,
+            "auditing": home.auditing,
+            "standing": home.standing,
+        }
+
+    def packets(self, entry: RecordEntry) -> Packets:
+        """Return who has a packet of one of the hospital's records, and who would get one now."""
+        home: Home = self.hospital
+        return packets_of(entry, custodian=home.actor, store=self.store, auditing=home.auditing, standing=home.standing)
 
     def texts(self, name: str) -> list[bytes]:
         """Return what a patient reads of all his records, when he has looked for them."""

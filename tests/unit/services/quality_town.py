@@ -16,7 +16,7 @@ from medshare.model.record import RecordRef
 from medshare.ports import Actor
 from medshare.services.assessing import Assessing
 from medshare.services.delivering import Delivered
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.testing import new_actor
 
 METHOD, OTHER_METHOD = 3, 4

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from world import World
+from world import World, publishing_on, resealing_on
 
 from medshare.errors import InvalidInputError
 from medshare.ports import Ledger
 from medshare.services.consenting import Consenting
 from medshare.services.publishing import Publishing
+from medshare.services.resealing import Resealing
 from medshare.services.standing import StandingConsents
 
 
@@ -80,16 +81,43 @@ def faulty_ledger(world: World, faults: Faults) -> Ledger:
 
 
 def faulty_publishing(world: World, faults: Faults) -> Publishing:
+    return publishing_on(**_faulty_parts(world, faults))
+
+
+def faulty_resealing(world: World, faults: Faults) -> Resealing:
+    return resealing_on(**_faulty_parts(world, faults))
+
+
+def _faulty_parts(world: World, faults: Faults) -> dict[str, object]:
     journal = faults.wrap(
         world.journal, "publication_id", "claimed", "find", "unfinished", "write", "forget", "resealed"
     )
     ledger, store = faulty_ledger(world, faults), faulty_store(world, faults)
     standing = StandingConsents(ledger=ledger, store=store, clock=world.clock, auditing=world.auditing)
-    return Publishing(ledger=ledger, store=store, journal=journal, auditing=world.auditing, standing=standing)
+    return {"ledger": ledger, "store": store, "journal": journal, "auditing": world.auditing, "standing": standing}
 
 
 def faulty_consenting(world: World, faults: Faults) -> Consenting:
     return Consenting(ledger=faulty_ledger(world, faults), store=faulty_store(world, faults), auditing=world.auditing)
+
+
+def publishing_with(world: World, **parts: object) -> Publishing:
+    """Return the world's publishing service with some parts replaced."""
+    return publishing_on(**{**_parts(world), **parts})
+
+
+def resealing_with(world: World, **parts: object) -> Resealing:
+    """Return the world's resealing service with some parts replaced."""
+    return resealing_on(**{**_parts(world), **parts})
+
+
+def consenting_with(world: World, **parts: object) -> Consenting:
+    """Return the world's consenting service with some parts replaced, or added."""
+    return Consenting(**{"ledger": world.ledger, "store": world.store, "auditing": world.auditing, **parts})
+
+
+def _parts(world: World) -> dict[str, object]:
+    return {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
 
 
 def with_records(world: World, **verbs: Callable) -> Ledger:

@@ -1,4 +1,4 @@
-"""A patient grants what is his, once for each consent, and takes it back whatever else fails.
+"""A patient grants what is his, once for each consent, and takes it back.
 
 given a published record, its patient, and a doctor with a key
 ├─ when the request could never be live, or names nobody, nobody's record or no purpose, nothing is stored
@@ -7,10 +7,8 @@ given a published record, its patient, and a doctor with a key
 ├─ when one more reader is granted access, it costs one small header for each record, whatever the record's size
 ├─ when others to this reader are live, of each two blocks are read and the terms opened, once in a process; of those
 │  that have ended, nothing
-├─ when the chain refuses, the bundle is given up
 ├─ when the process dies at any call, repeating leaves one grant
-├─ when it died before the chain knew of a bundle, repeating or revoking gives that bundle up, and no other
-└─ when access is revoked, it has ended, also where the store fails
+└─ when access is revoked, it has ended
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from service_doubles import (
     CrashError,
     Faults,
     Overriding,
+    consenting_with,
     faulty_consenting,
     with_consents,
 )
@@ -41,15 +40,12 @@ from medshare.errors import (
     IntegrityError,
     InvalidInputError,
     KeyCommitmentError,
-    LedgerUnavailableError,
     MedshareError,
     NotAllowedToActError,
     NotARecipientError,
-    PatientExhaustedError,
     PeriodEmptyError,
     PurposesEmptyError,
     RecordNotActiveError,
-    StoreUnavailableError,
     UnknownRecordError,
 )
 from medshare.model.consent import MAX_RECORDS, MAX_TIME, Effect, Provision, RecordRef
@@ -58,10 +54,9 @@ from medshare.model.ids import ZERO_ADDRESS, GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
 from medshare.services import bundles, opened_terms
-from medshare.services.bundle_journal import BundleJournal
-from medshare.services.consenting import Consenting, Prepared
+from medshare.services.consenting import Consenting
 from medshare.services.desk import _salt
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
@@ -72,10 +67,6 @@ HEADER_SIZE = 124
 
 def given_grants(world: World) -> list[AccessGranted]:
     return [each for each in world.chain.events(0, world.chain.head().number) if isinstance(each, AccessGranted)]
-
-
-def rebuilt(world: World, **parts) -> Consenting:
-    return Consenting(**{"ledger": world.ledger, "store": world.store, "auditing": world.auditing, **parts})
 
 
 # ------------------------------------------------------------------------------------------------ refused
@@ -344,7 +335,7 @@ class Costs:
         """Return what a new process has."""
         store = Overriding(self.world.store, get=self.counting("read", self.world.store.get))
         get_grant = self.counting("asked", self.world.ledger.consents.get_grant)
-        return rebuilt(self.world, store=store, ledger=with_consents(self.world, get_grant=get_grant))
+        return consenting_with(self.world, store=store, ledger=with_consents(self.world, get_grant=get_grant))
 
     def of(self, consenting: Consenting, published: Published) -> tuple[int, int, int]:
         """Return what one more grant costs."""
@@ -396,45 +387,6 @@ def test_opened_terms__somebody_else_asks__cannot_open_them(world: World) -> Non
 
 
 # --------------------------------------------------------------------------------------------------- failures
-
-
-def test_grant__chain_refuses__gives_the_bundle_up(world: World) -> None:
-    published = world.publish()
-    pins = world.store.pins()
-
-    def refuse(*_args, **_more):
-        raise PatientExhaustedError(world.patient.address)
-
-    with pytest.raises(PatientExhaustedError):
-        rebuilt(world, ledger=with_consents(world, grant=refuse)).grant(
-            patient=world.patient,
-            grantee=world.doctor.address,
-            records=[world.ref(published)],
-            purposes=PurposeOfUse.TREAT,
-            expires_at=world.clock.now() + DAY,
-        )
-    assert world.store.pins() == pins
-
-
-def test_grant__chain_is_in_doubt__keeps_the_bundle(world: World) -> None:
-    """What was sent may still be mined: then the reader needs the bundle."""
-    published = world.publish()
-    grant = world.ledger.consents.grant
-
-    def lost(*args, **more):
-        grant(*args, **more)
-        raise LedgerUnavailableError("the test says so")
-
-    with pytest.raises(LedgerUnavailableError):
-        rebuilt(world, ledger=with_consents(world, grant=lost)).grant(
-            patient=world.patient,
-            grantee=world.doctor.address,
-            records=[world.ref(published)],
-            purposes=PurposeOfUse.TREAT,
-            expires_at=world.clock.now() + DAY,
-        )
-    world.store.collect()
-    assert b"".join(world.open(published).stream())
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "lost-answer"])
@@ -495,64 +447,6 @@ def test_revoke__twice__is_no_error(world: World) -> None:
     assert standing.revoked_at == first.receipt.block.time
 
 
-def test_revoke__granted_twice__gives_both_bundles_up(world: World) -> None:
-    published = world.publish()
-    world.grant(published)
-    granted = world.grant(published, expires_at=world.clock.now() + DAY)
-    assert len(world.store.pins()) == 3
-    world.consenting.revoke(granted.grant_id, patient=world.patient)
-    assert world.store.pins() == {published.cid}
-
-
-@pytest.fixture
-def journalled(world: World) -> World:
-    world.consenting = rebuilt(world, journal=BundleJournal(world.folder / "bundles.sqlite"))
-    return world
-
-
-def prepared(world: World, published: Published) -> Prepared:
-    """Return what was prepared and never sent, as a process leaves it that dies in between."""
-    return world.consenting.prepare(
-        patient=world.patient,
-        grantee=world.doctor.address,
-        records=[world.ref(published)],
-        purposes=PurposeOfUse.TREAT,
-        expires_at=world.clock.now() + DAY,
-    )
-
-
-def test_grant__prepared_before_and_never_sent__gives_the_lost_bundle_up_and_no_other(journalled: World) -> None:
-    one, two = journalled.publish(b"one"), journalled.publish(b"two")
-    waiting = prepared(journalled, two)
-    first = journalled.grant(one)
-    lost = prepared(journalled, one)
-    again = journalled.grant(one)
-    assert lost.grant_id == first.grant_id == again.grant_id
-    kept = {one.cid, two.cid, waiting.bundle, first.bundle, again.bundle}
-    assert journalled.store.pins() == kept
-    journalled.grant(one)
-    assert journalled.store.pins() > kept
-
-
-def test_grant__prepared_and_sent_by_somebody_else__keeps_the_bundle(journalled: World) -> None:
-    published = journalled.publish()
-    sent = prepared(journalled, published)
-    journalled.ledger.consents.grant(journalled.patient.signer, sent.request)
-    again = journalled.grant(published)
-    assert journalled.store.pins() == {published.cid, sent.bundle, again.bundle}
-
-
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
-def test_revoke__prepared_and_never_sent__gives_the_lost_bundle_up(journalled: World, everything: bool) -> None:
-    published = journalled.publish()
-    lost = prepared(journalled, published)
-    if everything:
-        journalled.consenting.revoke_all(patient=journalled.patient)
-    else:
-        journalled.consenting.revoke(lost.grant_id, patient=journalled.patient)
-    assert journalled.store.pins() == {published.cid}
-
-
 def test_revoke__other_grants__stay(world: World) -> None:
     one, two = world.publish(b"one"), world.publish(b"two")
     world.consenting.revoke(world.grant(one).grant_id, patient=world.patient)
@@ -585,29 +479,6 @@ def test_revoke_all__of_one_patient__leaves_the_others_grants(world: World) -> N
     world.grant(published)
     world.consenting.revoke_all(patient=world.stranger)
     assert b"".join(world.open(published).stream())
-
-
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
-def test_revoke__store_fails__has_revoked_and_says_what_is_left(world: World, everything: bool) -> None:
-    published = world.publish()
-    world.grant(published)
-    granted = world.grant(published, expires_at=world.clock.now() + DAY)
-
-    def fail(_root) -> None:
-        raise StoreUnavailableError("the test says so")
-
-    consenting = rebuilt(world, store=Overriding(world.store, unpin=fail))
-
-    def revoke(by: Consenting):
-        if everything:
-            return by.revoke_all(patient=world.patient)
-        return by.revoke(granted.grant_id, patient=world.patient)
-
-    assert revoke(consenting).bundles_left == 2
-    assert world.auditing.may_read(world.patient.address) == []
-    assert len(world.store.pins()) == 3
-    assert revoke(world.consenting).bundles_left == 0
-    assert world.store.pins() == {published.cid}
 
 
 def test_granted__by_whom_and_to_whom__are_in_the_terms(world: World) -> None:

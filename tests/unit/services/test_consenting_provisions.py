@@ -33,7 +33,8 @@ from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.model.record import Category
 from medshare.ports import Actor
 from medshare.services import consenting
-from medshare.services.publishing import Description, Published
+from medshare.services.description import Description
+from medshare.services.registering import Published
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]

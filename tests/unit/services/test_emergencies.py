@@ -45,8 +45,8 @@ from medshare.model.ids import BundleId, EpisodeId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.services.bundles import bundle_files
+from medshare.services.description import Description
 from medshare.services.emergencies import Emergencies
-from medshare.services.publishing import Description
 from medshare.testing import new_actor
 
 pytestmark = pytest.mark.unit

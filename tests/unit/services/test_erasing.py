@@ -52,11 +52,12 @@ from medshare.model.erasure import Certificate, Ground, Statement, ToldReader, e
 from medshare.model.provision import Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
+from medshare.services.description import Description
 from medshare.services.erasing import WHAT_REMAINS
 from medshare.services.erasure_journal import ErasureStage
 from medshare.services.index import LedgerIndex
 from medshare.services.named_roots import Keep, named_roots
-from medshare.services.publishing import Description, Published
+from medshare.services.registering import Published
 from medshare.services.replicating import Replicating, Stray, plan
 from medshare.services.statements import state
 from medshare.testing import NamedSigner

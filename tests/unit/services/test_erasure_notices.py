@@ -27,7 +27,7 @@ from medshare.model.eip712 import Domain
 from medshare.model.erasure import ErasureNotice, Statement
 from medshare.model.ids import RecordId
 from medshare.ports import Actor
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.statements import state
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]

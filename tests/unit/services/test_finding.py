@@ -52,8 +52,8 @@ from medshare.services.auditing import Auditing
 from medshare.services.batch_catalogue import CUSTODIAN_FILE, HEAD_FILE, write_catalogue
 from medshare.services.batched_ledger import batched_ledger
 from medshare.services.blob_writer import BlobWriter
+from medshare.services.description import Description
 from medshare.services.named_roots import Keep, RootKind, named_roots
-from medshare.services.publishing import Description
 from medshare.testing import MemoryStore
 
 pytestmark = pytest.mark.unit

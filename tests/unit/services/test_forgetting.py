@@ -40,7 +40,7 @@ from medshare.ports import Actor
 from medshare.services.consenting import Granted
 from medshare.services.forgetting import Forgetting, Forgotten
 from medshare.services.notices import Urgency
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.replicating import HERE
 from medshare.storage import SeveralStores
 

@@ -182,7 +182,7 @@ def test_recovered__an_old_version__says_what_the_new_key_opens(town: Town) -> N
     assert refused.value.hint.endswith("ask its custodian to encrypt it anew (record rotate)")
     for _ in range(2):
         entry = world.auditing.records(world.patient.address)[-1]
-        newest = world.publishing.reseal(entry, custodian=world.hospital)
+        newest = world.resealing.reseal(entry, custodian=world.hospital)
     with pytest.raises(NotARecipientError) as refused:
         world.open(published, town.newcomer)
     assert refused.value.hint is not None

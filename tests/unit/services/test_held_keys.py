@@ -57,8 +57,8 @@ from medshare.services.consenting import Granted
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.forgetting import Forgetting
 from medshare.services.held_keys import HELD_FILE, is_held, sealed_held, write_held
-from medshare.services.publishing import Published
 from medshare.services.receipts import CLOCK_AHEAD
+from medshare.services.registering import Published
 from medshare.services.replicating import HERE
 from medshare.services.standing import Obstacle
 

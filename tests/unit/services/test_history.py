@@ -31,7 +31,7 @@ from medshare.ports import Actor
 from medshare.services import consenting
 from medshare.services import history as module
 from medshare.services.history import History, PatientHistory
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.retrieving import Retrieving
 from medshare.storage import SeveralStores
 from medshare.testing import MemoryStore, new_actor
@@ -280,7 +280,7 @@ def test_history__a_bundle_is_missing__what_other_grants_permit_comes_and_it_is_
 
 def test_history__permitted_by_name_and_its_key_not_released__is_said(world: World, monkeypatch) -> None:
     lab = publish(world, b"lab")
-    monkeypatch.setattr(consenting, "_releases", lambda *_args, **_more: False)
+    monkeypatch.setattr(consenting, "releases", lambda *_args, **_more: False)
     say(world, permit(records=(lab.entry.ref,)))
     history = of(world)
     assert ids(history) == []

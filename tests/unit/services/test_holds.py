@@ -17,7 +17,7 @@ from world import DAY
 from medshare.errors import InvalidInputError, LegalHoldError, RecordErasedError, UnknownRecordError
 from medshare.services.holds import LegalHold
 from medshare.services.kept_texts import MAX_TEXT
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]
 

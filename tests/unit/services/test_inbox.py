@@ -20,8 +20,8 @@ from world import DAY
 
 from medshare.model.emergency import Verdict
 from medshare.model.ids import Address
+from medshare.services.description import Description
 from medshare.services.notices import Urgency
-from medshare.services.publishing import Description
 from medshare.testing import new_actor
 
 pytestmark = pytest.mark.unit

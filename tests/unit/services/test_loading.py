@@ -201,7 +201,7 @@ def test_load__one_was_retracted__is_published_anew(town):
 def test_load__one_was_sealed_anew_since__its_newest_version_is_there_already(town):
     first = town.night(town.export(*LINES[:3]))
     entry = next(each for each in town.stated("ben") if each.record_id == first.loaded[1].record_id)
-    newer = town.publishing.reseal(entry, custodian=town.hospital.actor)
+    newer = town.resealing.reseal(entry, custodian=town.hospital.actor)
     assert newer.entry.version == 2
     again = town.night(town.export(*LINES[:3]))
     assert again.counts == (0, 3, 0)
@@ -340,7 +340,7 @@ def test_load__revoked_while_it_lay__the_reader_has_no_packet_of_what_counts(tow
     before = town.store.pins()
     town.night(town.export(*lines))
     for entry in town.stated("anna")[1:]:
-        packets = town.publishing.packets(entry, custodian=town.hospital.actor)
+        packets = town.packets(entry)
         assert packets.held == frozenset() or entry.status is RecordStatus.SUPERSEDED
     active = [each for each in town.stated("anna") if each.status is RecordStatus.ACTIVE]
     assert len(active) == 1 + 3
@@ -373,7 +373,7 @@ def test_load__granted_while_it_lay__the_reader_has_packets(town):
     town.check_whole(LINES[0], *lines)
     assert all(each.outcome in (Outcome.STORED, Outcome.ALREADY) for each in night.loaded)
     hers = town.stated("anna")
-    assert all(town.publishing.packets(each, custodian=town.hospital.actor).held for each in hers[1:])
+    assert all(town.packets(each).held for each in hers[1:])
 
 
 # ------------------------------------------------------------------------------------------------- dying

@@ -23,7 +23,7 @@ from medshare.model.consent import RecordRef
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
 from medshare.services import event_codec
-from medshare.services.publishing import Description
+from medshare.services.description import Description
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 

@@ -6,8 +6,6 @@ given a plaintext, a custodian and a patient who both have keys
 ├─ when the process dies at any call, before or after it took effect
 │  └─ it should be finished by publishing again or by resume, with one registration and one pin
 ├─ when the plaintext cannot be read, is no file, or changes meanwhile, nothing is registered
-├─ when a key is missing or another one is in the Directory, or nobody accredits the custodian, nothing is stored
-├─ when it was retracted, or a reorganisation took it back, it can be published again
 └─ when one interrupted publication can no longer be finished, the others are
 """
 
@@ -19,16 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from service_doubles import CrashError, Faults, Overriding, faulty_publishing, with_intents_kept, with_records
+from service_doubles import CrashError, Faults, faulty_publishing, publishing_with, with_records
 from world import TEXT, World, new_world
 
 from medshare.content import Cid, walk
-from medshare.envelope import Identity
 from medshare.errors import (
-    BlobNotFoundError,
-    ConfigurationError,
-    CustodianNotAccreditedError,
-    EncryptionKeyNotSetError,
     InvalidInputError,
     LedgerBusyError,
     LedgerUnavailableError,
@@ -41,10 +34,10 @@ from medshare.errors import (
 from medshare.model.events import RecordRegistered, RecordSuperseded
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, RecordStatus
-from medshare.ports import Actor
+from medshare.services.description import Description
 from medshare.services.journal import PublicationJournal
-from medshare.services.publishing import Description, Publishing
-from medshare.testing import MemoryStore, NamedSigner, new_actor
+from medshare.services.publishing import Publishing
+from medshare.testing import MemoryStore
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 
@@ -60,12 +53,6 @@ def registrations(world: World) -> list[RecordRegistered | RecordSuperseded]:
 def publish_with(publishing: Publishing, world: World, text: bytes | Path = TEXT, **more):
     wanted = {"custodian": world.hospital, "patient": world.patient.address, "description": DESCRIPTION}
     return publishing.publish(text, **{**wanted, **more})
-
-
-def rebuilt(world: World, **parts) -> Publishing:
-    """The world's publishing service with some collaborators replaced."""
-    ours = {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
-    return Publishing(**{**ours, **parts})
 
 
 def plaintext(world: World, published) -> bytes:
@@ -126,7 +113,7 @@ def test_publish__same_record_with_two_journals__shares_no_id(world: World, tmp_
     first = world.publish()
     journal = PublicationJournal(tmp_path / "other")
     journal.know(world.hospital.address)
-    other = rebuilt(world, journal=journal)
+    other = publishing_with(world, journal=journal)
     assert publish_with(other, world).record_id != first.record_id
 
 
@@ -137,7 +124,7 @@ def test_publish__held_by_another_process__is_busy(world: World) -> None:
                 world.publish()
             return super().find(publication_id)
 
-    published = publish_with(rebuilt(world, journal=Held(world.folder)), world)
+    published = publish_with(publishing_with(world, journal=Held(world.folder)), world)
     assert len(registrations(world)) == 1
     assert world.publish().record_id == published.record_id
 
@@ -166,58 +153,6 @@ def test_publish__superseding__the_next_version_takes_the_place(world: World) ->
         RecordStatus.SUPERSEDED,
         RecordStatus.ACTIVE,
     ]
-
-
-def test_publish__superseding_another_patient_s_record__is_refused_before_storing(world: World) -> None:
-    first = world.publish(b"one")
-    before = dict(world.store.blocks)
-    with pytest.raises(InvalidInputError, match="another patient"):
-        world.publishing.publish(
-            b"two",
-            custodian=world.hospital,
-            patient=world.doctor.address,
-            description=DESCRIPTION,
-            supersedes=first.record_id,
-        )
-    assert world.store.blocks == before
-
-
-def test_publish__superseding_what_is_not_active__is_refused_before_storing(world: World) -> None:
-    first = world.publish(b"one")
-    world.publish(b"two", supersedes=first.record_id)
-    retracted = world.publish(b"three")
-    world.publishing.retract(retracted.record_id, "wrong", custodian=world.hospital)
-    before = dict(world.store.blocks)
-    for previous, status in ((first, RecordStatus.SUPERSEDED), (retracted, RecordStatus.RETRACTED)):
-        with pytest.raises(RecordNotActiveError) as caught:
-            world.publish(b"four", supersedes=previous.record_id)
-        assert caught.value.status == status
-    with pytest.raises(UnknownRecordError):
-        world.publish(b"four", supersedes=bytes(31) + b"\1")
-    assert world.store.blocks == before
-
-
-def superseded_in_a_race(world: World):
-    """Two successors of one record: the second is stored when the first is already registered."""
-    first = world.publish(b"one")
-    records = world.ledger.records
-
-    def beaten(signer, record_id, previous_id, *, intent=None):
-        records.supersede(signer, b"\7" * 32, previous_id)
-        return records.supersede(signer, record_id, previous_id, intent=intent)
-
-    racing = rebuilt(world, ledger=with_records(world, supersede=beaten))
-    with pytest.raises(RecordNotActiveError):
-        publish_with(racing, world, b"two", supersedes=first.record_id)
-    return first
-
-
-def test_publish__superseded_in_a_race__loses_and_leaves_nothing_behind(world: World) -> None:
-    first = superseded_in_a_race(world)
-    assert world.store.pins() == {first.cid}
-    assert world.publishing.resume(world.hospital) == []
-    with pytest.raises(RecordNotActiveError):
-        world.publish(b"two", supersedes=first.record_id)
 
 
 # ------------------------------------------------------------------------------------------------ crashes
@@ -292,7 +227,7 @@ def test_publish__store_is_full_in_the_middle__is_repeated_when_there_is_space(w
                 super().put([block])
 
     store = Small()
-    publishing = rebuilt(world, store=store)
+    publishing = publishing_with(world, store=store)
     with pytest.raises(StoreFullError):
         publish_with(publishing, world, text)
     assert registrations(world) == []
@@ -305,29 +240,11 @@ def test_publish__store_is_full_in_the_middle__is_repeated_when_there_is_space(w
     assert len(registrations(world)) == 1
 
 
-def test_publish__attempt_was_abandoned_and_collected__begins_anew(world: World) -> None:
-    """The collector ran between noting the id and pinning: the blocks are gone, so the note is worth nothing."""
-
-    def dies(_root: Cid) -> None:
-        raise CrashError
-
-    with pytest.raises(CrashError):
-        publish_with(rebuilt(world, store=Overriding(world.store, pin=dies)), world)
-    assert len(world.journal.unfinished()) == 1
-    assert world.store.collect().kept_blocks == 0
-    with pytest.raises(BlobNotFoundError) as gone:
-        world.publishing.resume(world.hospital)
-    assert "publish the record again" in gone.value.hint
-    assert world.journal.unfinished() == []
-    assert plaintext(world, world.publish()) == TEXT
-    assert len(registrations(world)) == 1
-
-
 def test_resume__several_were_interrupted__finishes_one_s_own_only(world: World) -> None:
     def unreachable(*_args, **_more):
         raise LedgerUnavailableError("the test says so")
 
-    offline = rebuilt(world, ledger=with_records(world, register=unreachable))
+    offline = publishing_with(world, ledger=with_records(world, register=unreachable))
     for text, custodian in ((b"one", world.hospital), (b"two", world.hospital), (b"three", world.stranger)):
         with pytest.raises(LedgerUnavailableError):
             publish_with(offline, world, text, custodian=custodian)
@@ -341,8 +258,9 @@ def interrupted(world: World, text: bytes, **more) -> None:
     def dies(*_args, **_more):
         raise CrashError
 
+    dying = publishing_with(world, ledger=with_records(world, register=dies, supersede=dies))
     with pytest.raises(CrashError):
-        publish_with(rebuilt(world, ledger=with_records(world, register=dies, supersede=dies)), world, text, **more)
+        publish_with(dying, world, text, **more)
 
 
 def test_resume__one_can_no_longer_be_finished__the_others_are(world: World) -> None:
@@ -357,7 +275,7 @@ def test_resume__one_can_no_longer_be_finished__the_others_are(world: World) -> 
             return sorted(super().unfinished(), key=lambda each: each.supersedes is None)
 
     with pytest.raises(RecordNotActiveError):
-        rebuilt(world, journal=LateFirst(world.folder)).resume(world.hospital)
+        publishing_with(world, journal=LateFirst(world.folder)).resume(world.hospital)
     assert world.journal.unfinished() == []
     assert len(registrations(world)) == 6
     assert len(world.store.pins()) == 6
@@ -390,7 +308,7 @@ def test_resume__another_process_began_anew_meanwhile__registers_no_second_recor
             world.store.blocks.update(kept)
             return found
 
-    assert rebuilt(world, journal=Late(world.folder)).resume(world.hospital) == []
+    assert publishing_with(world, journal=Late(world.folder)).resume(world.hospital) == []
     assert len(registrations(world)) == 1
     assert len(world.store.pins()) == 1
 
@@ -503,74 +421,7 @@ def test_publish__disk_fails_while_reading__says_so(
         world.publish(path)
 
 
-# --------------------------------------------------------------------------------------------------- keys
-
-
-def test_publish__patient_has_no_key__stores_nothing(world: World) -> None:
-    nobody = new_actor().address
-    with pytest.raises(EncryptionKeyNotSetError) as caught:
-        publish_with(world.publishing, world, patient=nobody)
-    assert caught.value.actor == nobody
-    assert world.store.blocks == {}
-
-
-def test_publish__custodian_has_no_key__stores_nothing(world: World) -> None:
-    clinic = new_actor()
-    world.chain.accredit(clinic.address)
-    with pytest.raises(EncryptionKeyNotSetError):
-        publish_with(world.publishing, world, custodian=clinic)
-    assert world.store.blocks == {}
-
-
-def test_publish__identity_is_not_the_published_one__is_refused(world: World) -> None:
-    other = Actor(signer=NamedSigner(world.hospital.address), identity=Identity.generate())
-    with pytest.raises(ConfigurationError, match=world.hospital.address) as caught:
-        publish_with(world.publishing, world, custodian=other)
-    assert caught.value.hint
-    assert world.store.blocks == {}
-
-
-def test_publish__patient_is_the_custodian__opens_for_him(world: World) -> None:
-    published = publish_with(world.publishing, world, custodian=world.patient)
-    ref = replace(world.ref(published), custodian=world.patient.address)
-    opened = world.retrieving.open(ref, reader=world.patient, purpose=PurposeOfUse.PATRQT)
-    assert b"".join(opened.stream()) == TEXT
-
-
-# ------------------------------------------------------------------------------------- taken back, begun anew
-
-
-def test_publish__retracted_before__is_published_again_under_a_new_id(world: World) -> None:
-    publishing = rebuilt(world, ledger=with_intents_kept(world))
-    first = publish_with(publishing, world)
-    publishing.retract(first.record_id, "entered in error", custodian=world.hospital)
-    second = publish_with(publishing, world)
-    assert not second.already
-    assert second.record_id != first.record_id
-    assert second.entry.status is RecordStatus.ACTIVE
-    assert publish_with(publishing, world).record_id == second.record_id
-    assert len(registrations(world)) == 2
-
-
-def test_publish__registration_lost_in_a_reorganisation__registers_the_same_record(world: World) -> None:
-    first = world.publish()
-    world.chain.reorganise(1)
-    assert registrations(world) == []
-    again = world.publish()
-    assert again.record_id == first.record_id
-    assert not again.already
-    assert world.store.pins() == {first.cid}
-    assert len(registrations(world)) == 1
-
-
-def test_publish__registration_and_blocks_are_lost__begins_anew(world: World) -> None:
-    first = world.publish()
-    world.chain.reorganise(1)
-    world.store.unpin(first.cid)
-    world.store.collect()
-    again = world.publish()
-    assert again.record_id != first.record_id
-    assert plaintext(world, again) == TEXT
+# --------------------------------------------------------------------------------------------- retracting
 
 
 def test_retract__reason__is_on_chain_as_a_salted_digest_only(world: World) -> None:
@@ -586,17 +437,3 @@ def test_retract__reason__is_on_chain_as_a_salted_digest_only(world: World) -> N
     with pytest.raises(UnknownRecordError):
         world.publishing.retract(published.record_id, "mine?", custodian=world.stranger)
     assert one.reason != two.reason
-
-
-def test_publish__custodian_not_accredited__stores_nothing(tmp_path):
-    world = new_world(tmp_path)
-    puts = []
-    store = Overriding(world.store, put=lambda blocks: puts.extend(blocks))
-    publishing = Publishing(
-        ledger=world.ledger, store=store, journal=world.journal, auditing=world.auditing, standing=world.standing
-    )
-    with pytest.raises(CustodianNotAccreditedError):
-        publish_with(publishing, world, custodian=world.doctor)
-    assert (puts, list(world.journal.unfinished())) == ([], [])
-    own = publish_with(world.publishing, world, custodian=world.patient)
-    assert own.entry.custodian == world.patient.address, "everybody states his own"

@@ -32,7 +32,7 @@ from medshare.ports import Actor
 from medshare.recognising import Answer, Recognising, Recognition, Verdict, Wanted
 from medshare.services.assessing import Assessing
 from medshare.services.history import History
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.retrieving import Retrieving
 from medshare.standards import fhir
 from medshare.standards.codes import LOINC

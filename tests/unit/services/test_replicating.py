@@ -28,7 +28,7 @@ from world import DAY, World
 
 from medshare.content import BlockBatch, Cid, build_directory, build_file
 from medshare.services.named_roots import Keep, NamedRoot, RootKind
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.replicating import HERE, Kept, NodeAnswer, Replicating, Report, plan, report
 from medshare.testing import MemoryStore
 

@@ -21,18 +21,19 @@ from pathlib import Path
 import pytest
 from load_town import LoadTown, observation
 from service_doubles import CrashError, Faults, Overriding, faulty_store
-from world import TEXT, World, new_world
+from world import TEXT, World, new_world, publishing_on
 
 from medshare.content import Cid
 from medshare.errors import BlobNotFoundError, ConfigurationError, EncryptionKeyNotSetError, StoreUnavailableError
 from medshare.model.events import RecordRegistered, RecordSuperseded
 from medshare.ports import BlobStore
 from medshare.services.batch_book import BatchBook
+from medshare.services.description import Description
 from medshare.services.examining import Examining, Health
 from medshare.services.finding import Finding
 from medshare.services.journal import PublicationJournal
 from medshare.services.load_journal import LoadJournal
-from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.registering import Published
 from medshare.services.restoring import Restored, Restoring
 from medshare.testing import new_actor
 
@@ -53,7 +54,7 @@ class Elsewhere:
     def __init__(self, world: World, name: str = "elsewhere") -> None:
         self.world = world
         self.journal = PublicationJournal(world.folder / name)
-        self.publishing = Publishing(
+        self.publishing = publishing_on(
             ledger=world.ledger,
             store=world.store,
             journal=self.journal,
@@ -99,10 +100,10 @@ def test_publish__what_he_has_published_is_not_known_here__is_refused_before_any
 def test_restore__versions_and_what_was_rotated__are_known_as_before(world: World) -> None:
     first = world.publish()
     second = world.publish(OTHER, supersedes=first.record_id)
-    third = world.publishing.reseal(second.entry, custodian=world.hospital)
-    fourth = world.publishing.reseal(third.entry, custodian=world.hospital)
+    third = world.resealing.reseal(second.entry, custodian=world.hospital)
+    fourth = world.resealing.reseal(third.entry, custodian=world.hospital)
     alone = world.publish(b"a third text")
-    rotated = world.publishing.reseal(alone.entry, custodian=world.hospital)
+    rotated = world.resealing.reseal(alone.entry, custodian=world.hospital)
     before = registered(world)
     home = Elsewhere(world)
     assert home.restore().records == 6
@@ -134,7 +135,7 @@ def test_restore__retracted__is_published_anew(world: World) -> None:
 
 def test_restore__rotated_and_then_retracted__is_published_anew_as_where_nothing_was_lost(world: World) -> None:
     first = world.publish()
-    second = world.publishing.reseal(first.entry, custodian=world.hospital)
+    second = world.resealing.reseal(first.entry, custodian=world.hospital)
     world.publishing.retract(second.record_id, "not his", custodian=world.hospital)
     home = Elsewhere(world)
     home.restore()
@@ -151,8 +152,8 @@ def test_restore__rotated_and_then_retracted__is_published_anew_as_where_nothing
 
 def test_restore__again_after_a_rotation__changes_nothing_and_reads_no_earlier_version(world: World) -> None:
     first = world.publish()
-    second = world.publishing.reseal(first.entry, custodian=world.hospital)
-    third = world.publishing.reseal(second.entry, custodian=world.hospital)
+    second = world.resealing.reseal(first.entry, custodian=world.hospital)
+    third = world.resealing.reseal(second.entry, custodian=world.hospital)
     home = Elsewhere(world)
     assert home.restore().records == 3
     for earlier in (first, second):
@@ -168,7 +169,7 @@ def test_restore__rotated_elsewhere_since__newest_version_counts(world: World) -
     first = world.publish()
     home = Elsewhere(world)
     home.restore()
-    second = world.publishing.reseal(first.entry, custodian=world.hospital)
+    second = world.resealing.reseal(first.entry, custodian=world.hospital)
     assert home.restore().records == 1
     assert home.publish().record_id == second.record_id
 

@@ -2,7 +2,6 @@
 
 given records of a patient that two readers could open, and one whose grant has been revoked
 ├─ when they are rotated, the remaining reader opens the new versions, the other one none of them with all he has
-├─ when it is done again, or after a crash at any call, each record is rotated once
 ├─ of very many, some are registered in one transaction
 ├─ what is due: records registered before a consent changed; what a grant covered: by its excerpt, or all
 ├─ when old versions are to be forgotten, their blocks go with the next collection, and nothing else does
@@ -16,16 +15,13 @@ from pathlib import Path
 
 import pytest
 from held_keys import commitment, held_keys
-from service_doubles import CrashError, Faults, Overriding, faulty_publishing, with_records
-from test_standing import LAB, SCAN, deny, holds, opens, permit, publish, rebuilt, say, with_key
-from world import DAY, TEXT, World, new_world
+from service_doubles import Overriding, publishing_with, with_records
+from test_standing import LAB, SCAN, deny, holds, opens, permit, publish, say, with_key
+from world import DAY, TEXT, World
 
 from medshare.content import Cid
-from medshare.envelope import Identity
 from medshare.errors import (
     BlobNotFoundError,
-    IntegrityError,
-    LedgerUnavailableError,
     NotARecipientError,
     RecordNotActiveError,
     StoreUnavailableError,
@@ -37,19 +33,13 @@ from medshare.model.ids import GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category, Manifest, RecordStatus
 from medshare.services import rotating
+from medshare.services.description import Description
 from medshare.services.examining import Examining, Health
-from medshare.services.publishing import Description, Published
+from medshare.services.registering import Published
 from medshare.services.rotating import Rotating, Rotation
 from medshare.testing import new_actor
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(120)]
-
-
-@pytest.fixture
-def known(world: World) -> World:
-    """A world whose patient knows the hospital."""
-    publish(world, b"the first", category=SCAN)
-    return world
 
 
 def rotate(world: World, *published: Published, **more) -> list[Rotation]:
@@ -71,12 +61,6 @@ def manifest(world: World, published: Published) -> Manifest:
 def text(world: World, published: Published) -> bytes:
     opened = world.retrieving.open(published.entry.ref, reader=world.patient, purpose=PurposeOfUse.TREAT)
     return b"".join(opened.stream())
-
-
-def with_publishing(world: World, publishing) -> Rotating:
-    return Rotating(
-        store=world.store, clock=world.clock, auditing=world.auditing, standing=world.standing, publishing=publishing
-    )
 
 
 # ------------------------------------------------------------------------------------------------ who can open
@@ -113,15 +97,6 @@ def test_rotate__named_records_and_categories__both_kinds_of_grant_get_the_new_k
         assert opens(known, rotation.published, reader)
 
 
-def test_rotate__fields_of_a_later_version_of_the_manifest__are_kept(known: World, monkeypatch) -> None:
-    written = Manifest.to_json
-    monkeypatch.setattr(Manifest, "to_json", lambda self: written(replace(self, extra={"laterality": "left"})))
-    lab = publish(known)
-    monkeypatch.undo()
-    (rotation,) = rotate(known, lab)
-    assert manifest(known, rotation.published).extra == {"laterality": "left"}
-
-
 def test_rotate__a_denial_was_given_since__is_heeded(known: World) -> None:
     say(known, permit())
     lab = publish(known)
@@ -132,87 +107,7 @@ def test_rotate__a_denial_was_given_since__is_heeded(known: World) -> None:
     assert not holds(known, rotation.published)
 
 
-# ------------------------------------------------------------------------------------------------ once
-
-
-def test_rotate__again__is_done_once_and_publishing_again_finds_it(known: World) -> None:
-    say(known, permit())
-    lab = publish(known)
-    (first,) = rotate(known, lab)
-    (again,) = rotate(known, lab)
-    assert again.published.already
-    assert again.published.record_id == first.published.record_id
-    (second,) = rotate(known, first.published)
-    assert second.published.entry.version == 3
-    assert publish(known).record_id == second.published.record_id
-    assert publish(known).already
-    (oldest,) = rotate(known, lab)
-    assert oldest.published.record_id == second.published.record_id
-    assert known.journal.unfinished() == []
-
-
-def prepared(folder: Path) -> tuple[World, Published]:
-    world = new_world(folder)
-    say_first = publish(world)
-    granted = say(world, permit())
-    say(world, permit(), grantee=world.stranger.address)
-    world.consenting.revoke(granted.grant_id, patient=world.patient)
-    return world, say_first
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
-def test_rotate__process_dies_at_any_call__is_finished_once(tmp_path: Path, after: bool) -> None:
-    at = 0
-    while True:
-        at += 1
-        world, lab = prepared(tmp_path / str(at))
-        faults = Faults(at=at, after=after)
-        dying = with_publishing(world, faulty_publishing(world, faults))
-        try:
-            list(dying.rotate([lab.entry], custodian=world.hospital))
-        except CrashError:
-            world.publishing.resume(world.hospital)
-        else:
-            assert at > 20, "the sweep means something only if it goes through the whole"
-            return
-        (rotation,) = world.rotating.rotate([lab.entry], custodian=world.hospital)
-        assert rotation.error is None
-        old, new = world.auditing.records(world.patient.address)
-        assert (old.status, new.status, new.version) == (RecordStatus.SUPERSEDED, RecordStatus.ACTIVE, 2)
-        assert new.record_id == rotation.published.record_id
-        assert len(world.store.pins()) == 2 + len(world.auditing.bundles(world.patient.address)) - 1
-        assert opens(world, rotation.published, world.stranger)
-        assert not holds(world, rotation.published)
-        assert world.journal.unfinished() == []
-        assert publish(world).record_id == new.record_id
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
-def test_rotate__process_dies_among_several__each_is_finished_once(tmp_path: Path, after: bool) -> None:
-    at = 0
-    while True:
-        at += 2
-        world = new_world(tmp_path / str(at))
-        labs = [publish(world, b"one"), publish(world, b"two")]
-        say(world, permit())
-        dying = with_publishing(world, faulty_publishing(world, Faults(at=at, after=after)))
-        entries = [each.entry for each in labs]
-        try:
-            list(dying.rotate(entries, custodian=world.hospital))
-        except CrashError:
-            pass
-        else:
-            assert at > 40, "the sweep means something only if it goes through the whole"
-            return
-        assert [each.error for each in world.rotating.rotate(entries, custodian=world.hospital)] == [None, None]
-        found = world.auditing.records(world.patient.address)
-        assert sorted((each.version, each.status) for each in found) == [
-            (1, RecordStatus.SUPERSEDED),
-            (1, RecordStatus.SUPERSEDED),
-            (2, RecordStatus.ACTIVE),
-            (2, RecordStatus.ACTIVE),
-        ]
-        assert world.journal.unfinished() == []
+# ------------------------------------------------------------------------------------------------ together
 
 
 def test_rotate__very_many__are_registered_some_in_one_transaction(known: World, monkeypatch) -> None:
@@ -280,7 +175,7 @@ def test_due__revoked_while_it_was_registered__is_found_by_its_header(known: Wor
         known.consenting.revoke(granted.grant_id, patient=known.patient)
         return registered(*args, **more)
 
-    known.publishing = rebuilt(known, ledger=with_records(known, register=register))
+    known.publishing = publishing_with(known, ledger=with_records(known, register=register))
     lab = publish(known, b"lab")
     assert holds(known, lab)
     assert lab.record_id in due(known)
@@ -380,7 +275,7 @@ def test_covered__store_does_not_answer__is_an_error(known: World) -> None:
         clock=known.clock,
         auditing=known.auditing,
         standing=known.standing,
-        publishing=known.publishing,
+        resealing=known.resealing,
     )
     with pytest.raises(StoreUnavailableError):
         rotating.covered(granted.grant_id, custodian=known.hospital)
@@ -425,7 +320,7 @@ def test_rotate__store_does_not_give_up_old_blocks__says_so(known: World) -> Non
         clock=known.clock,
         auditing=known.auditing,
         standing=known.standing,
-        publishing=known.publishing,
+        resealing=known.resealing,
     )
     lab = publish(known)
     (rotation,) = rotating.rotate([lab.entry], custodian=known.hospital, forget_old=True)
@@ -451,39 +346,6 @@ def test_rotate__one_cannot_be__says_so_and_goes_on(known: World) -> None:
     ]
     assert [each.published is None for each in rotations] == [True, True, True, False]
     assert text(known, rotations[-1].published) == b"2"
-
-
-def test_rotate__custodian_changed_his_key__says_which_key_opens_it(known: World) -> None:
-    lab = publish(known)
-    known.hospital = with_key(known, replace(known.hospital, identity=Identity.generate()))
-    (rotation,) = rotate(known, lab)
-    assert isinstance(rotation.error, NotARecipientError)
-    assert "earlier key" in rotation.error.hint
-
-
-def test_rotate__plaintext_is_not_what_the_manifest_says__publishes_nothing(known: World, monkeypatch) -> None:
-    written = Manifest.to_json
-    monkeypatch.setattr(Manifest, "to_json", lambda self: written(replace(self, digest=bytes(32))))
-    lab = publish(known)
-    monkeypatch.undo()
-    pins = known.store.pins()
-    (rotation,) = rotate(known, lab)
-    assert isinstance(rotation.error, IntegrityError)
-    assert known.store.pins() == pins
-    assert known.journal.unfinished() == []
-
-
-def test_rotate__chain_cannot_be_reached__ends_and_goes_on_later(known: World) -> None:
-    def unreachable(*_args, **_more):
-        raise LedgerUnavailableError("the test says so")
-
-    one, two = publish(known, b"one"), publish(known, b"two")
-    offline = with_publishing(known, rebuilt(known, ledger=with_records(known, do_all=unreachable)))
-    with pytest.raises(LedgerUnavailableError):
-        list(offline.rotate([one.entry, two.entry], custodian=known.hospital))
-    assert len(known.journal.unfinished()) == 2
-    assert all(each.published is not None for each in rotate(known, one, two))
-    assert len([each for each in known.auditing.records(known.patient.address) if each.version == 2]) == 2
 
 
 # ------------------------------------------------------------------------------------------------ size

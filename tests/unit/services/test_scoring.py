@@ -25,7 +25,7 @@ from medshare.model.record import RecordRef
 from medshare.ports import Actor
 from medshare.scoring import Scoring
 from medshare.services.assessing import Assessing
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.retrieving import OpenRecord
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips

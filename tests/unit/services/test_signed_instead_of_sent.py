@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from world import World
+from world import World, publishing_on
 
 from medshare.chain import LocalSigner
 from medshare.content import Cid
@@ -36,8 +36,9 @@ from medshare.model.ids import BundleId, TermsDigest, derive_grant_id
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.ports import Actor, Ledger
 from medshare.services.consenting import Consenting
+from medshare.services.description import Description
 from medshare.services.paid import Paying, paid_ledger
-from medshare.services.publishing import Description, Publishing
+from medshare.services.publishing import Publishing
 from medshare.services.relaying import Relaying
 from medshare.services.signing import Signing
 
@@ -301,7 +302,7 @@ def overtaken_publishing(town: Town) -> Publishing:
         return town.relaying().pay(signed)
 
     world = town.world
-    return Publishing(
+    return publishing_on(
         ledger=town.paid(overtaken),
         store=world.store,
         journal=world.journal,

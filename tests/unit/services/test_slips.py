@@ -44,7 +44,7 @@ from medshare.services.bundles import bundle_files, sealed_document
 from medshare.services.consenting import Consenting, Granted
 from medshare.services.emergencies import Emergencies
 from medshare.services.forgetting import Forgetting
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.retrieving import Retrieving
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips

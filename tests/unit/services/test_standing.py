@@ -5,8 +5,7 @@ given a grant by category, and a custodian who was told of it
 ├─ when he was not told, the patient's client finds that, and which grant tells him when it is given again
 ├─ when it is revoked, with all others, or has ended, what is published later stays shut, with the whole store at hand
 ├─ when another live grant denies, or cannot be read, or does not speak to him, nothing is released
-├─ when bundles, keys or the chain are not what they should be, it is said, and publishing goes on
-└─ when a publication was interrupted and rights changed meanwhile, it is encrypted anew
+└─ when bundles, keys or the chain are not what they should be, it is said, and publishing goes on
 given any grants, revocations and publications in any order
 └─ who holds a packet is whom the decision permitted then, and nobody else; fewer only where a custodian was not told
 the bundle
@@ -23,7 +22,7 @@ import pytest
 from held_keys import commitment, held_keys
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from service_doubles import CrashError, Overriding, with_consents, with_records
+from service_doubles import Overriding, publishing_with, with_consents
 from world import DAY, TEXT, World, new_world
 
 from medshare.content import Cid, list_directory
@@ -38,8 +37,9 @@ from medshare.ports import Actor
 from medshare.services import excerpts, standing
 from medshare.services.bundles import bundle_files
 from medshare.services.consenting import Untold
+from medshare.services.description import Description
 from medshare.services.excerpts import excerpt_name, open_excerpt
-from medshare.services.publishing import Description, Published, Publishing
+from medshare.services.registering import Published
 from medshare.services.standing import Obstacle, StandingConsents
 from medshare.testing import new_actor
 
@@ -101,13 +101,6 @@ def holds(world: World, published: Published, *identities: Identity) -> bool:
 
 def obstacles(published: Published) -> list[Obstacle]:
     return [each.obstacle for each in published.withheld]
-
-
-@pytest.fixture
-def known(world: World) -> World:
-    """A world whose patient knows the hospital: it has stated a record of his."""
-    publish(world, b"the first", category=SCAN)
-    return world
 
 
 # ------------------------------------------------------------------------------------------- what is covered
@@ -215,7 +208,7 @@ def test_publish__after_the_grant_has_ended__is_shut_with_every_old_key_and_the_
         publish(known, b"after"),
         publish(known, b"named 2", supersedes=named.record_id),
         publish(known, b"before 2", supersedes=before.record_id),
-        known.publishing.reseal(between.entry, custodian=known.hospital),
+        known.resealing.reseal(between.entry, custodian=known.hospital),
     ]
     assert all(each.readers == () for each in after)
     held = held_keys(known.store, [old, rotated])
@@ -314,7 +307,7 @@ def test_publish__store_is_unreachable_for_bundles__publishes_for_nobody_else(kn
 
     store = Overriding(known.store, get=get)
     consents = StandingConsents(ledger=known.ledger, store=store, clock=known.clock, auditing=known.auditing)
-    known.publishing = rebuilt(known, standing=consents)
+    known.publishing = publishing_with(known, standing=consents)
     published = publish(known)
     assert obstacles(published) == [Obstacle.BUNDLE_UNREADABLE]
     assert published.entry.status is RecordStatus.ACTIVE
@@ -495,128 +488,8 @@ def test_publish__contract_does_not_agree__releases_nothing(known: World) -> Non
     say(known, permit())
     ledger = with_consents(known, is_live=lambda *_args, **_more: False)
     consents = StandingConsents(ledger=ledger, store=known.store, clock=known.clock, auditing=known.auditing)
-    known.publishing = rebuilt(known, standing=consents)
+    known.publishing = publishing_with(known, standing=consents)
     assert obstacles(publish(known)) == [Obstacle.NOT_ON_CHAIN]
-
-
-# ------------------------------------------------------------------------------------------- interruptions
-
-
-def rebuilt(world: World, **parts) -> Publishing:
-    ours = {name: getattr(world, name) for name in ("ledger", "store", "journal", "auditing", "standing")}
-    return Publishing(**{**ours, **parts})
-
-
-def interrupted(world: World, *, sending: bool) -> RecordId:
-    """Publish, and die before anything is given to the chain, or while it is sent; return what is stored."""
-
-    def dies(*_args, **_more):
-        raise CrashError
-
-    class Dying:
-        def __getattr__(self, name: str):
-            return getattr(world.store, name)
-
-        def pin(self, root: Cid) -> None:
-            world.store.pin(root)
-            raise CrashError
-
-    parts = {"ledger": with_records(world, register=dies)} if sending else {"store": Dying()}
-    healthy, world.publishing = world.publishing, rebuilt(world, **parts)
-    with pytest.raises(CrashError):
-        publish(world)
-    world.publishing = healthy
-    (unfinished,) = world.journal.unfinished()
-    return unfinished.record_id
-
-
-def finish_by_resuming(world: World) -> Published:
-    (published,) = world.publishing.resume(world.hospital)
-    return published
-
-
-@pytest.mark.parametrize("finish", [finish_by_resuming, publish])
-def test_publish__interrupted_and_nothing_changed__goes_on_with_what_is_stored(known: World, finish) -> None:
-    say(known, permit())
-    stored = interrupted(known, sending=False)
-    finished = finish(known)
-    assert finished.record_id == stored
-    assert opens(known, finished)
-
-
-@pytest.mark.parametrize("finish", [finish_by_resuming, publish])
-def test_publish__interrupted_and_revoked_meanwhile__is_encrypted_anew(known: World, finish) -> None:
-    granted = say(known, permit())
-    say(known, permit(), grantee=known.stranger.address)
-    stored = interrupted(known, sending=False)
-    end_by_revoking(known, granted)
-    finished = finish(known)
-    assert finished.record_id != stored
-    assert finished.readers == (known.stranger.address,)
-    assert not holds(known, finished)
-    assert opens(known, finished, known.stranger)
-    assert opens(known, finished, known.patient)
-    assert known.auditing.records(known.patient.address)[-1].record_id == finished.record_id
-    assert Cid.of_directory(stored) not in known.store.pins()
-    assert finished.cid in known.store.pins()
-    assert known.journal.unfinished() == []
-    assert publish(known).record_id == finished.record_id
-
-
-def test_publish__interrupted_and_granted_meanwhile__the_new_reader_is_among_them(known: World) -> None:
-    interrupted(known, sending=False)
-    say(known, permit())
-    assert opens(known, finish_by_resuming(known))
-
-
-@pytest.mark.parametrize("finish", [finish_by_resuming, publish])
-def test_publish__given_to_the_chain_and_revoked_meanwhile__is_superseded_at_once(known: World, finish) -> None:
-    """A transaction that registers it may be on its way: a second record must not stand beside it."""
-    granted = say(known, permit())
-    stored = interrupted(known, sending=True)
-    end_by_revoking(known, granted)
-    finished = finish(known)
-    assert finished.entry.version == 2
-    old, new = known.auditing.records(known.patient.address)[-2:]
-    assert (old.record_id, old.status) == (stored, RecordStatus.SUPERSEDED)
-    assert new.record_id == finished.record_id
-    assert not holds(known, finished)
-    assert opens(known, finished, known.patient)
-
-
-def test_resume__custodian_changed_his_key_and_rights_changed__says_to_publish_again(known: World) -> None:
-    granted = say(known, permit())
-    interrupted(known, sending=False)
-    end_by_revoking(known, granted)
-    known.hospital = with_key(known, replace(known.hospital, identity=Identity.generate()))
-    with pytest.raises(NotARecipientError) as caught:
-        known.publishing.resume(known.hospital)
-    assert "publish the record again" in caught.value.hint
-    assert known.publishing.resume(known.hospital) == []
-    assert opens(known, publish(known), known.patient)
-
-
-def test_publish__revoked_while_a_large_record_is_encrypted__is_heeded(known: World, tmp_path: Path) -> None:
-    granted = say(known, permit())
-    path = tmp_path / "large"
-    path.write_bytes(bytes(3 << 20))
-    readings = 0
-
-    def progress(what: str, done: int, _total: int | None) -> None:
-        nonlocal readings
-        if what == "encrypting" and not readings:
-            readings += 1
-            end_by_revoking(known, granted)
-
-    published = known.publishing.publish(
-        path,
-        custodian=known.hospital,
-        patient=known.patient.address,
-        description=Description(category=LAB),
-        progress=progress,
-    )
-    assert readings == 1
-    assert not holds(known, published)
 
 
 # ------------------------------------------------------------------------------------------- the excerpt
@@ -800,7 +673,7 @@ class Life:
             case "reseal", [number]:
                 if (old := self.active(number)) is not None:
                     by = next(each for each in self.custodians if each.address == old.entry.custodian)
-                    self.published(self.world.publishing.reseal(old.entry, custodian=by), old)
+                    self.published(self.world.resealing.reseal(old.entry, custodian=by), old)
             case "grant", [number, (first, others), start, length]:
                 reader = self.readers[number].address
                 begin = self.now() + start if start else 0

@@ -54,7 +54,7 @@ from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import bundle_files, open_document, open_sealed, open_terms, sealed_document
 from medshare.services.erasure_journal import ErasureJournal
 from medshare.services.forgetting import Forgetting
-from medshare.services.publishing import Published
+from medshare.services.registering import Published
 from medshare.services.replicating import HERE
 from medshare.services.slips import IgnoredSlips
 from medshare.services.study_slips import StudySlips, custodian_slips_name
