@@ -50,6 +50,7 @@ from medshare.errors import (
     InvalidInputError,
     LedgerError,
     LedgerUnavailableError,
+    MedshareError,
     NotAllowedToActError,
     PeriodEmptyError,
     PurposesEmptyError,
@@ -62,7 +63,7 @@ from medshare.errors import (
 from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision, Reason
 from medshare.model.delegation import Verbs
-from medshare.model.events import BlockRef
+from medshare.model.events import BlockRef, EventPlace
 from medshare.model.grant import MAX_TIME, Grant, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient_of
 from medshare.model.provision import MAX_RECORDS, Effect, Provision
@@ -82,6 +83,7 @@ from medshare.services.consent_receipts import RECEIPT_FILE, Consented, ReceiptM
 from medshare.services.desk import PatientDesk, permitted_purposes
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, sealed_held
+from medshare.services.on_chain import OnChain, once
 from medshare.services.opened_terms import OpenedTerms
 from medshare.services.progress import Progress, silent
 from medshare.services.retrieving import Retrieving
@@ -142,7 +144,7 @@ class Granted(Prepared):
 class Revoked:
     """A revocation that is on chain."""
 
-    receipt: Receipt
+    on_chain: OnChain
     had_been_granted: bool
     """False where nothing was ever granted: a mistyped id, or a grant that was lost on its way."""
     bundles_left: int
@@ -495,20 +497,27 @@ class Consenting:
         return found
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
-        """Take a grant back, from the next block on, as the patient or for him. Repeating it is no error.
+        """Take a grant back, from the next block on, as the patient or for him.
 
         What the reader has decrypted stays with him: revoking works forward only. The key bundle is given up, so that
-        the store forgets it at its next collection. Where nothing was granted yet, it still is sent: a grant whose
-        answer was lost may be on its way, and ends with this. Of a revocation that somebody else sent, ``tidy`` gives
-        up the bundles.
+        the store forgets it at its next collection. Of a revocation that somebody else sent, ``tidy`` gives up the
+        bundles.
+
+        What the chain shows as revoked is not sent again. Where nothing was granted yet, or the journal knows of a
+        bundle that the chain does not, it still is: a grant whose answer was lost, or which was signed, may be on its
+        way, and ends with this. So it is where nobody keeps a journal, or it cannot be told whether it was revoked.
+        What was signed elsewhere since the grant was revoked, ``revoke_all`` ends.
 
         Raises:
             NotAllowedToActError: the grant is another patient's, and nothing lets this one act for him.
             LedgerError: the chain failed; repeat.
         """
-        receipt = self._ledger.consents.revoke(patient.signer, grant_id)
+        on_chain = once(
+            lambda: self._ledger.consents.revoke(patient.signer, grant_id),
+            place=lambda: self._revoked_before(grant_id, patient.address),
+        )
         noted = [] if self._journal is None else self._journal.noted(grant_id)
-        return self._revoked(receipt, self._auditing.bundles(patient_of(grant_id), grant_id), noted)
+        return self._revoked(on_chain, self._auditing.bundles(patient_of(grant_id), grant_id), noted)
 
     def revoke_all(self, *, patient: Actor, on_behalf_of: Address | None = None) -> Revoked:
         """Take back everything granted so far, future-dated grants and all delegations included.
@@ -524,7 +533,7 @@ class Consenting:
         subject = on_behalf_of or patient.address
         receipt = self._ledger.consents.revoke_all(patient.signer, subject)
         noted = [] if self._journal is None else self._journal.noted_of(subject)
-        return self._revoked(receipt, self._auditing.bundles(subject), noted)
+        return self._revoked(OnChain.now(receipt), self._auditing.bundles(subject), noted)
 
     def tidy(self, patient: Address) -> int:
         """Give up the bundles of all grants of ``patient`` that the chain shows as revoked, whoever has sent it.
@@ -546,10 +555,8 @@ class Consenting:
         """Return the patient's desk with ``actor`` at it; raises ``NotAllowedToActError``."""
         open_as_reader = None
         if self._ledger.authority.controller_of(patient, block=block).controller != actor.address:
-            held = self._ledger.authority.delegation(patient, actor.address, block=block)
-            stamp = self._ledger.consents.stamp(patient, block=block)
             retrieving = self._retrieving
-            if retrieving is None or not held.permits(Verbs.GRANT, stamp=stamp, now=block.time):
+            if retrieving is None or not self._is_delegate(actor.address, patient, Verbs.GRANT, block):
                 raise NotAllowedToActError(patient, actor.address)
             wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
             open_as_reader = partial(_open_as_reader, retrieving, actor, wanted)
@@ -563,6 +570,11 @@ class Consenting:
             opened=self._opened_terms,
             open_as_reader=open_as_reader,
         )
+
+    def _is_delegate(self, actor: Address, patient: Address, verb: Verbs, block: BlockRef) -> bool:
+        """Whether ``actor`` is a delegate in force who may do this."""
+        held = self._ledger.authority.delegation(patient, actor, block=block)
+        return held.permits(verb, stamp=self._ledger.consents.stamp(patient, block=block), now=block.time)
 
     def _check_mandate(self, actor: Actor, terms: Terms, expires_at: int, block: BlockRef) -> None:
         """Refuse before any work what the contract would refuse a delegate; raises ``BeyondDelegationError``."""
@@ -602,10 +614,30 @@ class Consenting:
         for bundle in named.intersection(noted):
             self._journal.forget(bundle)
 
-    def _revoked(self, receipt: Receipt, bundles: Sequence[BundleId], noted: Sequence[BundleId]) -> Revoked:
+    def _revoked_before(self, grant_id: GrantId, actor: Address) -> EventPlace | None:
+        """Return where a grant was revoked; None where there may be something left for ``actor`` to end."""
+        if self._journal is None:
+            return None
+        patient = patient_of(grant_id)
+        try:
+            block = self._auditing.sync()
+            standing = self._auditing.grant(grant_id)
+            if standing is None or standing.revoked is None:
+                return None
+            if not set(self._journal.noted(grant_id)).issubset(self._auditing.bundles(patient, grant_id)):
+                return None
+            controller = self._ledger.authority.controller_of(patient, block=block).controller
+            if actor in (patient, controller) or self._is_delegate(actor, patient, Verbs.REVOKE, block):
+                return standing.revoked
+        except MedshareError as error:
+            # What cannot be looked up must not keep a revocation back.
+            _log.warning("whether %x is revoked cannot be told: %s", grant_id, type(error).__name__)
+        return None
+
+    def _revoked(self, on_chain: OnChain, bundles: Sequence[BundleId], noted: Sequence[BundleId]) -> Revoked:
         # With the grant ends what was signed for it and never sent.
         left = self._give_up(list(dict.fromkeys([*bundles, *noted])))
-        return Revoked(receipt=receipt, had_been_granted=bool(bundles), bundles_left=left)
+        return Revoked(on_chain=on_chain, had_been_granted=bool(bundles), bundles_left=left)
 
     def _give_up(self, bundles: Sequence[BundleId]) -> int:
         """Unpin bundles; return how many are left. What the chain said must not be hidden by a store that fails."""

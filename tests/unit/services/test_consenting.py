@@ -10,7 +10,8 @@ given a published record, its patient, and a doctor with a key
 ├─ when the chain refuses, the bundle is given up
 ├─ when the process dies at any call, repeating leaves one grant
 ├─ when it died before the chain knew of a bundle, repeating or revoking gives that bundle up, and no other
-└─ when access is revoked, it has ended, also where the store fails
+├─ when access is revoked, it has ended, also where the store fails
+└─ when it is revoked again, nothing is sent, unless something of it may be on its way
 """
 
 from __future__ import annotations
@@ -49,11 +50,12 @@ from medshare.errors import (
     PeriodEmptyError,
     PurposesEmptyError,
     RecordNotActiveError,
+    StoreFullError,
     StoreUnavailableError,
     UnknownRecordError,
 )
 from medshare.model.consent import MAX_RECORDS, MAX_TIME, Effect, Provision, RecordRef
-from medshare.model.events import AccessGranted
+from medshare.model.events import AccessGranted, AccessRevoked, AllAccessRevoked
 from medshare.model.ids import ZERO_ADDRESS, GrantId
 from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Actor
@@ -486,13 +488,20 @@ def test_revoke__grant_that_never_was__is_sent_and_said(world: World) -> None:
     assert world.consenting.revoke(granted.grant_id, patient=world.patient).had_been_granted
 
 
-def test_revoke__twice__is_no_error(world: World) -> None:
+def revocations(world: World) -> list[AccessRevoked]:
+    return [each for each in world.chain.events(0, world.chain.head().number) if isinstance(each, AccessRevoked)]
+
+
+def test_revoke__twice_without_a_journal__is_sent_twice_and_no_error(world: World) -> None:
+    """Nobody knows what may be on its way."""
     granted = world.grant(world.publish())
     first = world.consenting.revoke(granted.grant_id, patient=world.patient)
     second = world.consenting.revoke(granted.grant_id, patient=world.patient)
     assert (first.bundles_left, second.bundles_left) == (0, 0)
+    assert not second.on_chain.already
+    assert len(revocations(world)) == 2
     standing = world.auditing.grant(granted.grant_id)
-    assert standing.revoked_at == first.receipt.block.time
+    assert standing.revoked_at == first.on_chain.block.time
 
 
 def test_revoke__granted_twice__gives_both_bundles_up(world: World) -> None:
@@ -553,6 +562,93 @@ def test_revoke__prepared_and_never_sent__gives_the_lost_bundle_up(journalled: W
     assert journalled.store.pins() == {published.cid}
 
 
+def test_revoke__twice__says_where_it_was_revoked_and_sends_nothing(journalled: World) -> None:
+    granted = journalled.grant(journalled.publish())
+    first = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    again = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    (event,) = revocations(journalled)
+    assert (first.on_chain.already, again.on_chain.already) == (False, True)
+    assert again.had_been_granted
+    assert first.on_chain.block == again.on_chain.block == event.place.block
+    assert first.on_chain.tx_hash == again.on_chain.tx_hash == event.place.tx_hash
+
+
+def test_revoke__after_everything_was_revoked__says_where_and_sends_nothing(journalled: World) -> None:
+    granted = journalled.grant(journalled.publish())
+    journalled.consenting.revoke_all(patient=journalled.patient)
+    revoked = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    (event,) = (
+        each
+        for each in journalled.chain.events(0, journalled.chain.head().number)
+        if isinstance(each, AllAccessRevoked)
+    )
+    assert revoked.on_chain.already
+    assert revoked.on_chain.block == event.place.block
+    assert revocations(journalled) == []
+
+
+def test_revoke__granted_anew_since__is_sent(journalled: World) -> None:
+    published = journalled.publish()
+    granted = journalled.grant(published)
+    journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    assert journalled.grant(published).grant_id == granted.grant_id
+    revoked = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    assert not revoked.on_chain.already
+    assert journalled.auditing.may_read(journalled.patient.address) == []
+
+
+def test_revoke__grant_on_its_way_since__is_sent_and_ends_it(journalled: World) -> None:
+    published = journalled.publish()
+    granted = journalled.grant(published)
+    journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    lost = prepared(journalled, published)
+    assert lost.grant_id == granted.grant_id
+    revoked = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    assert not revoked.on_chain.already
+    assert len(revocations(journalled)) == 2
+    assert journalled.store.pins() == {published.cid}
+    assert journalled.consenting.revoke(granted.grant_id, patient=journalled.patient).on_chain.already
+
+
+def test_revoke__revoked_before_and_bundles_left__gives_them_up_and_sends_nothing(journalled: World) -> None:
+    published = journalled.publish()
+    granted = journalled.grant(published)
+
+    def fail(_root) -> None:
+        raise StoreUnavailableError("the test says so")
+
+    journal = BundleJournal(journalled.folder / "bundles.sqlite")
+    failing = rebuilt(journalled, store=Overriding(journalled.store, unpin=fail), journal=journal)
+    assert failing.revoke(granted.grant_id, patient=journalled.patient).bundles_left == 1
+    again = journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    assert (again.on_chain.already, again.bundles_left) == (True, 0)
+    assert journalled.store.pins() == {published.cid}
+    assert len(revocations(journalled)) == 1
+
+
+def test_revoke__revoked_before_by_its_patient__stays_refused_to_others(journalled: World) -> None:
+    granted = journalled.grant(journalled.publish())
+    journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+    with pytest.raises(NotAllowedToActError):
+        journalled.consenting.revoke(granted.grant_id, patient=journalled.stranger)
+
+
+def test_revoke__that_it_was_revoked_cannot_be_looked_up__is_sent(journalled: World) -> None:
+    granted = journalled.grant(journalled.publish())
+    journalled.consenting.revoke(granted.grant_id, patient=journalled.patient)
+
+    def fail() -> None:
+        raise StoreFullError("the test says so")
+
+    consenting = rebuilt(
+        journalled,
+        auditing=Overriding(journalled.auditing, sync=fail),
+        journal=BundleJournal(journalled.folder / "bundles.sqlite"),
+    )
+    assert not consenting.revoke(granted.grant_id, patient=journalled.patient).on_chain.already
+    assert len(revocations(journalled)) == 2
+
+
 def test_revoke__other_grants__stay(world: World) -> None:
     one, two = world.publish(b"one"), world.publish(b"two")
     world.consenting.revoke(world.grant(one).grant_id, patient=world.patient)
@@ -571,7 +667,7 @@ def test_revoke_all__also_what_begins_later__ends_everything(world: World) -> No
     world.clock.advance(2 * DAY)
     world.chain.mine()
     assert world.auditing.may_read(world.patient.address) == []
-    assert world.auditing.grant(later.grant_id).revoked_at == revoked.receipt.block.time
+    assert world.auditing.grant(later.grant_id).revoked_at == revoked.on_chain.block.time
     world.grant(two)
     assert b"".join(world.open(two).stream()) == b"two"
 
