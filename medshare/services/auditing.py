@@ -381,6 +381,18 @@ class Auditing:
             model.apply(event)
         return sorted(model.attestations.values(), key=lambda one: one.attested_at)
 
+    def attestation_withdrawn(self, assessor: Address, subject: bytes) -> AttestationWithdrawn | None:
+        """Return how an assessor has withdrawn what he attested last of a record, or of a batch by its root, or None.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        events = self._index.events(actor=assessor, record_id=RecordId(subject))
+        told = [event for event in events if isinstance(event, QualityAttested | AttestationWithdrawn)]
+        newest = told[-1] if told else None
+        return newest if isinstance(newest, AttestationWithdrawn) else None
+
     def attested_batches(self, assessor: Address, *, up_to_block: int | None = None) -> dict[bytes, Attestation]:
         """Return the batches that an assessor has attested, by their roots, each as it stands; args as above.
 

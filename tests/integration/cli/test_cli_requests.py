@@ -116,7 +116,15 @@ def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_
     done = town.json("reward", "withdraw", "--as", "patient", "--to", "neighbour")
     assert (done["amount"], done["to"]) == (700_001, town.home.addresses["neighbour"])
     assert town.json("reward", "show", "--account", "patient")[0]["can_withdraw"] == 0
+    again = town.json("reward", "withdraw", "--as", "patient", "--to", "neighbour")
+    assert (done["already"], again) == (False, done | {"already": True})
+    told = town("reward", "withdraw", "--as", "patient", "--to", "neighbour").text
+    assert "withdrawn before; nothing was sent" in told
     assert refused(town, "reward", "withdraw", "--as", "patient") == ("NothingToWithdrawError", 1)
+    file = tmp_path / "nothing.json"
+    signing = ["--to", "neighbour", "--sign-to", file, "--yes"]
+    assert refused(town, "reward", "withdraw", "--as", "patient", *signing) == ("NothingToWithdrawError", 1)
+    assert not file.exists()
     trail = town.json("audit", "trail", "--patient", "patient")
     assert {"RewardReserved", "AccessDelivered", "RewardPaid"} <= {row["event"] for row in trail}
 
