@@ -90,7 +90,7 @@ def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_
     told = town("request", "offers", "--as", "patient").text
     assert "Sleep and blood sugar" in told
     assert "700001 wei" in told
-    answer = town("request", "accept", number, "--as", "patient", "--yes")
+    answer = town("request", "accept", number, "--as", "patient", "--valid-for", "2d", "--yes")
     assert answer.code == 0
     assert "access for a reader" in answer.err
     assert kinds(town, "hospital") == ["DeliveryDue"]
