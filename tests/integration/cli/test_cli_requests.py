@@ -366,5 +366,12 @@ def test_open__that_cannot_be__is_refused(town: CommandLine, tmp_path: Path, cha
     assert town.json("request", "list") == []
 
 
+def test_open__more_grants_than_named_patients__is_refused_and_says_how_many(town: CommandLine, tmp_path: Path) -> None:
+    answer = town("request", "open", write_study(tmp_path), "--as", "researcher", "--patient", "patient")
+    assert answer.code == 2
+    assert 'hint: say "grants": 1 in the study' in answer.err
+    assert town.json("request", "list") == []
+
+
 def test_open__not_accredited__is_denied(town: CommandLine, tmp_path: Path) -> None:
     assert refused(town, "request", "open", write_study(tmp_path), "--as", "doctor") == ("RequestNotAccreditedError", 3)
