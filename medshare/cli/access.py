@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, Recor
 from medshare.errors import AccessDeniedError, InvalidInputError, MedshareError
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.provision import Effect
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.ports import Actor
@@ -122,6 +125,7 @@ def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Pre
     """Grant on chain what was prepared, in the way that was said; None where it was handed out, signed."""
     if not prepared.receipted:
         app.say("no receipt could be made with it; see: medshare consent receipt --as NAME")
+    _tell_coarser(app, prepared)
     if way.sign_to is None:
         return session.consenting.send(prepared, patient=actor)
     try:
@@ -136,6 +140,17 @@ def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Pre
         session.consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
         raise
     return None
+
+
+def _tell_coarser(app: App, prepared: Prepared) -> None:
+    permits = (each for each in prepared.terms.provisions if each.effect is Effect.PERMIT)
+    finer = sorted({each for provision in permits for each in provision.purposes if each.coarse.name != each})
+    if finer:
+        coarser = reduce(or_, (each.coarse for each in finer))
+        app.say(
+            f"the chain shows {', '.join(coarser.codes)} only; that it is for {', '.join(finer)} stands in the "
+            f"encrypted terms, by which is decided: medshare consent show {prepared.grant_id:#x} --as NAME"
+        )
 
 
 def _every(session: Session, app: App, patient: Address, custodian: str | None) -> list[RecordRef]:

@@ -2,7 +2,7 @@
 
 given a home with two records
 ├─ grant: refused to oneself, to zero, into the past, for no purpose, of others' records; then nothing changes
-├─ a grant covers its records, its purposes and its time, and nothing else
+├─ a grant covers its records, its purposes and its time, and nothing else; of a purpose the chain shows the coarser
 ├─ the same grant again has new dates and stays one grant
 ├─ revoke: by its patient only, again it says so and sends nothing; revoke-all ends those that have not begun, too
 └─ audit: who may read now, and who could then
@@ -91,6 +91,20 @@ def test_grant__of_one_record_for_one_purpose__covers_nothing_else(cli: CommandL
     assert cli.fetched(cli.home.scan, "doctor", "--purpose", "HRESCH") == SCAN
     refused = cli("record", "fetch", cli.home.observation, "--as", "doctor", "--purpose", "HRESCH")
     assert (refused.code, refused.out) == (3, b"")
+
+
+def test_grant__for_a_purpose_that_the_chain_does_not_know__says_what_it_shows_instead(cli: CommandLine) -> None:
+    words = ["access", "grant", cli.home.scan, "--as", "patient", "--to", "doctor", "--until", "1h"]
+    said = cli.json(*words, "--purpose", "HQUALIMP,TREAT,BIORCH")
+    assert said["purposes"] == ["TREAT", "HOPERAT", "HRESCH"]
+    told = cli(*words, "--purpose", "HQUALIMP,TREAT,BIORCH").text
+    assert "the chain shows HOPERAT, HRESCH only; that it is for BIORCH, HQUALIMP stands in the" in told
+    assert f"consent show {said['grant']} --as NAME" in told
+    (provision,) = cli.json("consent", "show", said["grant"], "--as", "doctor")["provisions"]
+    assert "HQUALIMP" in provision
+    assert check(cli, cli.home.scan, "doctor", "HQUALIMP") == "permitted"
+    assert check(cli, cli.home.scan, "doctor", "HOPERAT") == "purpose-not-granted"
+    assert "the chain shows" not in cli(*words, "--purpose", "TREAT,HRESCH").text
 
 
 def test_grant__from_tomorrow__is_not_live_today(cli: CommandLine) -> None:
