@@ -144,10 +144,14 @@ class StudyTown:
             supersedes=supersedes,
         )
 
+    def study_for(self, *invitees: Actor) -> Study:
+        """Return the study as it is opened for these patients, or for all."""
+        return replace(self.study, grants=len(invitees)) if invitees else self.study
+
     def open(self, *invitees: Actor, **more) -> OpenedStudy:
         """Open the study: for these patients, or as an open call that is approved at once."""
         wanted = {"requester": self.researcher, "invitees": [each.address for each in invitees] or None}
-        study: Study = more.pop("study", self.study)
+        study: Study = more.pop("study", self.study_for(*invitees))
         opened = self.requesting.open(study, **{**wanted, **more})
         if not invitees and not opened.already:
             self.requesting.approve(opened.request_id, committee=self.committee)

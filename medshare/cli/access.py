@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from medshare.cli.values import GrantIdValue, PurposesValue, PurposeValue, Recor
 from medshare.errors import AccessDeniedError, InvalidInputError, MedshareError
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, GrantId, RecordId
+from medshare.model.provision import Effect
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordStatus
 from medshare.ports import Actor
@@ -122,6 +125,7 @@ def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Pre
     """Grant on chain what was prepared, in the way that was said; None where it was handed out, signed."""
     if not prepared.receipted:
         app.say("no receipt could be made with it; see: medshare consent receipt --as NAME")
+    _tell_coarser(app, prepared)
     if way.sign_to is None:
         return session.consenting.send(prepared, patient=actor)
     try:
@@ -136,6 +140,17 @@ def send_grant(app: App, session: Session, way: Way, actor: Actor, prepared: Pre
         session.consenting.withdraw(prepared.patient, prepared.grant_id, prepared.request.bundle)
         raise
     return None
+
+
+def _tell_coarser(app: App, prepared: Prepared) -> None:
+    permits = (each for each in prepared.terms.provisions if each.effect is Effect.PERMIT)
+    finer = sorted({each for provision in permits for each in provision.purposes if each.coarse.name != each})
+    if finer:
+        coarser = reduce(or_, (each.coarse for each in finer))
+        app.say(
+            f"the chain shows {', '.join(coarser.codes)} only; that it is for {', '.join(finer)} stands in the "
+            f"encrypted terms, by which is decided: medshare consent show {prepared.grant_id:#x} --as NAME"
+        )
 
 
 def _every(session: Session, app: App, patient: Address, custodian: str | None) -> list[RecordRef]:
@@ -161,7 +176,10 @@ def _every(session: Session, app: App, patient: Address, custodian: str | None) 
 @sending_options
 @click.pass_obj
 def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
-    """Take a grant back. What the reader has read stays with him."""
+    """Take a grant back. What the reader has read stays with him.
+
+    Given again, it says where the grant was revoked, and gives up the key bundles that are left.
+    """
     actor = app.actor(patient)
     with way.session(app, actor) as session:
         if way.handed_out(app, session, actor, lambda draft: draft.revoke(grant_id)):
@@ -172,14 +190,21 @@ def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
         {
             "grant": f"{grant_id:#x}",
             "had_been_granted": revoked.had_been_granted,
-            "block": revoked.receipt.block.number,
+            "block": revoked.on_chain.block.number,
+            "already": revoked.on_chain.already,
             "bundles_left": revoked.bundles_left,
         },
-        title="revoked; what was read before cannot be taken back"
-        if revoked.had_been_granted
-        else "nothing had been granted under this id; if a grant was on its way, it has ended",
+        title=_how_revoked(revoked),
     )
     _tell_left(app, revoked)
+
+
+def _how_revoked(revoked: Revoked) -> str:
+    if revoked.on_chain.already:
+        return "revoked before; nothing was sent"
+    if revoked.had_been_granted:
+        return "revoked; what was read before cannot be taken back"
+    return "nothing had been granted under this id; if a grant was on its way, it has ended"
 
 
 @access.command("revoke-all")
@@ -197,7 +222,7 @@ def revoke_all(app: App, patient: str, on_behalf_of: str | None, way: Way) -> No
             return
         revoked = session.consenting.revoke_all(patient=actor, on_behalf_of=subject)
     app.show(
-        {"patient": subject, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
+        {"patient": subject, "block": revoked.on_chain.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
     _tell_left(app, revoked)

@@ -11,7 +11,7 @@ import click
 from medshare.cli.asking import read_text
 from medshare.cli.console import App, Command, moment
 from medshare.cli.record import find
-from medshare.cli.sending import Way, confirming_options, paying_options
+from medshare.cli.sending import Way, paying_options
 from medshare.cli.values import RecordIdValue, parse_moment
 from medshare.errors import InvalidInputError
 from medshare.files import write_whole
@@ -89,7 +89,7 @@ def holds(app: App, custodian: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="New file for the certificate, when it is issued.",
 )
-@confirming_options
+@paying_options
 @click.pass_obj
 def erase(
     app: App,

@@ -64,7 +64,7 @@ def exam() -> None:
 )
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option(
-    "--out",
+    "--to",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
     help="New file to write the newest that fits to, whole and verified.",

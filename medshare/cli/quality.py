@@ -156,8 +156,11 @@ def withdraw(app: App, subject: RecordId, assessor: str) -> None:
     """Withdraw what you attested of a RECORD, or of all records of a batch by its ROOT."""
     actor = app.actor(assessor)
     with app.session() as session:
-        receipt = session.assessing.withdraw(subject, assessor=actor)
-    app.show({"withdrawn": subject.hex(), "block": receipt.block.number}, title="withdrawn")
+        done = session.assessing.withdraw(subject, assessor=actor)
+    app.show(
+        {"withdrawn": subject.hex(), "block": done.block.number, "already": done.already},
+        title="withdrawn before; nothing was sent" if done.already else "withdrawn",
+    )
 
 
 @quality.command("show")

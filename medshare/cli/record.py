@@ -252,7 +252,7 @@ def show(app: App, record_id: RecordId) -> None:
 @click.option("--purpose", type=PurposeValue(), default="TREAT", show_default=True, help="What for (HL7 PurposeOfUse).")
 @click.option("--custodian", metavar="WHO", help="Whose word counts, where several custodians state the record.")
 @click.option(
-    "--out",
+    "--to",
     "target",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     help="New file to write; default, and with -: standard output.",
@@ -272,14 +272,14 @@ def fetch(
 ) -> None:
     """Fetch a record, verified at every step.
 
-    With --out the file appears whole and verified, or not at all. Standard output and ranges come as they are read:
+    With --to the file appears whole and verified, or not at all. Standard output and ranges come as they are read:
     each segment is authentic, the digest of the whole is checked at the end.
     """
     out = None if target == Path("-") else target
     if (offset is None) != (length is None):
         raise click.UsageError("--offset and --length go together")
     if out is None and app.as_json:
-        raise click.UsageError("--json needs --out: the record itself goes to standard output")
+        raise click.UsageError("--json needs --to: the record itself goes to standard output")
     actor = app.actor(reader)
     with app.session(acts=actor) as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)

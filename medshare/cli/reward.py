@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from medshare.cli.console import App, Group
@@ -10,6 +12,10 @@ from medshare.cli.sending import Way, for_option, sending_options
 from medshare.errors import NothingToWithdrawError
 from medshare.model.ids import Address, RequestId, address
 from medshare.model.request import NATIVE
+
+if TYPE_CHECKING:
+    from medshare.model.typed_data import Signable
+    from medshare.services.drafting import Drafting
 
 
 @click.group(cls=Group)
@@ -51,16 +57,22 @@ def withdraw(
     on_behalf_of: str | None,
     way: Way,
 ) -> None:
-    """Withdraw all that was earned in one token. Who has no coins signs it, and another pays."""
+    """Withdraw all that was earned in one token. Who has no coins signs it, and another pays.
+
+    Given again, and nothing was earned since, it says where it was withdrawn.
+    """
     actor = app.actor(actor_name)
     account = app.keyring.resolve(on_behalf_of) if on_behalf_of is not None else actor.address
     to = app.keyring.resolve(recipient) if recipient is not None else account
     which: Address = NATIVE if token is None else address(token)
     with way.session(app, actor) as session:
-        credit = session.ledger.escrow.credit(account, which, block=session.ledger.chain.head())
-        if not credit:
-            raise NothingToWithdrawError(account, which)
-        if way.handed_out(app, session, actor, lambda draft: draft.withdraw(account, which, to)):
+
+        def drafted(draft: Drafting) -> Signable:
+            if not session.ledger.escrow.credit(account, which, block=session.ledger.chain.head()):
+                raise NothingToWithdrawError(account, which)
+            return draft.withdraw(account, which, to)
+
+        if way.handed_out(app, session, actor, drafted):
             return
         done = session.rewarding.withdraw(account, which, to=to, actor=actor)
     app.show(
@@ -69,9 +81,10 @@ def withdraw(
             "token": token_name(which),
             "amount": done.amount,
             "to": to,
-            "block": done.receipt.block.number,
+            "block": done.on_chain.block.number,
+            "already": done.on_chain.already,
         },
-        title="withdrawn",
+        title="withdrawn before; nothing was sent" if done.on_chain.already else "withdrawn",
     )
 
 

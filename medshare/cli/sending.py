@@ -49,7 +49,7 @@ _SIGN_TO = click.option(
 _PAYING = (
     click.option("--paid-by", metavar="NAME", help="Only sign it; this identity of the keyring sends it and pays."),
     click.option("--valid-for", metavar="SPAN", help="How long what is signed can be sent: 12h, 2d. Default: 1d."),
-    click.option("--yes", is_flag=True, help="Sign without asking, for scripts."),
+    click.option("--yes", is_flag=True, help="Do not ask, for scripts."),
 )
 _DEFAULT_VALIDITY = "1d"
 
@@ -197,7 +197,7 @@ def sending_options(command: Decorated) -> Decorated:
 
 
 def signing_options(command: Decorated) -> Decorated:
-    """Give a command the same, where it always signs, whoever sends: ``--yes`` stands alone, too."""
+    """Give a command the same, where it always signs, whoever sends: ``--valid-for`` stands alone, too."""
     return _decorated(command, (_SIGN_TO, *_PAYING), always_signs=True)
 
 
@@ -206,12 +206,9 @@ def paying_options(command: Decorated) -> Decorated:
     return _decorated(command, _PAYING)
 
 
-def confirming_options(command: Decorated) -> Decorated:
-    """Give a command the same but ``--sign-to``, where it asks in any case: ``--yes`` stands alone, too."""
-    return _decorated(command, _PAYING, always_signs=True)
-
-
 def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]], *, always_signs: bool = False) -> Decorated:
+    ways = "--paid-by, or --sign-to" if _SIGN_TO in options else "--paid-by"
+
     @functools.wraps(command)
     def with_way(
         *args: Any,  # noqa: ANN401 - whatever the command takes
@@ -223,8 +220,8 @@ def _decorated(command: Decorated, options: Sequence[Callable[[Any], Any]], *, a
     ) -> Any:  # noqa: ANN401 - as above
         if sign_to is not None and paid_by is not None:
             raise click.UsageError("say --sign-to or --paid-by, not both")
-        if sign_to is None and paid_by is None and not always_signs and (yes or valid_for is not None):
-            raise click.UsageError("--yes and --valid-for are about what is signed: say --paid-by, or --sign-to, too")
+        if sign_to is None and paid_by is None and not always_signs and valid_for is not None:
+            raise click.UsageError(f"--valid-for is about what is signed: say {ways}, too")
         way = Way(sign_to=sign_to, paid_by=paid_by, valid_for=parse_span(valid_for or _DEFAULT_VALIDITY), yes=yes)
         return command(*args, way=way, **more)
 

@@ -19,10 +19,12 @@ from itertools import count
 from medshare.errors import RootKnownError, UnknownAttestationError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.attestation import Assessed, Attestation, check_score
+from medshare.model.events import EventPlace
 from medshare.model.ids import Address, RecordId
 from medshare.model.slip import Slip, slips_of
 from medshare.ports import Actor, Ledger, Receipt
 from medshare.services.auditing import Auditing
+from medshare.services.on_chain import OnChain, once
 from medshare.services.slips import Slips
 
 
@@ -154,14 +156,19 @@ class Assessing:
         except UnknownAttestationError:
             return None
 
-    def withdraw(self, subject: bytes, *, assessor: Actor) -> Receipt:
-        """Withdraw what the assessor attested of a record, or of a batch by its root.
+    def withdraw(self, subject: bytes, *, assessor: Actor) -> OnChain:
+        """Withdraw what the assessor attested of a record, or of a batch by its root; what is withdrawn, not again.
 
         Raises:
-            UnknownAttestationError, AttestationWithdrawnError: there is nothing, or nothing left, to withdraw.
+            UnknownAttestationError: there is nothing to withdraw.
             LedgerError: the chain failed.
         """
-        return self._ledger.attestations.withdraw(assessor.signer, subject)
+
+        def withdrawn() -> EventPlace | None:
+            event = self._auditing.attestation_withdrawn(assessor.address, subject)
+            return None if event is None else event.place
+
+        return once(lambda: self._ledger.attestations.withdraw(assessor.signer, subject), place=withdrawn)
 
     def of(self, record_id: RecordId) -> list[Quality]:
         """Return what was attested of a record, oldest first, withdrawn or not; of batches, where a slip is kept here.

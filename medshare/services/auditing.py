@@ -31,6 +31,7 @@ from medshare.model.events import (
     EncryptionKeySet,
     EpisodeEnded,
     EpisodeReviewed,
+    EventPlace,
     GlassBroken,
     KeysReleased,
     LedgerEvent,
@@ -83,10 +84,15 @@ class GrantStanding:
     """Whose word it is: the patient's, that of the key that took over, or a delegate's. He wrote the bundle."""
     by_right: bool
     """Whether he might, when he granted it. The contract lets nobody else: where this is false, do not trust it."""
-    revoked_at: int | None
-    """When it was revoked since, alone or with all others."""
+    revoked: EventPlace | None
+    """Where it was first revoked since, alone or with all others; None where it was not."""
     reason: Reason
     """PERMITTED while it is live for its purposes, else why it is not."""
+
+    @property
+    def revoked_at(self) -> int | None:
+        """When it was first revoked since, Unix seconds."""
+        return None if self.revoked is None else self.revoked.block.time
 
     @property
     def live(self) -> bool:
@@ -375,6 +381,18 @@ class Auditing:
             model.apply(event)
         return sorted(model.attestations.values(), key=lambda one: one.attested_at)
 
+    def attestation_withdrawn(self, assessor: Address, subject: bytes) -> AttestationWithdrawn | None:
+        """Return how an assessor has withdrawn what he attested last of a record, or of a batch by its root, or None.
+
+        Raises:
+            LedgerUnavailableError: the chain cannot be read.
+        """
+        self._index.sync()
+        events = self._index.events(actor=assessor, record_id=RecordId(subject))
+        told = [event for event in events if isinstance(event, QualityAttested | AttestationWithdrawn)]
+        newest = told[-1] if told else None
+        return newest if isinstance(newest, AttestationWithdrawn) else None
+
     def attested_batches(self, assessor: Address, *, up_to_block: int | None = None) -> dict[bytes, Attestation]:
         """Return the batches that an assessor has attested, by their roots, each as it stands; args as above.
 
@@ -500,7 +518,7 @@ class Auditing:
     def _standings(self, patient: Address, at: int | None, *, now: int) -> list[GrantStanding]:
         model = LedgerModel()
         granted: dict[GrantId, _Given] = {}
-        revoked_at: dict[GrantId, int] = {}
+        revoked: dict[GrantId, EventPlace] = {}
         # Most of what is told of a patient is of records, and no grant depends on them.
         for act in acts(self._index.events(patient=patient, without=get_args(RecordEvent), until=at)):
             event = act.event
@@ -509,18 +527,18 @@ class Auditing:
                     by = act.by or patient
                     might = may_grant(model, by, event.grant, event.place.block.time)
                     granted[event.grant.grant_id] = _Given(event=event, by=by, might=might)
-                    revoked_at.pop(event.grant.grant_id, None)
+                    revoked.pop(event.grant.grant_id, None)
                 case AccessRevoked():
-                    revoked_at.setdefault(event.grant_id, event.place.block.time)
+                    revoked.setdefault(event.grant_id, event.place)
                 case AllAccessRevoked():
                     for grant_id in granted:
-                        revoked_at.setdefault(grant_id, event.place.block.time)
+                        revoked.setdefault(grant_id, event.place)
                 case _:
                     pass
             if not isinstance(event, RequestEvent):
                 model.apply(event)
         return [
-            _standing(model.get_grant(grant_id), given, revoked_at.get(grant_id), model.stamp(patient), now)
+            _standing(model.get_grant(grant_id), given, revoked.get(grant_id), model.stamp(patient), now)
             for grant_id, given in granted.items()
         ]
 
@@ -543,7 +561,7 @@ def may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
     return within and held.permits(Verbs.GRANT, stamp=model.stamp(grant.patient), now=now)
 
 
-def _standing(grant: Grant, given: _Given, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
+def _standing(grant: Grant, given: _Given, revoked: EventPlace | None, stamp: int, now: int) -> GrantStanding:
     event = given.event
     return GrantStanding(
         grant=grant,
@@ -553,7 +571,7 @@ def _standing(grant: Grant, given: _Given, revoked_at: int | None, stamp: int, n
         granted_at=event.place.block.time,
         granted_by=given.by,
         by_right=given.might,
-        revoked_at=revoked_at,
+        revoked=revoked,
         reason=liveness(grant, stamp=stamp, purpose=event.grant.purposes, now=now),
     )
 

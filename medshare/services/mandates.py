@@ -56,9 +56,7 @@ class Mandates:
         """
         if self._controller(patient, block) == actor.address:
             return None
-        held = self._ledger.authority.delegation(patient, actor.address, block=block)
-        stamp = self._ledger.consents.stamp(patient, block=block)
-        if self._retrieving is None or not held.permits(Verbs.GRANT, stamp=stamp, now=block.time):
+        if self._retrieving is None or not self._is_delegate(actor.address, patient, Verbs.GRANT, block):
             raise NotAllowedToActError(patient, actor.address)
         wanted = tuple(dict.fromkeys([PurposeOfUse.PATRQT, *purposes]))
         return partial(_open_as_reader, self._retrieving, actor, wanted)
@@ -75,6 +73,12 @@ class Mandates:
         if expires_at > held.expires_at or terms.purposes & held.purposes != terms.purposes:
             raise BeyondDelegationError(terms.patient, actor.address)
 
+    def may_revoke(self, actor: Address, patient: Address, block: BlockRef) -> bool:
+        """Whether somebody may revoke the grants of a patient: himself, who is in control of him, or a delegate."""
+        if actor in (patient, self._controller(patient, block)):
+            return True
+        return self._is_delegate(actor, patient, Verbs.REVOKE, block)
+
     def keys_of_patient(self, patient: Address, actor: Actor, block: BlockRef) -> list[Recipient]:
         """Return the key by which the patient reads what another grants in his name, where there is one."""
         controller = self._controller(patient, block)
@@ -84,6 +88,10 @@ class Mandates:
             return [Recipient(self._ledger.directory.encryption_key(controller, block=block).key)]
         except (EncryptionKeyNotSetError, InvalidInputError):
             return []
+
+    def _is_delegate(self, actor: Address, patient: Address, verb: Verbs, block: BlockRef) -> bool:
+        held = self._ledger.authority.delegation(patient, actor, block=block)
+        return held.permits(verb, stamp=self._ledger.consents.stamp(patient, block=block), now=block.time)
 
     def _controller(self, patient: Address, block: BlockRef) -> Address:
         return self._ledger.authority.controller_of(patient, block=block).controller

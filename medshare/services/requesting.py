@@ -176,7 +176,8 @@ class Requesting:
             others: of a study for named patients, who else may read it, such as who is to judge a dispute.
 
         Raises:
-            InvalidInputError: the study is another requester's, or names too few or too many.
+            InvalidInputError: the study is another requester's, has more grants than patients are named, or names too
+                few or too many.
             RequestNotAccreditedError, RequestCategoryUnknownError, TokenNotAllowedError, RequestTermsInvalidError: as
                 the contract would.
             InsufficientFundsError: the requester has not what is to be deposited.
@@ -190,6 +191,11 @@ class Requesting:
         if invitees is None and others:
             raise InvalidInputError("everybody reads an open call: name no other readers")
         asked = _each_once(invitees)
+        if asked and study.grants > len(asked):
+            raise InvalidInputError(
+                f"more grants ({study.grants}) than named patients ({len(asked)}): nobody could ever earn the rest",
+                hint=f'say "grants": {len(asked)} in the study, or name more patients',
+            )
         key = _key(study, requester, asked, others)
         with self._journal.claimed(key):
             opening = self._journal.opening(key)  # (1)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medshare.errors import IntegrityError, NothingToWithdrawError
-from medshare.model.events import Credited, RewardPaid
+from medshare.model.events import Credited, EventPlace, RewardPaid, Withdrawn
 from medshare.model.ids import Address, RequestId
 from medshare.model.request import ReservationStatus
 from medshare.ports import Actor, Ledger, Receipt
 from medshare.services.auditing import Auditing
+from medshare.services.on_chain import OnChain, once
 from medshare.services.request_book import RequestBook, RequestStanding
 
 _EARNING = (ReservationStatus.DELIVERED, ReservationStatus.DISPUTED)
@@ -38,7 +39,7 @@ class Withdrawal:
     """A withdrawal that is on chain."""
 
     amount: int
-    receipt: Receipt
+    on_chain: OnChain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,8 @@ class Rewarding:
     def withdraw(self, account: Address, token: Address, *, to: Address, actor: Actor) -> Withdrawal:
         """Withdraw all of an account's credit in one token, as the one in control of it.
 
+        Where all of it has gone there before, it returns the newest withdrawal, and sends nothing.
+
         Args:
             account: whose credit; a patient whose key was recovered keeps what he earned.
             token: which token.
@@ -119,11 +122,34 @@ class Rewarding:
             NothingToWithdrawError, WithdrawalNotAllowedError, RecipientInvalidError: as the contract would.
             LedgerError: the chain failed; repeat.
         """
-        amount = self._ledger.escrow.credit(account, token, block=self._ledger.chain.head())
-        if not amount:
-            raise NothingToWithdrawError(account, token)
-        receipt = self._ledger.escrow.withdraw(actor.signer, account, token, to)
-        return Withdrawal(amount=amount, receipt=receipt)
+        amount = 0
+        before: Withdrawn | None = None
+
+        def withdrawn() -> EventPlace | None:
+            nonlocal before
+            before = self._withdrawn_before(account, token, to=to, actor=actor.address)
+            return None if before is None else before.place
+
+        def send() -> Receipt:
+            nonlocal amount
+            amount = self._ledger.escrow.credit(account, token, block=self._ledger.chain.head())
+            if not amount:
+                raise NothingToWithdrawError(account, token)
+            return self._ledger.escrow.withdraw(actor.signer, account, token, to)
+
+        on_chain = once(send, place=withdrawn)
+        return Withdrawal(amount=amount if before is None else before.amount, on_chain=on_chain)
+
+    def _withdrawn_before(self, account: Address, token: Address, *, to: Address, actor: Address) -> Withdrawn | None:
+        """Return the newest withdrawal, where nothing was earned since, it went there, and ``actor`` is in control."""
+        block = self._ledger.chain.head()
+        if self._ledger.escrow.credit(account, token, block=block):
+            return None
+        if self._ledger.authority.controller_of(account, block=block).controller != actor:
+            return None
+        told = [event for event in self._book.credits(account) if event.token == token]
+        newest = told[-1] if told else None
+        return newest if isinstance(newest, Withdrawn) and newest.to == to else None
 
     def account_of(self, request_id: RequestId) -> RequestAccount:
         """Return where the money of a request is, by the chain's own events.

@@ -125,7 +125,7 @@ def test_fetch__disk_is_full_anywhere__leaves_no_file_and_is_whole_with_space(
     granted_home: Home, disk: SmallDisk
 ) -> None:
     out = disk.mounted / "out"
-    words = ["record", "fetch", granted_home.scan, "--as", "doctor", "--out", str(out)]
+    words = ["record", "fetch", granted_home.scan, "--as", "doctor", "--to", str(out)]
     place, full = OnDisk(disk, granted_home, words), 0
     for ended in place.filled():
         check_full(ended)

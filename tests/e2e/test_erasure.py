@@ -105,7 +105,7 @@ def test_erase__kept_by_the_members_nodes__no_node_has_a_block_and_the_certifica
     ]
     assert set(held(nodes, blocks).values()) == {0}
     cli.json("record", "forget", home.scan, "--as", "patient")
-    refused = cli("--json", "record", "fetch", home.scan, "--as", "doctor", "--out", tmp_path / "fetched")
+    refused = cli("--json", "record", "fetch", home.scan, "--as", "doctor", "--to", tmp_path / "fetched")
     assert (refused.code, refused.error["error"]) == (4, "RecordErasedError")
     cli.json("record", "acknowledge-erasure", home.scan, "--as", "doctor", "--to", tmp_path / "answer")
     taken = cli.json("record", "take-acknowledgement", tmp_path / "answer", "--as", "hospital")

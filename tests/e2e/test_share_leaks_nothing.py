@@ -146,7 +146,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
     more: list[tuple[list[str], int]] = []
     for number, record in enumerate(records):
         more += [
-            (["record", "fetch", record, "--as", doctor, "--out", str(outside / f"fetched-{number}")], 0),
+            (["record", "fetch", record, "--as", doctor, "--to", str(outside / f"fetched-{number}")], 0),
             (
                 [
                     "record",
@@ -158,19 +158,19 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
                     "0",
                     "--length",
                     "9",
-                    "--out",
+                    "--to",
                     str(outside / f"part-{number}"),
                 ],
                 0,
             ),
-            (["-v", "record", "fetch", record, "--as", stranger, "--out", str(outside / "never")], 3),
+            (["-v", "record", "fetch", record, "--as", stranger, "--to", str(outside / "never")], 3),
             (["access", "check", record, "--as", stranger], 3),
         ]
     more += [
         (["record", "readable", "--as", doctor], 0),
         (["record", "retract", records[0], *as_hospital, "--reason", PLAIN["reason"].decode()], 0),
         (["access", "revoke-all", *as_patient], 0),
-        (["-v", "record", "fetch", records[1], "--as", doctor, "--out", str(outside / "never")], 3),
+        (["-v", "record", "fetch", records[1], "--as", doctor, "--to", str(outside / "never")], 3),
         (["audit", "trail", "--patient", patient], 0),
         (["audit", "rebuild"], 0),
         (["doctor"], 0),

@@ -106,13 +106,17 @@ def somebody(monkeypatch: pytest.MonkeyPatch):
     return types
 
 
+NAMED = ("--patient", "patient", "--patient", "stranger")
+"""As many as the study has grants."""
+
+
 def requesting(path: Path, *more: object) -> tuple[object, ...]:
     return (path, "--as", "researcher", "--yes", *more)
 
 
 def opened(scripts: Scripts, path: Path) -> str:
-    """Open the study for the patient, who is named."""
-    return str(scripts.json(request_access, *requesting(path, "--patient", "patient"))["request"])
+    """Open the study for the patient, who is named, and another who never answers."""
+    return str(scripts.json(request_access, *requesting(path, *NAMED))["request"])
 
 
 def accepted(scripts: Scripts, path: Path) -> str:
@@ -219,7 +223,7 @@ def test_request_access__confirming__pays_what_verifies_and_only_once(scripts: S
     path = write_study(tmp_path)
     number = delivered(scripts, path)
     patient = scripts.town.home.addresses["patient"]
-    words = requesting(path, "--patient", "patient", "--confirm")
+    words = requesting(path, *NAMED, "--confirm")
     code, out, _ = scripts(request_access, *words)
     assert code == 0
     assert f"{patient}: confirmed, 1 records open; paid\n" in out
@@ -235,7 +239,7 @@ def test_request_access__confirming__leaves_what_is_disputed_to_who_decides(scri
     reason.write_text("the values are empty")
     words = ["--patient", "patient", "--reason-file", reason, "--as", "researcher"]
     scripts.town.json("request", "dispute", number, *words)
-    found = scripts.json(request_access, *requesting(path, "--patient", "patient", "--confirm"))
+    found = scripts.json(request_access, *requesting(path, *NAMED, "--confirm"))
     assert (found["disputed"], found["paid"]) == (1, 0)
 
 
@@ -249,7 +253,7 @@ def test_request_access__delivery_that_does_not_verify__is_told_and_not_confirme
         scripts.town.json("access", "revoke-all", "--as", "patient")
     else:
         lose_bundles(scripts.town)
-    found, out, _ = scripts(request_access, *requesting(path, "--patient", "patient", "--confirm"))
+    found, out, _ = scripts(request_access, *requesting(path, *NAMED, "--confirm"))
     assert found == code
     assert "not confirmed: " in out
     assert says in out
@@ -299,7 +303,7 @@ def test_request_access__past_the_deadline__says_how_the_rest_comes_back(
     path = write_study(tmp_path)
     opened(scripts, path)
     days_later(21)
-    code, out, _ = scripts(request_access, *requesting(path, "--patient", "patient", "--wait"))
+    code, out, _ = scripts(request_access, *requesting(path, *NAMED, "--wait"))
     assert code == 0
     assert out.endswith("have the rest back: medshare request return-unearned 1 --as NAME\n")
 
@@ -601,7 +605,7 @@ def test_study_report__before_and_after_it_is_settled__adds_up_to_the_last_unit(
         "reserved": 0,
         "free": REWARD,
     }
-    assert scripts(request_access, *requesting(path, "--patient", "patient", "--confirm"))[0] == 0
+    assert scripts(request_access, *requesting(path, *NAMED, "--confirm"))[0] == 0
     days_later(21)
     scripts.town.json("request", "return-unearned", number, "--as", "stranger")
     found = scripts.json(study_report, number, "--as", "researcher")
@@ -681,7 +685,7 @@ def test_scripts__records_of_batches__are_found_by_who_acts(scripts: Scripts, tm
     assert [row["error"] for row in answered] == [None]
     delivered(scripts, path, number)
     forget_batches(scripts.town)
-    _, out, _ = scripts(request_access, *requesting(path, "--patient", "patient", "--confirm"))
+    _, out, _ = scripts(request_access, *requesting(path, *NAMED, "--confirm"))
     assert "confirmed, 2 records open; paid" in out
     forget_batches(scripts.town)
     assert scripts(fetch_dataset, *fetching(number, target))[0] == 0

@@ -2,9 +2,9 @@
 
 given a home with two records
 ├─ grant: refused to oneself, to zero, into the past, for no purpose, of others' records; then nothing changes
-├─ a grant covers its records, its purposes and its time, and nothing else
+├─ a grant covers its records, its purposes and its time, and nothing else; of a purpose the chain shows the coarser
 ├─ the same grant again has new dates and stays one grant
-├─ revoke: by its patient only, again without error; revoke-all ends those that have not begun, too
+├─ revoke: by its patient only, again it says so and sends nothing; revoke-all ends those that have not begun, too
 └─ audit: who may read now, and who could then
 """
 
@@ -93,6 +93,20 @@ def test_grant__of_one_record_for_one_purpose__covers_nothing_else(cli: CommandL
     assert (refused.code, refused.out) == (3, b"")
 
 
+def test_grant__for_a_purpose_that_the_chain_does_not_know__says_what_it_shows_instead(cli: CommandLine) -> None:
+    words = ["access", "grant", cli.home.scan, "--as", "patient", "--to", "doctor", "--until", "1h"]
+    said = cli.json(*words, "--purpose", "HQUALIMP,TREAT,BIORCH")
+    assert said["purposes"] == ["TREAT", "HOPERAT", "HRESCH"]
+    told = cli(*words, "--purpose", "HQUALIMP,TREAT,BIORCH").text
+    assert "the chain shows HOPERAT, HRESCH only; that it is for BIORCH, HQUALIMP stands in the" in told
+    assert f"consent show {said['grant']} --as NAME" in told
+    (provision,) = cli.json("consent", "show", said["grant"], "--as", "doctor")["provisions"]
+    assert "HQUALIMP" in provision
+    assert check(cli, cli.home.scan, "doctor", "HQUALIMP") == "permitted"
+    assert check(cli, cli.home.scan, "doctor", "HOPERAT") == "purpose-not-granted"
+    assert "the chain shows" not in cli(*words, "--purpose", "TREAT,HRESCH").text
+
+
 def test_grant__from_tomorrow__is_not_live_today(cli: CommandLine) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = cli.json(
@@ -127,7 +141,7 @@ def test_revoke__anothers_grant__is_denied_and_it_stays_live(granted: CommandLin
     assert check(granted, granted.home.scan, "doctor") == "permitted"
 
 
-def test_revoke__by_the_patient__ends_it_at_once_and_again_is_no_error(granted: CommandLine) -> None:
+def test_revoke__by_the_patient__ends_it_at_once_and_again_sends_nothing(granted: CommandLine) -> None:
     bundles = len(granted.json("storage", "pins"))
     assert granted.json("access", "revoke", granted.home.grant, "--as", "patient")["bundles_left"] == 0
     refused = granted("record", "fetch", granted.home.scan, "--as", "doctor")
@@ -136,7 +150,12 @@ def test_revoke__by_the_patient__ends_it_at_once_and_again_is_no_error(granted: 
     assert check(granted, granted.home.scan, "doctor") == "revoked"
     assert granted.json("record", "readable", "--as", "doctor") == []
     assert len(granted.json("storage", "pins")) == bundles - 1
-    assert granted("access", "revoke", granted.home.grant, "--as", "patient").code == 0
+    sent = granted.json("audit", "trail", "--patient", "patient")
+    again = granted.json("access", "revoke", granted.home.grant, "--as", "patient")
+    assert (again["already"], again["bundles_left"], again["block"]) == (True, 0, sent[-1]["block"])
+    told = granted("access", "revoke", granted.home.grant, "--as", "patient")
+    assert (told.code, "revoked before; nothing was sent" in told.text) == (0, True)
+    assert granted.json("audit", "trail", "--patient", "patient") == sent
 
 
 def test_revoke__then_grant_again__is_live_again(granted: CommandLine) -> None:

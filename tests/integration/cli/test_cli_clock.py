@@ -52,7 +52,7 @@ def test_clock__an_hour_ahead__refuses_what_ended_by_it_and_loses_nothing(grante
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + HOUR // 2))
     granted.json("access", "grant", "--all", "--as", "patient", "--to", "stranger", "--until", until)
     off_by(HOUR)
-    refused = granted("record", "fetch", granted.home.scan, "--as", "stranger", "--out", granted.home.path / "fetched")
+    refused = granted("record", "fetch", granted.home.scan, "--as", "stranger", "--to", granted.home.path / "fetched")
     assert refused.code == 3
     assert not (granted.home.path / "fetched").exists()
     off_by(0)

@@ -80,7 +80,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient", "cid"},
     ),
     "record fetch": (
-        ["{scan}", "--as", "doctor", "--out", "{new}"],
+        ["{scan}", "--as", "doctor", "--to", "{new}"],
         {"record", "status", "newest_version", "bytes", "media_type", "category", "clinical_date", "decision", "file"},
     ),
     "record rotate": (["{scan}", "--as", "hospital"], {"rotated", "what_remains"}),
@@ -88,7 +88,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "exam check": (
         [
             *("--code", "93832-4", "--patient", "patient", "--as", "doctor", "--within", "36500d"),
-            *("--category", "observation", "--out", "{new}"),
+            *("--category", "observation", "--to", "{new}"),
         ],
         {
             *("answer", "record", "code", "when", "custodian", "score", "file", "looked_at", "not_permitted"),
@@ -162,7 +162,10 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             "block",
         },
     ),
-    "access revoke": (["{grant}", "--as", "patient"], {"grant", "had_been_granted", "block", "bundles_left"}),
+    "access revoke": (
+        ["{grant}", "--as", "patient"],
+        {"grant", "had_been_granted", "block", "already", "bundles_left"},
+    ),
     "access revoke-all": (["--as", "patient"], {"patient", "block", "bundles_left"}),
     "access tidy": (["--patient", "patient"], {"patient", "bundles_left"}),
     "access list": (

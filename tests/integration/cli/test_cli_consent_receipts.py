@@ -185,7 +185,7 @@ def test_request__accepted__has_a_receipt_with_study_and_duo_that_verifies(town:
 def test_request__for_named_patients__has_a_receipt_whose_study_only_its_readers_compare(
     town: CommandLine, tmp_path: Path
 ) -> None:
-    words = ["request", "open", write_study(tmp_path), "--as", "researcher", "--patient", "patient"]
+    words = ["request", "open", write_study(tmp_path, grants=1), "--as", "researcher", "--patient", "patient"]
     number = str(town.json(*words)["request"])
     town.json("request", "accept", number, "--as", "patient", "--yes")
     (row,) = listed(town, "patient")

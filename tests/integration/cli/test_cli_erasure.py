@@ -92,7 +92,7 @@ def test_erasure__from_the_order_to_the_last_answer__leaves_nothing_but_what_it_
     assert shown["status"] == "erased"
 
     for reader in ("doctor", "patient", "hospital"):
-        answer = cli("--json", "record", "fetch", home.scan, "--as", reader, "--out", tmp_path / "fetched")
+        answer = cli("--json", "record", "fetch", home.scan, "--as", reader, "--to", tmp_path / "fetched")
         assert (answer.code, answer.out, answer.error["error"]) == (4, b"", "RecordErasedError")
         assert "was erased by its custodian at" in answer.error["message"]
     assert not (tmp_path / "fetched").exists()

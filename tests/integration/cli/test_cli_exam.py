@@ -44,7 +44,7 @@ def asked(cli: CommandLine, *more: object, **changed: str) -> Answer:
 
 def test_exam__that_exists__is_shown_without_its_value_and_written(granted: CommandLine, tmp_path: Path) -> None:
     out = tmp_path / "result"
-    answer = asked(granted, "--out", out)
+    answer = asked(granted, "--to", out)
     assert answer.code == 0
     found = answer.json
     assert (found["answer"], found["record"], found["code"], found["when"], found["custodian"], found["file"]) == (
@@ -66,14 +66,14 @@ def test_exam__that_exists__is_shown_without_its_value_and_written(granted: Comm
 def test_exam__file_is_there__is_refused_and_kept(granted: CommandLine, tmp_path: Path) -> None:
     out = tmp_path / "mine"
     out.write_bytes(b"mine")
-    answer = asked(granted, "--out", out)
+    answer = asked(granted, "--to", out)
     assert (answer.code, answer.out, answer.error["error"]) == (2, b"", "InvalidInputError")
     assert out.read_bytes() == b"mine"
 
 
 def test_exam__that_does_not_exist__is_4(granted: CommandLine, tmp_path: Path) -> None:
     out = tmp_path / "result"
-    answer = asked(granted, *OF_OBSERVATIONS, "--out", out, code=OTHER)
+    answer = asked(granted, *OF_OBSERVATIONS, "--to", out, code=OTHER)
     assert (answer.code, answer.err) == (4, "")
     assert answer.json == {
         "answer": "none",

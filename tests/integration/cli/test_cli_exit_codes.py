@@ -90,7 +90,7 @@ def test_exit_code__input_that_cannot_be__is_2(cli: CommandLine, words: list[str
 
 
 def test_exit_code__no_right_or_the_wrong_passphrase__is_3(cli: CommandLine, tmp_path: Path) -> None:
-    denied = cli("--json", "record", "fetch", cli.home.scan, "--as", "stranger", "--out", tmp_path / "out")
+    denied = cli("--json", "record", "fetch", cli.home.scan, "--as", "stranger", "--to", tmp_path / "out")
     assert (denied.code, denied.error["error"]) == (3, "AccessDeniedError")
     assert "ask the patient" in denied.error["hint"]
     assert not (tmp_path / "out").exists()
@@ -130,7 +130,7 @@ def test_exit_code__not_there__is_4(cli: CommandLine, tmp_path: Path, words: lis
 @pytest.mark.about("local", "files of its blocks")
 def test_exit_code__block_damaged__is_5_and_no_file_appears(cli: CommandLine, tmp_path: Path) -> None:
     damage(cli, cli.home.scan)
-    answer = cli("--json", "record", "fetch", cli.home.scan, "--as", "patient", "--out", tmp_path / "out")
+    answer = cli("--json", "record", "fetch", cli.home.scan, "--as", "patient", "--to", tmp_path / "out")
     assert (answer.code, answer.error["error"]) == (5, "BlobMismatchError")
     assert list(tmp_path.glob("*out*")) == []
 
@@ -201,12 +201,12 @@ def test_output__nobody_reads_to_its_end__ends_quietly(cli: CommandLine) -> None
     assert said == b""
 
 
-@pytest.mark.parametrize("place", ["--home", "--out"])
+@pytest.mark.parametrize("place", ["--home", "--to"])
 def test_path__leads_through_a_file__is_an_error_and_no_traceback(cli: CommandLine, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_bytes(b"in the way")
     under = str(tmp_path / "file" / "below")
-    words = ["record", "fetch", cli.home.scan, "--as", "patient", "--out", under]
-    answer = cli(*words) if place == "--out" else cli.bare("--home", under, "init")
+    words = ["record", "fetch", cli.home.scan, "--as", "patient", "--to", under]
+    answer = cli(*words) if place == "--to" else cli.bare("--home", under, "init")
     assert answer.code in (1, 2)
     assert answer.err.startswith("error: ")
     assert "Traceback" not in answer.err
@@ -272,7 +272,7 @@ def test_control_characters__in_paths_that_are_shown__are_escaped(cli: CommandLi
     file.write_bytes(b"a record")
     for words in (
         ["record", "publish", file, "--as", "hospital", "--patient", "patient"],
-        ["record", "fetch", cli.home.scan, "--as", "patient", "--out", tmp_path / ESCAPE / "out"],
+        ["record", "fetch", cli.home.scan, "--as", "patient", "--to", tmp_path / ESCAPE / "out"],
         ["storage", "unpack", cli.home.scan, "--to", tmp_path / ESCAPE / "unpacked"],
         ["storage", "export", cli.home.scan, "--to", tmp_path / ESCAPE / "car"],
         ["identity", "export", "doctor", "--to", tmp_path / ESCAPE],

@@ -152,7 +152,12 @@ def test_guardian__recovery__gives_the_new_key_what_is_encrypted_anew(
     rotated = cli.json("record", "rotate", "--as", "hospital", "--patient", "patient")["rotated"]
     newest = {row["previous"]: row["record"] for row in rotated}[cli.home.observation]
     assert cli.fetched(newest, "stranger") == OBSERVATION
-    cli.json("access", "grant", newest, "--as", "stranger", "--for", "patient", "--to", "researcher", "--until", "9d")
+    active = [row["record"] for row in cli.json("record", "list", "--patient", "patient") if row["status"] == "active"]
+    assert newest in active
+    assert cli.json("record", "list", "--patient", "stranger") == []
+    history = cli.json("record", "history", "--as", "stranger", "--patient", "patient")
+    assert newest in [row["record"] for row in history["records"]]
+    cli.json("access", "grant", "--all", "--as", "stranger", "--for", "patient", "--to", "researcher", "--until", "9d")
     assert cli.fetched(newest, "researcher") == OBSERVATION
 
 

@@ -2,6 +2,7 @@
 
 given a home with two records of a patient by a hospital, and a clinic that is accredited as assessor
 ├─ what it attests is shown, with whether it counts; withdrawn, or no longer accredited, it does not
+├─ withdrawn again, it is said where, and nothing is sent
 ├─ lists and histories hold what is good enough, and nothing that nobody has attested
 ├─ the score of what the clinic may read is computed; of what it may not, nothing is attested
 │  └─ whoever may read it computes it anew, and is told whether it agrees
@@ -62,7 +63,10 @@ def test_quality__attested__is_shown_until_withdrawn_or_no_longer_accredited(gra
     granted.accredit("clinic", AccreditationKind.ASSESSOR, 0)
     (row,) = granted.json("quality", "show", scan)
     assert (row["accredited"], row["counts"]) == (False, False)
-    granted.json("quality", "withdraw", scan, "--as", "clinic")
+    withdrawn = granted.json("quality", "withdraw", scan, "--as", "clinic")
+    assert not withdrawn["already"]
+    assert granted.json("quality", "withdraw", scan, "--as", "clinic") == withdrawn | {"already": True}
+    assert "withdrawn before; nothing was sent" in granted("quality", "withdraw", scan, "--as", "clinic").text
     (row,) = granted.json("quality", "show", scan)
     assert row["withdrawn_at"] is not None
     assert granted.json("audit", "verify")["differences"] == []

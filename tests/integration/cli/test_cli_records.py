@@ -167,7 +167,7 @@ def test_publish__fhir__describes_itself_unless_told_otherwise(cli: CommandLine,
     otherwise = ("--category", "document", "--clinical-date", "2024", "--label", "PSY")
     told = publish(cli, file, *otherwise, "--because", "it is a letter about it")
     kept = [
-        cli.json("record", "fetch", record, "--as", "patient", "--out", tmp_path / record) for record in (itself, told)
+        cli.json("record", "fetch", record, "--as", "patient", "--to", tmp_path / record) for record in (itself, told)
     ]
     assert [(each["media_type"], each["category"], each["clinical_date"]) for each in kept] == [
         ("application/fhir+json", "immunization", "2025-11-02"),
@@ -178,7 +178,7 @@ def test_publish__fhir__describes_itself_unless_told_otherwise(cli: CommandLine,
 
 def test_publish__json_that_is_not_fhir__is_bytes_like_any_other(cli: CommandLine, file: Path, tmp_path: Path) -> None:
     file.write_bytes(b'{"a": 1, "a": 2}')
-    said = cli.json("record", "fetch", publish(cli, file), "--as", "patient", "--out", tmp_path / "out")
+    said = cli.json("record", "fetch", publish(cli, file), "--as", "patient", "--to", tmp_path / "out")
     assert said["media_type"] == "application/octet-stream"
     answer = cli(
         "record", "publish", file, "--as", "hospital", "--patient", "patient", "--media-type", "application/fhir+json"
@@ -246,7 +246,7 @@ def test_fetch__to_a_dash__is_standard_output(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
-    assert cli.fetched(cli.home.scan, "patient", "--out", "-") == SCAN
+    assert cli.fetched(cli.home.scan, "patient", "--to", "-") == SCAN
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -291,7 +291,7 @@ def test_fetch__range_that_cannot_be__is_refused(cli: CommandLine, words: list[s
 
 
 def test_fetch__range_to_a_file__says_how_many_bytes(cli: CommandLine, tmp_path: Path) -> None:
-    words = ["--out", tmp_path / "part", "--offset", "10", "--length", "20"]
+    words = ["--to", tmp_path / "part", "--offset", "10", "--length", "20"]
     assert cli.json("record", "fetch", cli.home.scan, "--as", "patient", *words)["bytes"] == 20
     assert (tmp_path / "part").read_bytes() == SCAN[10:30]
 
@@ -304,7 +304,7 @@ def test_fetch__file_is_there__is_not_overwritten(cli: CommandLine, tmp_path: Pa
     if there == "link":
         out = tmp_path / "link"
         out.symlink_to(kept)
-    answer = cli("record", "fetch", cli.home.scan, "--as", "patient", "--out", out)
+    answer = cli("record", "fetch", cli.home.scan, "--as", "patient", "--to", out)
     assert answer.code == 2
     assert "exists already" in answer.err
     assert kept.read_bytes() == b"precious"
@@ -312,7 +312,7 @@ def test_fetch__file_is_there__is_not_overwritten(cli: CommandLine, tmp_path: Pa
 
 
 def test_fetch__written_to_a_file__is_the_owners_only(cli: CommandLine, tmp_path: Path) -> None:
-    cli.json("record", "fetch", cli.home.scan, "--as", "patient", "--out", tmp_path / "out")
+    cli.json("record", "fetch", cli.home.scan, "--as", "patient", "--to", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == SCAN
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
 
@@ -321,7 +321,7 @@ def test_fetch__written_to_a_file__is_the_owners_only(cli: CommandLine, tmp_path
 def test_fetch__last_block_missing__releases_no_file(cli: CommandLine, tmp_path: Path) -> None:
     blocks = [path for path in (cli.home.path / "blocks" / "blocks").rglob("*") if path.is_file()]
     max(blocks, key=lambda path: path.stat().st_size).unlink()
-    answer = cli("record", "fetch", cli.home.scan, "--as", "patient", "--out", tmp_path / "out")
+    answer = cli("record", "fetch", cli.home.scan, "--as", "patient", "--to", tmp_path / "out")
     assert answer.code == 4
     assert list(tmp_path.glob("*out*")) == []
 
@@ -352,7 +352,7 @@ def test_supersede__twice__each_answer_names_the_newest_version(
         assert (rows[cli.home.scan]["status"], rows[cli.home.scan]["newest_version"]) == ("active", None)
     (shown,) = cli.json("record", "show", second)
     checked = cli.json("access", "check", old, "--as", "doctor")
-    fetched = cli.json("record", "fetch", old, "--as", "doctor", "--out", tmp_path / "out")
+    fetched = cli.json("record", "fetch", old, "--as", "doctor", "--to", tmp_path / "out")
     for said in (shown, checked, fetched):
         assert (said["status"], said["newest_version"]) == ("superseded", newest)
     streamed = cli("record", "fetch", old, "--as", "doctor")

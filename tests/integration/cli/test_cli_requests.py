@@ -90,7 +90,7 @@ def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_
     told = town("request", "offers", "--as", "patient").text
     assert "Sleep and blood sugar" in told
     assert "700001 wei" in told
-    answer = town("request", "accept", number, "--as", "patient", "--yes")
+    answer = town("request", "accept", number, "--as", "patient", "--valid-for", "2d", "--yes")
     assert answer.code == 0
     assert "access for a reader" in answer.err
     assert kinds(town, "hospital") == ["DeliveryDue"]
@@ -116,7 +116,15 @@ def test_open_call__the_whole_way__is_paid_and_withdrawn(town: CommandLine, tmp_
     done = town.json("reward", "withdraw", "--as", "patient", "--to", "neighbour")
     assert (done["amount"], done["to"]) == (700_001, town.home.addresses["neighbour"])
     assert town.json("reward", "show", "--account", "patient")[0]["can_withdraw"] == 0
+    again = town.json("reward", "withdraw", "--as", "patient", "--to", "neighbour")
+    assert (done["already"], again) == (False, done | {"already": True})
+    told = town("reward", "withdraw", "--as", "patient", "--to", "neighbour").text
+    assert "withdrawn before; nothing was sent" in told
     assert refused(town, "reward", "withdraw", "--as", "patient") == ("NothingToWithdrawError", 1)
+    file = tmp_path / "nothing.json"
+    signing = ["--to", "neighbour", "--sign-to", file, "--yes"]
+    assert refused(town, "reward", "withdraw", "--as", "patient", *signing) == ("NothingToWithdrawError", 1)
+    assert not file.exists()
     trail = town.json("audit", "trail", "--patient", "patient")
     assert {"RewardReserved", "AccessDelivered", "RewardPaid"} <= {row["event"] for row in trail}
 
@@ -355,6 +363,13 @@ def test_refused__with_its_exit_code__and_nothing_happens(
 def test_open__that_cannot_be__is_refused(town: CommandLine, tmp_path: Path, change: dict, error: str) -> None:
     found, _ = refused(town, "request", "open", write_study(tmp_path, **change), "--as", "researcher")
     assert found == error
+    assert town.json("request", "list") == []
+
+
+def test_open__more_grants_than_named_patients__is_refused_and_says_how_many(town: CommandLine, tmp_path: Path) -> None:
+    answer = town("request", "open", write_study(tmp_path), "--as", "researcher", "--patient", "patient")
+    assert answer.code == 2
+    assert 'hint: say "grants": 1 in the study' in answer.err
     assert town.json("request", "list") == []
 
 

@@ -6,6 +6,7 @@ given a home, and in it a pauper: keys, and neither coins nor anything published
 ├─ a grant that is signed and never sent: discarded with its keys, once it is revoked
 ├─ the file is private, and says in words what was signed, and whether it can still be sent
 ├─ he is asked, and no is no
+├─ nothing is signed: yes says nothing, and for how long it is valid makes no sense
 ├─ nobody there to be asked: nothing is signed, and the bundle of the grant is given up
 ├─ a drop box: what lies there is sent, what is nonsense is refused
 └─ an identity whose key is in a wallet: signs messages, and no transactions
@@ -193,9 +194,20 @@ def test_signing__person_is_asked__signs_only_what_he_wants(
 def test_ways__that_exclude_each_other__are_a_usage_error(cli: CommandLine, tmp_path: Path) -> None:
     words = ["access", "revoke-all", "--as", "pauper"]
     assert cli(*words, "--sign-to", tmp_path / "file", "--paid-by", "neighbour").code == 2
-    assert cli(*words, "--yes").code == 2
+    alone = cli(*words, "--valid-for", "2d", "--yes")
+    assert (alone.code, "say --paid-by, or --sign-to, too" in alone.err) == (2, True)
+    alone = cli("record", "erase", "11" * 32, "--as", "hospital", "--valid-for", "2d", "--yes")
+    assert (alone.code, "say --paid-by, too" in alone.err) == (2, True)
     assert cli(*words, "--sign-to", tmp_path / "file", "--yes", "--valid-for", "31d").code == 1
     assert cli(*words, "--sign-to", tmp_path / "file", "--yes", "--valid-for", "soon").code == 2
+
+
+def test_yes__where_nothing_is_signed__asks_nothing_and_is_no_error(cli: CommandLine, tmp_path: Path) -> None:
+    cli.json("record", "publish", tmp_path / "diary", "--as", "patient", "--patient", "patient", "--yes")
+    granting = ["--all", "--as", "patient", "--to", "doctor", "--until", "1d"]
+    granted = cli.json("access", "grant", *granting, "--yes")["grant"]
+    assert cli.json("access", "revoke", granted, "--as", "patient", "--yes")["had_been_granted"]
+    assert cli.json("record", "resume", "--as", "hospital", "--yes") == []
 
 
 def test_drop_box__good_and_nonsense__are_sorted(cli: CommandLine, tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from service_doubles import consenting_with
 from world import World, new_world
 
 from medshare.model.record import Category
+from medshare.services.bundle_journal import BundleJournal
 from medshare.services.description import Description
 
 
@@ -41,4 +43,11 @@ def known(world: World) -> World:
         patient=world.patient.address,
         description=Description(media_type="text/plain", category=Category.IMAGING),
     )
+    return world
+
+
+@pytest.fixture
+def journalled(world: World) -> World:
+    """The world, where the patient's client remembers which bundles it has pinned."""
+    world.consenting = consenting_with(world, journal=BundleJournal(world.folder / "bundles.sqlite"))
     return world

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from world import World, publishing_on, resealing_on
+from world import DAY, World, publishing_on, resealing_on
 
 from medshare.errors import InvalidInputError
+from medshare.model.purpose import PurposeOfUse
 from medshare.ports import Ledger
-from medshare.services.consenting import Consenting
+from medshare.services.consenting import Consenting, Prepared
 from medshare.services.publishing import Publishing
+from medshare.services.registering import Published
 from medshare.services.resealing import Resealing
 from medshare.services.standing import StandingConsents
 
@@ -114,6 +116,17 @@ def resealing_with(world: World, **parts: object) -> Resealing:
 def consenting_with(world: World, **parts: object) -> Consenting:
     """Return the world's consenting service with some parts replaced, or added."""
     return Consenting(**{"ledger": world.ledger, "store": world.store, "auditing": world.auditing, **parts})
+
+
+def prepared(world: World, published: Published) -> Prepared:
+    """Return what was prepared and never sent, as a process leaves it that dies in between."""
+    return world.consenting.prepare(
+        patient=world.patient,
+        grantee=world.doctor.address,
+        records=[world.ref(published)],
+        purposes=PurposeOfUse.TREAT,
+        expires_at=world.clock.now() + DAY,
+    )
 
 
 def _parts(world: World) -> dict[str, object]:

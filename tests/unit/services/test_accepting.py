@@ -98,7 +98,7 @@ def test_offers__open_call__is_offered_to_everybody(town: StudyTown) -> None:
 def test_offers__named_patients__are_offered_to_them_only(town: StudyTown) -> None:
     opened = town.open(town.mary)
     (offer,) = town.offering.offers(patient=town.mary)
-    assert offer.study == town.study
+    assert offer.study == town.study_for(town.mary)
     assert offer.invitation.proof
     assert town.offering.offers(patient=town.paul) == []
     with pytest.raises(NotInvitedError):

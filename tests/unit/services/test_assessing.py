@@ -2,6 +2,7 @@
 
 given a published record and accredited assessors
 ├─ an attestation counts while it was not withdrawn and its assessor is accredited
+├─ withdrawn again, it is said where, and nothing is sent
 ├─ at least a score: somebody who counts has attested it, and nobody less
 ├─ a record that nobody registered is not attested; a stranger attests nothing
 ├─ a batch: each record with its score has a proof, and what cannot be a batch is refused
@@ -83,6 +84,35 @@ def test_attested__by_an_assessor__counts_until_withdrawn(town: Town, assessing:
     assessing.withdraw(record, assessor=me)
     (gone,) = assessing.of(record)
     assert (gone.accredited, gone.counts) == (True, False)
+
+
+def test_withdraw__twice__says_where_and_sends_nothing(town: Town, assessing: Assessing) -> None:
+    record, me = town.world.publish().record_id, assessor(town)
+    assessing.attest(record, score=70, method=1, assessor=me)
+    root = assessing.attest_batch({record: 80}, method=1, assessor=me).root
+    for subject in (record, root):
+        first = assessing.withdraw(subject, assessor=me)
+        head = town.world.chain.head()
+        again = assessing.withdraw(subject, assessor=me)
+        assert (first.already, again.already) == (False, True)
+        assert (again.block, again.tx_hash) == (first.block, first.tx_hash)
+        assert town.world.chain.head() == head
+
+
+def test_withdraw__attested_anew_since__is_withdrawn(town: Town, assessing: Assessing) -> None:
+    record, me = town.world.publish().record_id, assessor(town)
+    for score in (70, 80):
+        assessing.attest(record, score=score, method=1, assessor=me)
+        assert not assessing.withdraw(record, assessor=me).already
+    assert [one.attestation.stands for one in assessing.of(record)] == [False]
+
+
+def test_withdraw__what_only_another_has_withdrawn__is_refused(town: Town, assessing: Assessing) -> None:
+    record, me, other = town.world.publish().record_id, assessor(town), assessor(town)
+    assessing.attest(record, score=70, method=1, assessor=me)
+    assessing.withdraw(record, assessor=me)
+    with pytest.raises(UnknownAttestationError):
+        assessing.withdraw(record, assessor=other)
 
 
 def test_attested__by_one_no_longer_accredited__does_not_count(town: Town, assessing: Assessing) -> None:

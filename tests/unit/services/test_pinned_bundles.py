@@ -10,14 +10,12 @@ given a patient who grants
 from __future__ import annotations
 
 import pytest
-from service_doubles import Overriding, consenting_with, with_consents
+from service_doubles import Overriding, consenting_with, prepared, with_consents
 from world import DAY, World
 
 from medshare.errors import LedgerUnavailableError, PatientExhaustedError, StoreUnavailableError
 from medshare.model.purpose import PurposeOfUse
-from medshare.services.bundle_journal import BundleJournal
-from medshare.services.consenting import Consenting, Prepared
-from medshare.services.registering import Published
+from medshare.services.consenting import Consenting
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 
@@ -62,23 +60,6 @@ def test_grant__chain_is_in_doubt__keeps_the_bundle(world: World) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- never sent
-
-
-@pytest.fixture
-def journalled(world: World) -> World:
-    world.consenting = consenting_with(world, journal=BundleJournal(world.folder / "bundles.sqlite"))
-    return world
-
-
-def prepared(world: World, published: Published) -> Prepared:
-    """Return what was prepared and never sent, as a process leaves it that dies in between."""
-    return world.consenting.prepare(
-        patient=world.patient,
-        grantee=world.doctor.address,
-        records=[world.ref(published)],
-        purposes=PurposeOfUse.TREAT,
-        expires_at=world.clock.now() + DAY,
-    )
 
 
 def test_grant__prepared_before_and_never_sent__gives_the_lost_bundle_up_and_no_other(journalled: World) -> None:

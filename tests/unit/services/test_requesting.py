@@ -90,7 +90,7 @@ def test_open__named_patients__can_accept_at_once_and_only_they_read_it(town: St
     opened = town.open(town.mary, others=[town.committee.address])
     assert opened.request.status is RequestStatus.OPEN
     for reader in (town.mary, town.researcher, town.committee):
-        assert town.requesting.study(opened.request, reader=reader) == town.study
+        assert town.requesting.study(opened.request, reader=reader) == town.study_for(town.mary)
     for stranger in (town.paul, None):
         with pytest.raises(NotARecipientError):
             town.requesting.study(opened.request, reader=stranger)
@@ -109,14 +109,21 @@ def test_open__twice__is_opened_once(town: StudyTown, named: bool) -> None:
 @pytest.mark.parametrize("named", [False, True])
 def test_opened_before__asked__tells_it_and_opens_nothing(town: StudyTown, named: bool) -> None:
     said = {"requester": town.researcher, "invitees": [town.mary.address, town.paul.address] if named else None}
-    assert town.requesting.opened_before(town.study, **said) is None
+    study = town.study_for(*([town.paul, town.mary] if named else []))
+    assert town.requesting.opened_before(study, **said) is None
     assert town.events(RequestOpened) == []
     opened = town.open(*([town.paul, town.mary] if named else []))
-    found = town.requesting.opened_before(town.study, **said)
+    found = town.requesting.opened_before(study, **said)
     assert found is not None
     assert (found.request_id, found.cid, found.already) == (opened.request_id, opened.cid, True)
-    other = replace(town.study, title="Another")
+    other = replace(study, title="Another")
     assert town.requesting.opened_before(other, **said) is None
+
+
+def test_open__as_many_grants_as_named_patients_or_fewer__is_opened(town: StudyTown) -> None:
+    for grants in (2, 1):
+        opened = town.open(town.mary, town.paul, study=replace(town.study, grants=grants))
+        assert opened.request.places == grants
 
 
 def test_open__another_study_or_other_patients__is_another_request(town: StudyTown) -> None:
@@ -195,6 +202,10 @@ class RefusedTown:
     def nobody(town: StudyTown) -> None:
         town.requesting.open(town.study, requester=town.researcher, invitees=[])
 
+    @staticmethod
+    def more_grants_than_named(town: StudyTown) -> None:
+        town.open(town.mary, town.paul, town.mary, study=replace(town.study, grants=3))
+
 
 @pytest.mark.parametrize(
     ("attempt", "error"),
@@ -209,6 +220,7 @@ class RefusedTown:
         (RefusedTown.other_identity, ConfigurationError),
         (RefusedTown.readers_of_an_open_call, InvalidInputError),
         (RefusedTown.nobody, InvalidInputError),
+        (RefusedTown.more_grants_than_named, InvalidInputError),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -224,7 +236,7 @@ def test_open__that_cannot_be__stores_and_sends_nothing(town: StudyTown, attempt
 def test_open__process_dies_at_any_call__is_opened_once_when_repeated(tmp_path: Path, how: str, after: bool) -> None:
     for at in range(1, 200):
         town = new_study_town(tmp_path / f"{at}")
-        study = in_a_token(town) if how == "token" else town.study
+        study = in_a_token(town) if how == "token" else town.study_for(*([town.mary] if how == "named" else []))
         wanted = {"requester": town.researcher, "invitees": [town.mary.address] if how == "named" else None}
         faults = Faults(at=at, after=after)
         town.wire(ledger=faulty(town, faults), store=faulty_store(town.world, faults), journal=noted(town, faults))

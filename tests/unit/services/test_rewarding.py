@@ -4,7 +4,7 @@ given a request that goes its way
 ├─ at every step what came in is what was paid, went back, or is held
 └─ a request whose events do not add up is an error
 given credits
-├─ they are shown by token, and withdrawn in whole by who is in control
+├─ they are shown by token, and withdrawn in whole by who is in control; again, it is said where
 ├─ who has no coins signs, and another sends
 └─ others, nothing, and nowhere are refused
 """
@@ -159,8 +159,44 @@ def test_withdraw__what_was_earned__goes_where_it_should_once(town: StudyTown) -
     assert ledger.escrow.balance(elsewhere, NATIVE, block=ledger.chain.head()) == 700_001
     (credit,) = town.rewarding.credits(town.mary.address)
     assert (credit.credit, credit.earned, credit.withdrawn) == (0, 700_001, 700_001)
+    head = ledger.chain.head()
+    again = town.rewarding.withdraw(town.mary.address, NATIVE, to=elsewhere, actor=town.mary)
+    assert (done.on_chain.already, again.on_chain.already, again.amount) == (False, True, 700_001)
+    assert (again.on_chain.block, again.on_chain.tx_hash) == (done.on_chain.block, done.on_chain.tx_hash)
+    assert ledger.chain.head() == head
+
+
+def test_withdraw__nothing_is_left_for_this_account_token_place_or_actor__is_refused(town: StudyTown) -> None:
+    mary, paul = town.mary, town.paul
+    request_id = town.delivered()
     with pytest.raises(NothingToWithdrawError):
-        town.rewarding.withdraw(town.mary.address, NATIVE, to=elsewhere, actor=town.mary)
+        town.rewarding.withdraw(mary.address, NATIVE, to=mary.address, actor=mary)
+    town.requesting.confirm(request_id, mary.address, requester=town.researcher)
+    town.rewarding.withdraw(mary.address, NATIVE, to=mary.address, actor=mary)
+    for account, token, to, actor in (
+        (paul.address, NATIVE, mary.address, paul),
+        (mary.address, TOKEN, mary.address, mary),
+        (mary.address, NATIVE, paul.address, mary),
+        (mary.address, NATIVE, mary.address, paul),
+    ):
+        with pytest.raises(NothingToWithdrawError):
+            town.rewarding.withdraw(account, token, to=to, actor=actor)
+
+
+def test_withdraw__an_earlier_attempt_was_on_its_way__says_where_it_is(town: StudyTown) -> None:
+    mary, ledger = town.mary, town.world.ledger
+    request_id = town.delivered()
+    town.requesting.confirm(request_id, mary.address, requester=town.researcher)
+    first = []
+
+    def overtaken(*words):
+        first.append(ledger.escrow.withdraw(*words))
+        return ledger.escrow.withdraw(*words)
+
+    overtaking = replace(ledger, escrow=Overriding(ledger.escrow, withdraw=overtaken))
+    rewarding = Rewarding(ledger=overtaking, auditing=town.world.auditing, book=town.book)
+    done = rewarding.withdraw(mary.address, NATIVE, to=mary.address, actor=mary)
+    assert (done.on_chain.already, done.on_chain.tx_hash, done.amount) == (True, first[0].tx_hash, 700_001)
 
 
 def test_credits__in_a_token__are_apart(town: StudyTown) -> None:
