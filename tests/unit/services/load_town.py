@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from batch_town import BatchTown, Home
-from service_doubles import Faults
+from service_doubles import CrashError, Faults
 
 from medshare.ingesting import Assigned, Ingesting, Patients
 from medshare.loading import Anchored, Loaded, Loading, Outcome
@@ -83,6 +84,7 @@ class LoadTown(BatchTown):
         home: Home = self.hospital
         store, ledger = parts.get("store", self.store), parts.get("ledger", home.ledger)
         journal, book = parts.get("journal", self.loads), parts.get("book", home.book)
+        may_arrive = parts.get("may_arrive", lambda _custodian, _root: False)
         publishing = Publishing(
             ledger=ledger, store=store, journal=self.publications, auditing=home.auditing, standing=home.standing
         )
@@ -94,6 +96,7 @@ class LoadTown(BatchTown):
             standing=home.standing,
             book=book,
             publishing=publishing,
+            may_arrive=may_arrive,
         )
         return Loading(
             batching=batching,
@@ -186,10 +189,25 @@ def faulty(town: LoadTown, faults: Faults) -> Loading:
         "sending",
         "anchored",
         "finished",
+        "give_up",
     )
     return town.rebuilt(
         store=faults.wrap(town.store, "put", "pin", "pin_all", "unpin"),
         ledger=replace(ledger, records=faults.wrap(ledger.records, "anchor_batch", "supersede")),
         journal=faults.wrap(town.loads, *noting),
-        book=faults.wrap(town.hospital.book, "keep"),
+        book=faults.wrap(town.hospital.book, "keep", "forget"),
     )
+
+
+def stopped_before_anchoring(town: LoadTown, *, sent: bool) -> list[bytes]:
+    """Load, and die when all is stored, or when the root was sent."""
+    lines = [observation(number, number % 2) for number in range(200, 205)]
+    path = town.export(*lines)
+    faults = Faults()
+    ledger = town.hospital.ledger
+    dying = replace(ledger, records=faults.wrap(ledger.records, "anchor_batch"))
+    journal = faults.wrap(town.loads, "catalogued")
+    faults.at, faults.after = (2, True) if sent else (1, False)
+    with pytest.raises(CrashError):
+        town.night(path, loading=town.rebuilt(ledger=dying, journal=journal))
+    return lines
