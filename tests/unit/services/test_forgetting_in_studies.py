@@ -4,6 +4,7 @@ given a delivery of two records
 ├─ when the patient forgets the one that is erased: the requester should confirm the other, and be told of the bundle
 ├─ when all is erased: the requester should be told so, and the reward be paid all the same, forgotten or not
 ├─ when the patient has taken out what was not erased: likewise
+├─ when batches are looked for: what another bundle came for should not be looked for again
 ├─ when the bundle that was delivered is none of the patient's: it should not be confirmed
 └─ when nothing opens since the custodian withdrew it: likewise
 given an acceptance
@@ -30,9 +31,11 @@ from medshare.model.record import RecordRef
 from medshare.model.request import ReservationStatus
 from medshare.model.terms import TERMS_FILE
 from medshare.ports import Actor
+from medshare.services.batch_book import BatchBook
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import bundle_files
 from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.finding import Finding
 from medshare.services.forgetting import Forgetting, Forgotten
 from medshare.services.publishing import Published
 from medshare.services.replicating import HERE
@@ -213,6 +216,23 @@ def test_confirm__erased_before_it_was_delivered__is_no_excuse(town: StudyTown) 
     town.world.publishing.retract(other.record_id, "not his", custodian=town.world.hospital)
     with pytest.raises(IntegrityError, match="no record of this custodian opens"):
         confirm(town, request_id)
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["forgotten since", "lost"])
+def test_find__delivered_bundle_is_gone__is_tried_again_only_where_no_other_came_in_its_place(
+    town: StudyTown, replaced: bool
+) -> None:
+    request_id, gone, _ = accepted(town)
+    deliver(town, request_id)
+    bundle, world = town.part(request_id).bundle, town.world
+    if replaced:
+        erase(town, gone)
+        assert forget(town, gone).finished
+    else:
+        del world.store.blocks[Cid.of_directory(bundle)]
+    finding = Finding(store=world.store, auditing=world.auditing, book=BatchBook(world.folder))
+    for _ in range(2):
+        assert [each.source for each in finding.find(town.researcher).unread] == ([] if replaced else [bundle])
 
 
 # --------------------------------------------------------------------------------------------- before the delivery
