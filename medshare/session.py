@@ -84,6 +84,7 @@ from medshare.services.retrieving import Retrieving
 from medshare.services.rewarding import Rewarding
 from medshare.services.rotating import Rotating
 from medshare.services.safe import Safe
+from medshare.services.sent_roots import SentRoots
 from medshare.services.signing import Signing
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips
@@ -281,6 +282,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             standing=standing,
             book=batches,
             resealing=resealing,
+            may_arrive=SentRoots(has_sent=chain.sender.has_sent, relays=state / "relay").may_arrive,
         )
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         erasure_journal = ErasureJournal(state)

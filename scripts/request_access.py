@@ -35,7 +35,13 @@ from medshare.cli.console import moment
 from medshare.cli.ending import ExitCode, exit_code, run
 from medshare.cli.request import read_names, read_study
 from medshare.cli.sending import confirmed
-from medshare.errors import GrantNotLiveError, InvalidInputError, MedshareError, StoreUnavailableError
+from medshare.errors import (
+    DeliveryGoneError,
+    GrantNotLiveError,
+    InvalidInputError,
+    MedshareError,
+    StoreUnavailableError,
+)
 from medshare.model.describing import Line
 from medshare.model.ids import Address, RequestId
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
@@ -195,7 +201,7 @@ class Following:
 
     def _advice(self, part: Part, error: MedshareError) -> str:
         until = moment(part.released_at)
-        if isinstance(error, GrantNotLiveError):
+        if isinstance(error, GrantNotLiveError | DeliveryGoneError):
             return f"it was earned all the same, and anybody can have it paid from {until} on"
         return (
             f"until {until} you can say why: medshare request dispute {self.number} --patient {part.patient} "

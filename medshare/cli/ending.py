@@ -60,6 +60,7 @@ _EXIT_CODES: tuple[tuple[type[errors.MedshareError], ExitCode], ...] = (
     (errors.RequestNotAllowedError, ExitCode.DENIED),
     (errors.NotInvitedError, ExitCode.DENIED),
     (errors.GrantNotLiveError, ExitCode.DENIED),
+    (errors.DeliveryGoneError, ExitCode.DENIED),
     (errors.NotARecipientError, ExitCode.DENIED),
     (errors.LegalHoldError, ExitCode.DENIED),
     (errors.RetentionError, ExitCode.DENIED),

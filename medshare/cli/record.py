@@ -29,6 +29,7 @@ from medshare.model.record import RecordEntry, RecordStatus
 from medshare.services.publishing import Publishing
 
 if TYPE_CHECKING:
+    from medshare.services.load_journal import Batch
     from medshare.session import Session
 
 
@@ -75,6 +76,15 @@ def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
     return {key: row[key] for key in ("status", "newest_version")}
 
 
+def _unfinished_row(batch: Batch) -> dict[str, object]:
+    return {
+        "number": batch.number,
+        "stage": batch.stage.value,
+        "records": batch.count,
+        "batch": None if batch.root is None else batch.root.hex(),
+    }
+
+
 def _row(entry: RecordEntry, newest: RecordId | None, *, erased: bool) -> dict[str, object]:
     return {
         "record": entry.record_id.hex(),
@@ -107,6 +117,41 @@ def resume(app: App, custodian: str, way: Way) -> None:
     if batches and not app.as_json:
         app.show_all(batches, nothing="")
     tell_withheld(app, finished)
+
+
+@record.command("unfinished")
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.pass_obj
+def unfinished(app: App, custodian: str) -> None:
+    """List the batches of loads that are stored here and not anchored, each with the number that give-up takes.
+
+    One that is stored only grows with the next load. One that is being sent was given to the chain, which may have
+    refused it.
+    """
+    account = app.keyring.resolve(custodian)
+    with app.session() as session:
+        rows = [_unfinished_row(batch) for batch in session.loading.unfinished(account)]
+    app.show_all(rows, nothing="no batch is unfinished")
+
+
+@record.command("give-up")
+@click.argument("number", type=click.IntRange(1))
+@click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
+@click.pass_obj
+def give_up(app: App, number: int, custodian: str) -> None:
+    """Give up a batch that is stored and not anchored, by its number: see medshare record unfinished.
+
+    For a load that was refused, or took the wrong records, or said they were somebody else's. The store keeps none of
+    it any longer, and the same records can be published anew. Refused where the batch is on chain, or may be on its way
+    there.
+    """
+    actor = app.actor(custodian)
+    with app.session(acts=actor) as session:
+        unpinned = session.loading.give_up(number, actor)
+    app.show(
+        {"number": number, "unpinned": unpinned},
+        title="given up; what the store keeps no longer goes with its next collection",
+    )
 
 
 @record.command("restore")

@@ -326,11 +326,14 @@ def confirm(app: App, number: RequestId, patient: str, requester: str) -> None:
             "patient": whose,
             "records": None if found is None else len(found.records),
             "score": None if found is None else found.part.reservation.score,
+            "bundle_replaced": None if found is None else found.replaced,
             "block": done.on_chain.block.number,
             "already": done.on_chain.already,
         },
         title="paid before; nothing was sent" if done.on_chain.already else "confirmed; the reward is paid",
     )
+    if found is not None and found.replaced:
+        app.say("the patient has put another bundle in the place of the delivered one: what opens is what is in that")
 
 
 @request.command("dispute")

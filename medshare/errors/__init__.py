@@ -37,6 +37,7 @@
     ├─ NodeFailedError              a node of a local network
     ├─ AccessDeniedError            .decision says why
     ├─ ReceiptMissingError          a custodian releases keys on a read receipt only
+    ├─ DeliveryGoneError            what was delivered was erased or forgotten since, by right
     ├─ ScoreTooLowError             nothing of it is as good as a study asks for
     └─ IntegrityError               chain, manifest and store disagree
        └─ ScoreOverstatedError      a custodian states more than assessors attest
@@ -62,6 +63,7 @@ from medshare.errors.configuration import (
 )
 from medshare.errors.decisions import (
     AccessDeniedError,
+    DeliveryGoneError,
     IntegrityError,
     ReceiptMissingError,
     ScoreOverstatedError,
@@ -279,6 +281,7 @@ __all__ = [
     "DelegateInvalidError",
     "DelegationPeriodEmptyError",
     "DelegationScopeError",
+    "DeliveryGoneError",
     "DeploymentMismatchError",
     "DeploymentNotFoundError",
     "EmergencyInForceError",

@@ -43,6 +43,21 @@ class ScoreTooLowError(MedshareError):
         self.method = method
 
 
+class DeliveryGoneError(MedshareError):
+    """What was delivered for a request opens no more, by right: it was erased, or the patient has forgotten it."""
+
+    hint = (
+        "it was earned when it was delivered: where you doubt that, dispute it in time; after that anybody can have it "
+        "paid: medshare request release REQUEST --patient PATIENT --as NAME"
+    )
+
+    def __init__(self, request_id: int, patient: str, reason: str) -> None:
+        super().__init__(f"request {request_id}: nothing opens any more of what was delivered for {patient}: {reason}")
+        self.request_id = request_id
+        self.patient = patient
+        self.reason = reason
+
+
 class IntegrityError(MedshareError):
     """Chain, manifest, bundle and store do not tell the same story."""
 

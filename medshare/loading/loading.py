@@ -199,7 +199,41 @@ class Loading:
             except LedgerBusyError:
                 _log.debug("the loads of %s are another process's", custodian.address)
                 return []
+            self._batching.clear(custodian)
             return list(self._settled(self._left(custodian, unsent=True), custodian, progress))
+
+    def unfinished(self, custodian: Address) -> list[Batch]:
+        """Return the batches that are stored, and not anchored and right for whom they should be, the oldest first."""
+        return self._tools.loads.unfinished(custodian)
+
+    def give_up(self, number: int, custodian: Actor) -> int:
+        """Give up a batch that is not on chain, nor on its way there: its records can be loaded again, or left.
+
+        Broken off, the same goes on; so does whatever loads or resumes next.
+
+        Args:
+            number: the batch's, as ``unfinished`` tells it.
+            custodian: whose it is.
+
+        Returns:
+            how many roots the store keeps no longer: of records, and of the catalogue where there was one.
+
+        Raises:
+            InvalidInputError: there is no such batch, it is on chain, or it may be on its way there.
+            LedgerBusyError: another process loads for the same custodian.
+            StoreError, LedgerError: the store or the chain failed; repeat.
+        """
+        with self._batching.claimed(custodian):
+            loads = self._tools.loads
+            if any(batch.number == number for batch in loads.given_up(custodian.address)):
+                return self._batching.clear(custodian)
+            for batch in loads.unfinished(custodian.address):
+                if batch.number == number:
+                    return self._batching.give_up(batch, custodian)
+        raise InvalidInputError(
+            f"this custodian has no unfinished batch {number} here",
+            hint="which there are: medshare record unfinished --as CUSTODIAN",
+        )
 
     def _left(self, custodian: Actor, *, unsent: bool = False) -> list[Batch]:
         """Return the unfinished batches that were given to the chain; with ``unsent``, those that were not, too."""

@@ -15,7 +15,7 @@ from medshare.model.purpose import Purpose
 from medshare.model.request import AcceptedRequest, request_terms_digest
 
 TERMS_VERSION = 3
-EXCERPT_VERSION = 1
+EXCERPT_VERSION = 2
 TERMS_FILE = "terms.c4gh"
 MAX_TERMS_SIZE = MAX_DOCUMENT_SIZE
 MAX_PROVISIONS = 100
@@ -147,6 +147,8 @@ class Excerpt:
     custodian: Address
     numbered: tuple[tuple[int, Provision], ...]
     """Provisions with their numbers in the full terms; none where nothing concerns this custodian."""
+    on_receipt: bool = False
+    """Whether the grant's keys are released on a read receipt: until they are delivered, it permits nothing."""
 
     def __post_init__(self) -> None:
         numbers = [number for number, _ in self.numbered]
@@ -170,6 +172,7 @@ class Excerpt:
                 (each.integer("number", 0, MAX_PROVISIONS - 1), Provision.read(each.child("provision")))
                 for each in read.objects("provisions", MAX_PROVISIONS)
             ),
+            on_receipt=read.flag("on_receipt"),
         )
         read.end()
         return excerpt
@@ -186,6 +189,7 @@ class Excerpt:
                 "provisions": [
                     {"number": number, "provision": provision.fields()} for number, provision in self.numbered
                 ],
+                "on_receipt": self.on_receipt,
             }
         )
 

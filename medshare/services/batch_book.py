@@ -100,6 +100,15 @@ class BatchBook:
             raise IntegrityError(_FALSE)
         return added
 
+    def forget(self, custodian: Address, root: bytes) -> None:
+        """Forget all records of a batch; one that is not known here is no error."""
+        if not self._path.exists():
+            return
+        with self._open() as database, database:
+            known = "SELECT id FROM parts WHERE custodian = ? AND root = ?"
+            database.execute(f"DELETE FROM records WHERE part IN ({known})", (custodian, root))  # noqa: S608 - as above
+            database.execute("DELETE FROM parts WHERE custodian = ? AND root = ?", (custodian, root))
+
     def stated(
         self, *, patient: Address | None = None, custodian: Address | None = None, record_id: RecordId | None = None
     ) -> list[Stated]:

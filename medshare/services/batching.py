@@ -18,18 +18,21 @@ The steps of ``anchor``:
 
 A crash loses nothing and doubles nothing, at whichever step: up to (7) a batch goes on where it was, with more records
 if there are, from then on as it is.
+
+A batch that no chain knows of, nor will, can be given up, with ``give_up``: up to (7), or where the chain has refused
+its root. What was in it is forgotten first, and unpinned then: a crash in between leaves nothing that counts as pinned.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from medshare.content import Block, BlockBatch, Cid
 from medshare.envelope import Recipient
-from medshare.errors import BatchExistsError, BlobNotFoundError, UnknownBatchError
+from medshare.errors import BatchExistsError, BlobNotFoundError, InvalidInputError, UnknownBatchError
 from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry, plaintext_digest
 from medshare.model.record_batch import AnchoredBatch, RecordBatch
@@ -46,6 +49,7 @@ from medshare.services.patients_asked import PatientsAsked
 from medshare.services.progress import Progress, silent
 from medshare.services.resealing import Resealing
 from medshare.services.sealing import seal_record
+from medshare.services.sent_roots import anchoring_intent
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
 
@@ -72,6 +76,7 @@ class Batching:
         standing: whom live grants permit what is published.
         book: where the custodian's own batches are kept.
         resealing: publishes anew what was given to the chain and is no longer right.
+        may_arrive: whether what was signed to anchor a root, as a custodian, may still reach the chain, or has.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Batching:
         standing: StandingConsents,
         book: BatchBook,
         resealing: Resealing,
+        may_arrive: Callable[[Address, bytes], bool],
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -92,6 +98,7 @@ class Batching:
         self._standing = standing
         self._book = book
         self._resealing = resealing
+        self._may_arrive = may_arrive
 
     def claimed(self, custodian: Actor) -> AbstractContextManager[None]:
         """Hold the custodian's loads; raises ``LedgerBusyError`` where another process does."""
@@ -108,11 +115,13 @@ class Batching:
     def begin(self, custodian: Actor) -> Batch:
         """Return the custodian's batch that is not given to the chain yet, or a new one.
 
-        What a crash left unpinned and a collection has removed since, is forgotten, so that it is published anew.
+        What a crash left unpinned and a collection has removed since, is forgotten, so that it is published anew; what
+        was given up, and was not unpinned yet, is.
 
         Raises:
             StoreError: the store failed.
         """
+        self.clear(custodian)
         for batch in self._journal.unfinished(custodian.address):
             if batch.stage is Stage.STORED:
                 try:
@@ -179,6 +188,50 @@ class Batching:
         _log.debug("anchored batch %s", root.hex())
         return self._ledger.records.batch(custodian.address, root, block=self._ledger.chain.head())
 
+    def give_up(self, batch: Batch, custodian: Actor) -> int:
+        """Give a batch up that is not on chain: the store keeps none of it, and its records can be published anew.
+
+        Args:
+            batch: the batch.
+            custodian: whose it is.
+
+        Returns:
+            how many roots were unpinned: of records, and of the catalogue where there was one.
+
+        Raises:
+            InvalidInputError: it is on chain, or may be on its way there; it stays as it is.
+            StoreError, LedgerError: the store or the chain failed; repeat.
+        """
+        root = batch.root
+        # Asked first: what arrives after this was on its way.
+        sent = root is not None and self._may_arrive(custodian.address, root)
+        if batch.stage is Stage.REGISTERED or (root is not None and self._is_anchored(root, custodian)):
+            raise InvalidInputError(
+                "this batch is on chain, and stays there",
+                hint="finish it: medshare record resume --as CUSTODIAN; which of its records are wrong, retract: "
+                "medshare record retract",
+            )
+        if sent:
+            raise InvalidInputError(
+                "this batch was given to the chain, and may be on its way there",
+                hint="anchor it, or see it refused: medshare record resume --as CUSTODIAN",
+            )
+        self._journal.give_up(batch)
+        return self.clear(custodian)
+
+    def clear(self, custodian: Actor) -> int:
+        """Unpin what was given up, and show it no longer; return how many roots were unpinned.
+
+        Raises:
+            StoreError: the store failed; repeat.
+        """
+        unpinned = 0
+        for batch in self._journal.given_up(custodian.address):
+            if batch.root is not None:
+                self._book.forget(custodian.address, batch.root)
+            unpinned += self._let_go(batch)
+        return unpinned
+
     def _make_right(self, batch: Batch, custodian: Actor, asked: PatientsAsked) -> None:
         """Let everything be pinned that is in a batch, and sealed for those who are permitted it now."""
         self._pin(batch)  # (4)
@@ -208,10 +261,12 @@ class Batching:
                 self._journal.lost(batch, record_id)
         self._journal.pinned(batch, place)
 
-    def _let_go(self, batch: Batch) -> None:
-        for root in self._journal.dropped(batch):
+    def _let_go(self, batch: Batch) -> int:
+        roots = self._journal.dropped(batch)
+        for root in roots:
             self._store.unpin(Cid.of_directory(root))
             self._journal.let_go(batch, root)
+        return len(roots)
 
     def _changed(self, batch: Batch, asked: PatientsAsked) -> Iterator[Address]:
         """Yield the patients of a batch whose grants say something else than when his records were sealed."""
@@ -278,7 +333,7 @@ class Batching:
             return
         # Somebody may have sent what was signed, between the question and the answer.
         with suppress(BatchExistsError):
-            intent = f"batch/{tree.root.hex()}"
+            intent = anchoring_intent(tree.root)
             self._ledger.records.anchor_batch(custodian.signer, tree.root, catalogue, tree.count, intent=intent)
 
     def _is_anchored(self, root: bytes, custodian: Actor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 
 from medshare.content import Cid, Link, list_directory
@@ -16,6 +16,7 @@ from medshare.envelope import (
     seal,
     unwrap,
     wrap,
+    wrapped_for,
 )
 from medshare.errors import EnvelopeError, IntegrityError, InvalidInputError, StoreError
 from medshare.model.batch_parts import decode_shown, encode_shown
@@ -62,6 +63,14 @@ def open_document(store: BlobStore, link: Link, identity: Identity) -> tuple[byt
         EnvelopeError: it is not for this identity, or does not open.
     """
     return open_sealed(read_small(store, link, _MAX_SEALED), identity)
+
+
+def document_readers(
+    store: BlobStore, link: Link, writer: Identity, candidates: Iterable[Recipient]
+) -> frozenset[Recipient]:
+    """Return for which of ``candidates`` its writer has sealed a document; raises as ``open_document``."""
+    header = read_header(BytesIO(read_small(store, link, _MAX_SEALED)))
+    return wrapped_for(header, writer=writer, candidates=candidates)
 
 
 def open_sealed(sealed: bytes, identity: Identity) -> tuple[bytes, Recipient]:

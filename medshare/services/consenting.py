@@ -32,7 +32,7 @@ Whether a key is released is in ``releasing``, and when a bundle is given up in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from medshare.content import Cid
@@ -56,7 +56,7 @@ from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision
 from medshare.model.events import BlockRef, EventPlace
 from medshare.model.grant import MAX_TIME, Grant, GrantRequest
-from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, patient_of
+from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, TermsDigest, patient_of
 from medshare.model.provision import MAX_RECORDS, Effect, Provision
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus
@@ -300,7 +300,9 @@ class Consenting:
             if entry.status is not RecordStatus.RETRACTED
             and releases(consents, desk.on_chain(entry), start, waiting=desk.waiting)
         ]
-        bundled = [(terms, frozenset[str]()), *desk.bundled(others, start)]
+        releasing = _releasing(accepted, study)
+        own_names = frozenset[str]() if releasing is None else frozenset([HELD_FILE])
+        bundled = [(terms, own_names), *desk.bundled(others, start)]
         custodians, unreachable = desk.custodians([each for each, _ in bundled])
         told = allotted(bundled, patient.identity, custodians)
         files = {}
@@ -320,7 +322,8 @@ class Consenting:
                     for_reader[terms.header_name(entry.record_id)] = [header]
                     released.append(entry.ref)
             _check_fits(len(released))
-            for name, pieces in sealed_excerpts(told, patient.identity, custodians):  # (5)
+            closed_in = _closed_in(bundled)
+            for name, pieces in sealed_excerpts(told, patient.identity, custodians, on_receipt=closed_in):  # (5)
                 files[name] = writer.file(pieces)
             consented = Consented(terms=terms, consent=foreseen, at=block.time, by=patient.address, study=study)
             receipt = None if self._receipts is None else made_receipt(self._receipts, consented, patient)
@@ -335,8 +338,8 @@ class Consenting:
             if slips is not None:
                 for_custodian = slips.for_custodian(released, patient.identity, custodians, terms.digest())
                 files |= {name: writer.file(pieces) for name, pieces in for_custodian.items()}
-            if accepted is not None and study is not None and study.on_receipt:
-                custodian = Recipient(self._ledger.directory.encryption_key(accepted.custodian, block=block).key)
+            if releasing is not None:
+                custodian = Recipient(self._ledger.directory.encryption_key(releasing, block=block).key)
                 for_reader = {
                     HELD_FILE: sealed_held(for_reader, patient.identity, custodian),
                     **_for_parties(terms, receipt, patient, owners),
@@ -570,6 +573,16 @@ def _check_request(patient: Address, grantee: Address, not_before: int, expires_
         raise GranteeIsPatientError(patient)
     if max(not_before, block.time) >= expires_at or not 0 <= not_before <= MAX_TIME or expires_at > MAX_TIME:
         raise PeriodEmptyError(max(not_before, block.time), expires_at)
+
+
+def _releasing(accepted: AcceptedRequest | None, study: Study | None) -> Address | None:
+    """Return the custodian who releases what is for the reader on a read receipt, or None where it waits for none."""
+    return accepted.custodian if accepted is not None and study is not None and study.on_receipt else None
+
+
+def _closed_in(several: Iterable[tuple[Terms, Collection[str]]]) -> set[TermsDigest]:
+    """Return which of a reader's grants have their keys closed in, by the names of what their bundles hold."""
+    return {terms.digest() for terms, names in several if HELD_FILE in names}
 
 
 def _for_parties(

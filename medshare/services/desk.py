@@ -37,7 +37,7 @@ from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.auditing import Auditing
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.excerpts import untold
-from medshare.services.held_keys import waits_for_receipt
+from medshare.services.held_keys import is_held, waits_for_receipt
 from medshare.services.opened_terms import OpenedTerms
 from medshare.services.record_files import check_key, locate, open_manifest, own_header
 
@@ -253,7 +253,8 @@ class PatientDesk:
                         "only he can read and extend",
                     ) from error
                 continue
-            if waits_for_receipt(self._auditing, standing, files, escrow=self._ledger.requests.address):
+            escrow = self._ledger.requests.address
+            if waits_for_receipt(self._auditing, standing, on_receipt=is_held(files), escrow=escrow):
                 self.waiting.add(grant.grant_id)
             # A custodian believes an excerpt of the patient, and of who gave that grant: of nobody else.
             if self._open_as_reader is None or standing.granted_by == self._holder.address:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from medshare.content import Link
 from medshare.envelope import Identity, Recipient
@@ -63,15 +64,26 @@ def untold(
 
 
 def sealed_excerpts(
-    wanted: Mapping[Address, Sequence[Terms]], patient: Identity, custodians: Mapping[Address, Recipient]
+    wanted: Mapping[Address, Sequence[Terms]],
+    patient: Identity,
+    custodians: Mapping[Address, Recipient],
+    *,
+    on_receipt: Collection[TermsDigest] = (),
 ) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield names and pieces of the excerpts that ``allotted`` returned, and of decoys."""
+    """Yield names and pieces of the excerpts that ``allotted`` returned, and of decoys.
+
+    Args:
+        wanted: what ``allotted`` returned.
+        patient: who writes.
+        custodians: for whom, with their keys.
+        on_receipt: those of the terms whose grants' keys are closed in until a read receipt is signed.
+    """
     count = 0
     for custodian, several in wanted.items():
         for terms in several:
-            document = terms.excerpt_for(custodian).to_json()
+            excerpt = replace(terms.excerpt_for(custodian), on_receipt=terms.digest() in on_receipt)
             name = excerpt_name(patient, custodians[custodian], terms.digest())
-            yield name, sealed_document(padded_document(document), patient, [custodians[custodian]])
+            yield name, sealed_document(padded_document(excerpt.to_json()), patient, [custodians[custodian]])
             count += 1
     for _ in range(power_of_two(count) - count):
         nobody = Identity.generate().recipient

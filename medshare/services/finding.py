@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from medshare.errors import EnvelopeError, IntegrityError, MedshareError, StoreError
+from medshare.errors import BlobNotFoundError, EnvelopeError, IntegrityError, MedshareError, StoreError
 from medshare.hashing import tagged_sha256
-from medshare.model.events import BatchAnchored
+from medshare.model.events import AccessDelivered, BatchAnchored
 from medshare.model.ids import Address, BundleId
 from medshare.ports import Actor, BlobStore
 from medshare.services.auditing import Auditing
@@ -135,12 +135,13 @@ class Finding:
             yield _Source(key=key, digest=event.catalogue, custodian=event.custodian, look=look)
 
     def _bundles(self, actor: Actor) -> Iterator[_Source]:
-        for standing in self._auditing.grants(grantee=actor.address):
-            if standing.live:
-                yield self._shown(standing.bundle, actor)
+        granted = {each.bundle: None for each in self._auditing.grants(grantee=actor.address) if each.live}
+        for bundle in granted:
+            yield self._shown(bundle, actor)
         for delivery in self._auditing.deliveries(actor.address):
             # Where the granted one was closed in, another is delivered in its place.
-            yield self._shown(delivery.bundle, actor)
+            if delivery.bundle not in granted:
+                yield self._delivered(delivery, actor)
         for emergency in self._auditing.emergencies(clinician=actor.address):
             for release in emergency.released:
                 yield self._shown(release.bundle, actor)
@@ -162,6 +163,19 @@ class Finding:
             return self._book.keep(actor.address, batch)
 
         return look
+
+    def _delivered(self, delivery: AccessDelivered, actor: Actor) -> _Source:
+        shown = self._shown(delivery.bundle, actor)
+
+        def look() -> int:
+            try:
+                return shown.look()
+            except BlobNotFoundError:
+                if delivery.bundle not in self._auditing.bundles(delivery.patient):
+                    raise
+                return 0  # the patient has granted another in its place since, or revoked
+
+        return replace(shown, look=look)
 
     def _shown(self, bundle: BundleId, actor: Actor) -> _Source:
         def look() -> int:

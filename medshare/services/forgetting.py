@@ -10,7 +10,8 @@ For the patient, numbered as in the code:
 (2) bundles of grants that have ended are given up whole;
 (3) of a grant in force a bundle without that header, and without slips of the record, is stored and granted in the
     place of the one before: the same terms, the same dates, the other records' headers as they were; then the one
-    before is given up;
+    before is given up. Who could open something in it still can, and who has another key by now can with that, too:
+    his excerpt and his slips go by either, so that a custodian delivers for a study as if nothing had been forgotten;
 (4) what his own store holds of the record is removed, and the slips that he keeps of it.
 
 A reader removes what his own store holds of the record and its slips, and signs what he answers. Headers in bundles
@@ -38,6 +39,7 @@ from medshare.model.eip712 import Domain
 from medshare.model.erasure import Acknowledgement, Statement
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import Address, BundleId, GrantId, RecordId
+from medshare.model.provision import MAX_RECORDS
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, ContractWallets, Ledger
@@ -45,7 +47,9 @@ from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.blob_writer import BlobWriter
 from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
 from medshare.services.erasure_journal import ErasureJournal
+from medshare.services.excerpts import MAX_EXCERPTS, excerpt_name, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, is_held, open_held
+from medshare.services.padding import power_of_two
 from medshare.services.published_keys import published_keys
 from medshare.services.removing import Removed, remove_from
 from medshare.services.slips import Slips
@@ -84,14 +88,14 @@ class _Found:
     """A bundle that has headers of an erased record."""
 
     standing: GrantStanding
+    terms: Terms
     bundle: BundleId
     files: Mapping[str, Link]
     headers: tuple[str, ...]
     """Names of those headers."""
-    slips: Mapping[str, Address]
-    """The names of slips among the files, each with whom they are for: the reader, and who delivers for a study."""
-    keyed: frozenset[str]
-    """Those of these names that go by a key of whom they are for."""
+    slips: Mapping[str, Recipient | None]
+    """The names of slips among the files: the reader's, and of who delivers for a study those that go by a key of his,
+    each with that key."""
     delivered: bool
     """Whether a custodian made it, of what was closed in for him."""
 
@@ -297,37 +301,31 @@ class Forgetting:
             names = [terms.header_name(entry.record_id) for entry in versions]
             headers = tuple(name for name in names if name in within)
             if headers:
-                keyed = self._custodian_slips(terms, actor)
-                slips = {terms.slips_name: terms.grantee, **keyed}
+                slips = {terms.slips_name: None, **self._custodian_slips(terms, actor)}
                 yield _Found(
                     standing=standing,
+                    terms=terms,
                     bundle=bundle,
                     files=files,
                     headers=headers,
-                    slips={name: party for name, party in slips.items() if name in files},
-                    keyed=frozenset(keyed),
+                    slips={name: key for name, key in slips.items() if name in files},
                     delivered=bundle == delivered,
                 )
 
-    def _custodian_slips(self, terms: Terms, actor: Actor) -> dict[str, Address]:
-        """Return how slips for the custodian who delivers may be named, where the grant is of a study."""
+    def _custodian_slips(self, terms: Terms, actor: Actor) -> dict[str, Recipient | None]:
+        """Return how slips for the custodian who delivers may be named, where the grant is of a study, by his keys."""
         if terms.request is None:
             return {}
-        custodian = terms.request.custodian
-        keys = published_keys(self._auditing, custodian)
-        return {custodian_slips_name(actor.identity, key, terms.digest()): custodian for key in keys}
+        keys = published_keys(self._auditing, terms.request.custodian)
+        return {custodian_slips_name(actor.identity, key, terms.digest()): key for key in keys}
 
     def _renew(self, found: _Found, versions: Sequence[RecordEntry], patient: Actor) -> None:
         standing = found.standing
         files = {name: link for name, link in found.files.items() if name not in (*found.headers, *found.slips)}
         with BlobWriter(self._store) as writer:
-            for name in found.slips:
-                key = self._key_of(found.slips[name])
-                slips = None if key is None else self._slips_without(found, name, versions, patient, key)
-                if key is not None and slips is not None:
-                    is_keyed = name in found.keyed
-                    anew = custodian_slips_name(patient.identity, key, standing.terms) if is_keyed else name
-                    files[anew] = writer.file(slips)
+            told = self._excerpts_by_newest_keys(found, patient)
+            for name, pieces in (*self._slips_anew(found, versions, patient), *told):
+                files[name] = writer.file(pieces)
             bundle = writer.directory(files)
         self._store.pin(bundle)
         request = GrantRequest(
@@ -343,14 +341,49 @@ class Forgetting:
         else:
             self._ledger.consents.grant_for(patient.signer, standing.grant.patient, request)
 
-    def _slips_without(
-        self, found: _Found, name: str, versions: Sequence[RecordEntry], patient: Actor, key: Recipient
-    ) -> list[bytes] | None:
-        """Return the slips of the other records, sealed for a key; None where there are none."""
+    def _slips_anew(
+        self, found: _Found, versions: Sequence[RecordEntry], patient: Actor
+    ) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield names and pieces of the slips of the other records, where there are some."""
         if self._slips is None:
-            return None
-        erased = [entry.record_id for entry in versions]
-        return self._slips.sealed_without(found.bundle, name, erased, patient.identity, key)
+            return
+        terms, erased = found.terms, [entry.record_id for entry in versions]
+        for name, key in found.slips.items():
+            wanted: dict[str, Recipient | None] = {name: self._key_of(terms.grantee) if key is None else key}
+            if key is not None and terms.request is not None:
+                newest = self._key_of(terms.request.custodian)
+                if newest is not None:
+                    wanted[custodian_slips_name(patient.identity, newest, terms.digest())] = newest
+            parties = (terms.grantee, terms.patient) if key is None else ()
+            for anew, reader in wanted.items():
+                pieces = self._slips.sealed_without(
+                    found.bundle,
+                    name,
+                    erased,
+                    patient.identity,
+                    reader=reader,
+                    as_before=[each for party in parties for each in published_keys(self._auditing, party)],
+                )
+                if pieces is not None:
+                    yield anew, pieces
+
+    def _excerpts_by_newest_keys(self, found: _Found, patient: Actor) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield names and pieces of excerpts for custodians who were told by an earlier key, and have another now."""
+        terms = found.terms
+        named = [custodian for _, provision in terms.numbered for custodian in provision.named]
+        stating = [entry.custodian for entry in self._auditing.records(terms.patient)]
+        delivering = [] if terms.request is None else [terms.request.custodian]
+        changed: dict[Address, Recipient] = {}
+        for custodian in dict.fromkeys([*delivering, *named, *stating]):
+            newest = self._key_of(custodian)
+            by_key = {
+                key: excerpt_name(patient.identity, key, terms.digest()) in found.files
+                for key in published_keys(self._auditing, custodian)
+            }
+            if newest is not None and not by_key.get(newest) and any(by_key.values()):
+                changed[custodian] = newest
+        if changed and len(found.files) + power_of_two(len(changed)) <= MAX_RECORDS + MAX_EXCERPTS:
+            yield from sealed_excerpts({custodian: [terms] for custodian in changed}, patient.identity, changed)
 
     def _key_of(self, party: Address) -> Recipient | None:
         """Return the newest key of a party; None where there is none that can be used."""

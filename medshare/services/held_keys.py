@@ -41,21 +41,19 @@ def is_held(files: Mapping[str, Link]) -> bool:
     return HELD_FILE in files
 
 
-def waits_for_receipt(
-    auditing: Auditing, standing: GrantStanding, files: Mapping[str, Link], *, escrow: Address
-) -> bool:
+def waits_for_receipt(auditing: Auditing, standing: GrantStanding, *, on_receipt: bool, escrow: Address) -> bool:
     """Whether nothing of a grant was released yet: until then it denies, and permits nothing.
 
     Args:
         auditing: what was delivered.
         standing: the grant.
-        files: what its bundle holds.
+        on_receipt: whether its keys were closed in, as its bundle shows, and an excerpt says.
         escrow: the AccessRequests of the deployment.
 
     Raises:
         LedgerUnavailableError: the chain cannot be read.
     """
-    return is_held(files) and auditing.delivered(standing.grant, escrow) is None
+    return on_receipt and auditing.delivered(standing.grant, escrow) is None
 
 
 def write_held(

@@ -24,7 +24,9 @@ from medshare.model.ids import Address, RecordId
 from medshare.services.database import opened
 
 _HINT = "restore publications.sqlite from a backup; or move it away, and: medshare record restore --as CUSTODIAN"
-_FINISH_LOAD = "finish the load: give its command again, or medshare record resume"
+_FINISH_LOAD = (
+    "finish the load: give its command again, or medshare record resume; or give it up: medshare record unfinished"
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS publications (

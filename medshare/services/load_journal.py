@@ -112,7 +112,8 @@ class LoadJournal:
         with self._publications.opened() as database, database:
             # One that was begun and got nothing is no batch.
             database.execute(
-                "DELETE FROM batches WHERE custodian = ? AND number NOT IN (SELECT batch FROM batched) AND stage = ?",
+                "DELETE FROM batches WHERE custodian = ? AND number NOT IN (SELECT batch FROM batched)"
+                " AND number NOT IN (SELECT batch FROM batch_dropped) AND stage = ?",
                 (custodian, Stage.STORED),
             )
             number = database.execute(
@@ -261,6 +262,32 @@ class LoadJournal:
         """Note that a record that was in a batch is unpinned."""
         with self._publications.opened() as database, database:
             database.execute("DELETE FROM batch_dropped WHERE batch = ? AND record_id = ?", (batch.number, record_id))
+
+    def give_up(self, batch: Batch) -> None:
+        """Forget what is in a batch that no chain knows of, so that it is published anew; all of it is to be unpinned.
+
+        Until it is, the batch is among ``given_up``; then it is as one that was begun and got nothing.
+        """
+        with self._publications.opened() as database, database:
+            database.execute(
+                "INSERT INTO batch_dropped SELECT batch, record_id FROM batched WHERE batch = ?1"
+                " UNION ALL SELECT number, catalogue FROM batches WHERE number = ?1 AND catalogue IS NOT NULL",
+                (batch.number,),
+            )
+            for table in ("batched", "batch_patients", "batch_packets"):
+                database.execute(f"DELETE FROM {table} WHERE batch = ?", (batch.number,))  # noqa: S608 - the three above
+            database.execute("UPDATE batches SET stage = ? WHERE number = ?", (Stage.STORED, batch.number))
+
+    def given_up(self, custodian: Address) -> list[Batch]:
+        """Return the batches that hold nothing any more, and of which something is to be unpinned."""
+        with self._publications.opened() as database:
+            rows = database.execute(
+                "SELECT number, stage, nonce, root, catalogue, 0 FROM batches WHERE custodian = ? AND stage = ?"
+                " AND number NOT IN (SELECT batch FROM batched) AND number IN (SELECT batch FROM batch_dropped)"
+                " ORDER BY number",
+                (custodian, Stage.STORED),
+            ).fetchall()
+        return [_batch(row) for row in rows]
 
     def settled(self, batch: Batch, patient: PatientOfBatch) -> None:
         """Note what a patient's grants say of all his records in a batch."""

@@ -30,6 +30,7 @@ from medshare.errors import (
     AccessDeniedError,
     BlobNotFoundError,
     ConfigurationError,
+    DeliveryGoneError,
     GrantNotLiveError,
     InsufficientFundsError,
     IntegrityError,
@@ -49,7 +50,7 @@ from medshare.errors import (
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.documents import decode_document, encode_document
-from medshare.model.events import BlockRef, EventPlace, RewardPaid
+from medshare.model.events import AccessDelivered, BlockRef, EventPlace, RewardPaid
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
@@ -105,6 +106,9 @@ class Inspected:
     score: int
     """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
     the request asks for no quality."""
+    replaced: bool
+    """Whether the patient has put another bundle in the place of the delivered one, as he does when he forgets a record
+    that its custodian has erased: what opens is what is in the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +445,7 @@ class Requesting:
             RequestNotAllowedError: somebody else's request.
             ReservationNotError: nothing was delivered, or it is settled.
             GrantNotLiveError: the patient has revoked since: it cannot be opened any more, and is earned all the same.
+            DeliveryGoneError: all of it was erased by its custodian since, or forgotten by the patient: likewise.
             StoreError, EnvelopeError, IntegrityError: what was delivered is missing, wrong, or nothing.
             LedgerError: the chain failed.
         """
@@ -457,7 +462,8 @@ class Requesting:
             raise GrantNotLiveError(request_id, patient)
         escrow = self._ledger.requests.address
         standing = as_read(self._store, self._auditing, standing, party=requester.address, escrow=escrow)
-        if part.bundle != standing.bundle:
+        replaced = part.bundle != standing.bundle
+        if replaced and part.bundle not in self._auditing.bundles(patient, grant_id):
             raise IntegrityError("the custodian has delivered another bundle than the patient granted")
         terms = open_terms(self._store, standing, requester.identity)
         records: dict[RecordRef, RecordEntry] = {}
@@ -475,7 +481,7 @@ class Requesting:
         if failure is not None:
             raise failure
         if not records:
-            raise IntegrityError("no record of this custodian opens with what was delivered")
+            raise self._nothing_opens(part, delivered, standing, terms)
         quality = request.terms.quality
         moments = [Moment.after(part.reserved.place.block), Moment.of_delivery(delivered)]
         slips = [] if quality is None else self._slips_for(standing, terms, requester)
@@ -485,7 +491,25 @@ class Requesting:
             moments=moments,
             slips=slips,
         )
-        return Inspected(part=part, records=tuple(records), score=judged.score)
+        return Inspected(part=part, records=tuple(records), score=judged.score, replaced=replaced)
+
+    def _nothing_opens(
+        self, part: Part, delivered: AccessDelivered, standing: GrantStanding, terms: Terms
+    ) -> MedshareError:
+        """Return why no record opens of what was delivered: what somebody had a right to do since, or a fault."""
+        request_id, patient = part.request.request_id, part.patient
+        files, erased = bundle_files(self._store, standing.bundle), self._auditing.erasures(patient)
+        for entry in self._auditing.records(patient):
+            if entry.ref not in erased or entry.custodian != part.reserved.custodian:
+                continue
+            later = entry.registered_at >= part.reserved.place.block.time  # its own header has the packet
+            given = later or terms.header_name(entry.record_id) in files
+            if given and _stood(entry, delivered.place.block.time):
+                return DeliveryGoneError(request_id, patient, "its custodian has erased it since")
+        if part.bundle != standing.bundle:
+            why = "the patient has put another bundle in its place, as when he forgets what was erased"
+            return DeliveryGoneError(request_id, patient, why)
+        return IntegrityError("no record of this custodian opens with what was delivered")
 
     def _slips_for(self, standing: GrantStanding, terms: Terms, requester: Actor) -> list[Slip]:
         """Return the slips in what was delivered; of others than the patient's hand none counts."""

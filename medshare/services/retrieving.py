@@ -32,6 +32,7 @@ from medshare.content import Cid, read_file
 from medshare.envelope import FileKey, open_payload, open_range, unwrap
 from medshare.errors import (
     AccessDeniedError,
+    BlobNotFoundError,
     IntegrityError,
     InvalidInputError,
     MedshareError,
@@ -68,6 +69,11 @@ from medshare.services.record_files import (
     read_small,
 )
 from medshare.services.slips import BundleNames, Slips
+
+_BUNDLE_MISSING = (
+    "it is of the bundle of a live grant, without which nobody knows what that says: another node may hold it; "
+    "or ask the patient to grant it anew"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -512,8 +518,10 @@ class Retrieving:
             except BAD_BUNDLE as error:
                 if ended:
                     held.ended.append((reason, grant))
-                else:
-                    held.failures.append((grant.grant_id, error))
+                    continue
+                if isinstance(error, BlobNotFoundError):
+                    error.hint = _BUNDLE_MISSING
+                held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
                 held.released.append((terms, mine.bundle, standing.granted_by))

@@ -35,7 +35,7 @@ from medshare.model.record import RecordRef
 from medshare.model.slip import MAX_SLIPS, Slip, slips_from_json, slips_to_json
 from medshare.ports import BlobStore, Ledger
 from medshare.services.auditing import Auditing
-from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_document, sealed_document
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, document_readers, open_document, sealed_document
 from medshare.services.padding import padded_document
 from medshare.services.slip_journal import SlipJournal
 
@@ -152,7 +152,14 @@ class Slips:
         return sealed_slips(standing[:MAX_SLIPS], writer, readers) if standing else None
 
     def sealed_without(
-        self, bundle: BundleId, name: str, erased: Sequence[RecordId], writer: Identity, reader: Recipient
+        self,
+        bundle: BundleId,
+        name: str,
+        erased: Sequence[RecordId],
+        writer: Identity,
+        *,
+        reader: Recipient | None,
+        as_before: Collection[Recipient],
     ) -> list[bytes] | None:
         """Return the slips of a bundle without those of erased records, encrypted anew; None where none is left.
 
@@ -161,7 +168,8 @@ class Slips:
             name: the name of the slips in it.
             erased: what is to go.
             writer: who made the bundle, and makes it anew.
-            reader: for whom.
+            reader: for whom, whoever could open them before; None where he has no key now.
+            as_before: keys of those for whom they are only where they were: what else is in the bundle, these open.
 
         Raises:
             StoreUnavailableError: the store does not answer.
@@ -169,12 +177,14 @@ class Slips:
         try:
             link = bundle_files(self._store, bundle)[name]
             slips = slips_from_json(open_document(self._store, link, writer)[0])
+            before = document_readers(self._store, link, writer, as_before)
         except StoreUnavailableError:
             raise
         except (*BAD_BUNDLE, KeyError):
             return None
         left = [each for each in slips if each.record_id not in erased]
-        return sealed_slips(left, writer, [reader]) if left else None
+        readers = before if reader is None else before | {reader}
+        return sealed_slips(left, writer, sorted(readers, key=lambda each: each.key)) if left and readers else None
 
     def in_bundle(
         self, bundle: BundleId, names: Sequence[str], identity: Identity, *, writers: Collection[Recipient]

@@ -6,8 +6,8 @@ The steps, numbered as in the code; all at one block, the newest:
 (2) open the excerpts that their bundles hold for this custodian. Where one live grant to a reader is silent or cannot
     be read, nobody knows what it denies: that reader gets nothing, and it is said;
 (3) decide about the new record, of which all is known but its id, for each purpose that the excerpts name. A grant
-    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said. So
-    does one whose bundle is missing while another's tells what it says: nobody knows whether its keys wait;
+    whose keys wait for a read receipt denies and does not permit: what it alone would permit is withheld and said. Its
+    excerpt says so, too, which another's bundle holds where its own is missing;
 (4) ask the contract whether it says the same of the grant that decided;
 (5) ask the Directory for the reader's key.
 
@@ -38,7 +38,7 @@ from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
 from medshare.services.bundles import BAD_BUNDLE, bundle_files
 from medshare.services.excerpts import open_excerpt
-from medshare.services.held_keys import waits_for_receipt
+from medshare.services.held_keys import is_held, waits_for_receipt
 from medshare.services.published_keys import granters_keys, published_keys
 from medshare.services.releasing import permitted_purposes
 
@@ -84,16 +84,6 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldGrant:
-    """A live grant that denies and does not permit: its keys were not released, or may not have been."""
-
-    consent: Consent
-    """Without what it permits."""
-    obstacle: Obstacle
-    """Why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
     """Whom the patient's live grants permit a record at one block."""
 
@@ -110,7 +100,7 @@ class PatientConsents:
         block: the block.
         told: what each reader was granted, as far as it concerns the custodian; of those about whom all is known.
         unknown: live grants of which it is not known what they deny.
-        held: those of ``told`` whose keys are not released yet, as far as is known.
+        held: those of ``told`` whose keys are not released yet, without what they permit.
         is_lasting: whether they say the same until the chain tells something of the patient: he has never granted.
         ledger: the contracts.
         clock: the time on the wall.
@@ -122,7 +112,7 @@ class PatientConsents:
         block: BlockRef,
         told: Mapping[Address, Sequence[Consent]],
         unknown: Sequence[Withheld],
-        held: Mapping[GrantId, HeldGrant],
+        held: Mapping[GrantId, Consent],
         is_lasting: bool,
         ledger: Ledger,
         clock: Clock,
@@ -132,8 +122,7 @@ class PatientConsents:
         self._unknown = tuple(unknown)
         self._held = held
         self._counting = {
-            reader: [held[each.grant.grant_id].consent if each.grant.grant_id in held else each for each in consents]
-            for reader, consents in told.items()
+            reader: [held.get(each.grant.grant_id, each) for each in consents] for reader, consents in told.items()
         }
         self.is_lasting = is_lasting
         self._ledger = ledger
@@ -146,11 +135,10 @@ class PatientConsents:
         """A digest of all that decides about readers, save the time: where it is the same, so is who is permitted."""
         told = [
             f"{consent.grant.grant_id:x}/{consent.grant.epoch}/{consent.stamp}/{key.key.hex() if key else ''}"
-            + (f"/{held.obstacle}" if held is not None else "")
+            + ("/held" if consent.grant.grant_id in self._held else "")
             for reader, consents in self._told.items()
             for key in (self._key(reader),)
             for consent in consents
-            for held in (self._held.get(consent.grant.grant_id),)
         ]
         unknown = [f"{each.grant_id:x}/{each.obstacle}" for each in self._unknown]
         return tagged_sha256("medshare/standing/1", "\n".join([*sorted(told), *sorted(unknown)]).encode())
@@ -184,7 +172,7 @@ class PatientConsents:
         decision = self._permitting(self._told[reader], subject, reader) if self._held else None
         decided_by = () if decision is None else dict.fromkeys(each.grant_id for each in decision.decided_by)
         return [
-            Withheld(grant_id=each, reader=reader, obstacle=self._held[each].obstacle)
+            Withheld(grant_id=each, reader=reader, obstacle=Obstacle.NOT_DELIVERED)
             for each in decided_by
             if each in self._held
         ]
@@ -258,7 +246,7 @@ class StandingConsents:
         at = self._auditing.sync() if block is None else block
         told: dict[Address, list[Consent]] = {}
         withheld: list[Withheld] = []
-        held: dict[GrantId, HeldGrant] = {}
+        held: dict[GrantId, Consent] = {}
         granted = self._auditing.grants(patient=patient, at=at.time, head=at)
         live = self._live(custodian.address, patient, at, granted)  # (1)
         stamp = self._ledger.consents.stamp(patient, block=at) if live else 0
@@ -318,27 +306,24 @@ class StandingConsents:
 
     def _consents(
         self, custodian: Actor, standings: Sequence[GrantStanding], stamp: int
-    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, HeldGrant]]:
+    ) -> tuple[list[Consent], list[Withheld], dict[GrantId, Consent]]:
         """Return what one reader was granted as far as it concerns ``custodian``, what is unknown, and what is held."""
         files: dict[str, Link] = {}
         missing: set[GrantId] = set()
-        undelivered: dict[GrantId, Obstacle] = {}
-        escrow = self._ledger.requests.address
+        closed_in: set[GrantId] = set()
         for standing in standings:
             try:
                 own = bundle_files(self._store, standing.bundle)
             except BAD_BUNDLE:
                 missing.add(standing.grant.grant_id)
-                # Whether its keys wait for a receipt, only the bundle says: what was delivered does not wait any more.
-                if self._auditing.delivered(standing.grant, escrow) is None:
-                    undelivered[standing.grant.grant_id] = Obstacle.BUNDLE_UNREADABLE
                 continue
             files |= own
-            if waits_for_receipt(self._auditing, standing, own, escrow=escrow):
-                undelivered[standing.grant.grant_id] = Obstacle.NOT_DELIVERED
+            if is_held(own):
+                closed_in.add(standing.grant.grant_id)
         consents: list[Consent] = []
         unknown: list[Withheld] = []
-        held: dict[GrantId, HeldGrant] = {}
+        held: dict[GrantId, Consent] = {}
+        escrow = self._ledger.requests.address
         for standing in standings:
             grant = standing.grant
             obstacle = Obstacle.BUNDLE_UNREADABLE if grant.grant_id in missing else Obstacle.UNTOLD
@@ -351,9 +336,9 @@ class StandingConsents:
                 unknown.append(Withheld(grant_id=grant.grant_id, reader=grant.grantee, obstacle=obstacle))
             else:
                 consents.append(Consent(grant=grant, terms=excerpt, stamp=stamp))
-                if grant.grant_id in undelivered:
-                    denying = replace(consents[-1], terms=excerpt.denying())
-                    held[grant.grant_id] = HeldGrant(consent=denying, obstacle=undelivered[grant.grant_id])
+                on_receipt = excerpt.on_receipt or grant.grant_id in closed_in
+                if waits_for_receipt(self._auditing, standing, on_receipt=on_receipt, escrow=escrow):
+                    held[grant.grant_id] = replace(consents[-1], terms=excerpt.denying())
         return consents, unknown, held
 
     def writers(self, standing: GrantStanding) -> list[Recipient]:

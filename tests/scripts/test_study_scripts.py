@@ -243,7 +243,10 @@ def test_request_access__confirming__leaves_what_is_disputed_to_who_decides(scri
     assert (found["disputed"], found["paid"]) == (1, 0)
 
 
-@pytest.mark.parametrize(("what", "code", "says"), [("gone", 4, "request dispute 1"), ("revoked", 3, "earned all the")])
+@pytest.mark.parametrize(
+    ("what", "code", "says"),
+    [("gone", 4, "request dispute 1"), ("revoked", 3, "earned all the"), ("erased", 3, "earned all the")],
+)
 def test_request_access__delivery_that_does_not_verify__is_told_and_not_confirmed(
     scripts: Scripts, tmp_path: Path, what: str, code: int, says: str
 ) -> None:
@@ -251,6 +254,13 @@ def test_request_access__delivery_that_does_not_verify__is_told_and_not_confirme
     number = delivered(scripts, path)
     if what == "revoked":
         scripts.town.json("access", "revoke-all", "--as", "patient")
+    elif what == "erased":
+        policy = 'version = 1\njurisdiction = "Examplia"\ndefault = 0\nacknowledge_within = 30\n'
+        (scripts.town.home.path / "retention.toml").write_text(policy)
+        reason = tmp_path / "why.txt"
+        reason.write_text("consent withdrawn")
+        words = ["--as", "hospital", "--reason-file", reason, "--yes"]
+        scripts.town.json("record", "erase", scripts.town.home.observation, *words)
     else:
         lose_bundles(scripts.town)
     found, out, _ = scripts(request_access, *requesting(path, *NAMED, "--confirm"))

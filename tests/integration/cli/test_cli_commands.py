@@ -65,6 +65,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "record check": (["{resource}"], {"file", "conforms", "findings", *DERIVED}),
     "record score": (["{resource}"], {"file", "place", "score", "parts", "method"}),
     "record resume": (["--as", "hospital"], set()),
+    "record unfinished": (["--as", "hospital"], set()),
     "record list": (
         ["--patient", "patient"],
         {"record", "status", "newest_version", "version", "registered_at", "ended_at", "custodian", "patient"},
@@ -319,8 +320,8 @@ IN_A_STORY = {
     *("record hold", "record release-hold", "record holds", "record erase", "record erasures", "record forget"),
     *("record erasure-notice", "record take-erasure-notice"),
     *("record acknowledge-erasure", "record take-acknowledgement", "record verify-erasure"),
-    "record register",
-}  # what came before: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure, _batches
+    *("record register", "record give-up"),
+}  # before it: test_cli_people.py, _receipts, _quality, _signing, _consortium, _requests, _erasure, _batches, _loading
 A_NETWORK = {
     *("network keys", "network init", "network check", "network reconcile", "network give-way"),
     *("network up", "network status", "network stop", "network start", "network down"),

@@ -7,6 +7,7 @@ given a home, and an export with bad lines
 ├─ a folder is taken with everything below it
 ├─ by who is not accredited nothing is stored, also singly
 ├─ stored and not anchored, ``record resume`` and the same command finish it
+├─ refused when all was sealed, it can be given up and loaded again; not while it may be on its way, nor on chain
 ├─ paid by another, the custodian signs each root, and sends nothing himself
 └─ what goes with one record only is wrong usage
 """
@@ -21,9 +22,11 @@ import pytest
 from homes import Answer, CommandLine, Home
 
 from medshare import connect
+from medshare.chain.client import ChainClient
 from medshare.cli import loading as cli_loading
 from medshare.errors import LedgerUnavailableError
 from medshare.services.batching import Batching
+from medshare.services.load_journal import LoadJournal
 
 pytestmark = pytest.mark.integration
 
@@ -197,6 +200,60 @@ def test_resume__for_people__says_what_was_anchored(
             cli("record", "publish", "--batch", lines, *TO_PATIENTS, mapping)
     assert "anchored at" in cli("record", "resume", "--as", "hospital").text
     assert cli("record", "resume", "--as", "hospital").text == "nothing was left unfinished\n"
+
+
+def test_give_up__refused_when_all_was_sealed__nothing_is_left_and_it_is_loaded_again(
+    cli: CommandLine, people: Home, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(home=people.path) as session:
+        before = set(session.store.pins())
+    with monkeypatch.context() as patched:
+        # It ended while the load was at work.
+        patched.setattr(Batching, "require_accredited", lambda *_args: None)
+        cli.json("consortium", "suspend", "hospital", "--kind", "custodian")
+        answer = cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping)
+    assert answer.code == 3
+    assert "is not accredited as a custodian now" in answer.err
+    (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    assert (row["stage"], row["records"], len(row["batch"])) == ("sending", 3, 64)
+    assert cli("record", "give-up", row["number"] + 1, "--as", "hospital").code == 2
+    assert cli.json("record", "give-up", row["number"], "--as", "hospital") == {"number": row["number"], "unpinned": 4}
+    assert cli.json("record", "unfinished", "--as", "hospital") == []
+    assert cli("record", "unfinished", "--as", "hospital").text == "no batch is unfinished\n"
+    assert cli.json("record", "resume", "--as", "hospital") == []
+    with connect(home=people.path) as session:
+        assert set(session.store.pins()) == before
+    assert next(row for row in cli.json("doctor") if row["check"] == "publications")["health"] == "good"
+    cli.json("consortium", "reinstate", "hospital", "--kind", "custodian")
+    *_, end = load(cli, lines, *TO_PATIENTS, mapping)
+    assert (end["published"], end["already_published"]) == (3, 0)
+    assert len(records(cli, "patient")) == 2
+
+
+@pytest.mark.parametrize("paid", [(), ("--paid-by", "clinic", "--yes")], ids=["by himself", "paid by another"])
+def test_give_up__on_its_way_or_on_chain__is_refused(
+    cli: CommandLine, lines: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch, paid: tuple[str, ...]
+) -> None:
+    def lost(*_args: object, **_more: object) -> None:
+        raise LedgerUnavailableError("the node went away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ChainClient, "send_raw", lost)
+        assert cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid).code == 6
+    (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
+    assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
+    assert "may be on its way" in answer.err
+    with monkeypatch.context() as patched:
+        patched.setattr(LoadJournal, "anchored", lambda *_args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cli("record", "resume", "--as", "hospital", *paid)
+    answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
+    assert answer.code == 2
+    assert "this batch is on chain" in answer.err
+    (finished,) = cli.json("record", "resume", "--as", "hospital", *paid)
+    assert finished["batch"] == row["batch"]
+    assert len(records(cli, "patient")) == 2
 
 
 @pytest.mark.parametrize(

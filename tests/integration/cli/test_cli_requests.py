@@ -6,12 +6,14 @@ given a home with two records of a patient by a hospital, an accredited research
 ├─ signed into a file, or paid by another; the patient needs no coins, neither to accept nor to withdraw
 ├─ a policy says what it would do
 ├─ declined, disputed, released, cancelled, returned, with time passing
+├─ erased and forgotten between delivery and confirmation: what is left is confirmed, and nobody is blamed
 ├─ given again: what is on chain is said to be, with its block, and nothing is sent
 └─ what cannot be: each refusal has its exit code, and nothing happens
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -290,6 +292,42 @@ def test_given_again__what_is_on_chain__is_said_to_be(town: CommandLine, tmp_pat
     assert (delivered_again["score"], len(delivered_again["bundle"])) == (0, 64)
     events = [row["event"] for row in town.json("audit", "trail", "--patient", "patient")]
     assert [events.count(each) for each in ("DeliveryDeclined", "AccessDelivered", "RewardPaid")] == [1, 1, 1]
+
+
+EVERYTHING = {"effect": "permit", "purposes": ["BIORCH"], "everything": True}
+
+
+def erase_and_forget(town: CommandLine, tmp_path: Path, *records: str) -> None:
+    (town.home.path / "retention.toml").write_text(
+        'version = 1\njurisdiction = "Examplia"\ndefault = 0\nacknowledge_within = 30\n'
+    )
+    (tmp_path / "why").write_text("consent withdrawn")
+    for each in records:
+        town.json("record", "erase", each, "--as", "hospital", "--reason-file", tmp_path / "why", "--yes")
+        forgotten = town.json("record", "forget", each, "--as", "patient")
+        assert (forgotten["finished"], len(forgotten["grants_renewed"])) == (True, 1)
+
+
+def test_confirm__erased_and_forgotten_since__what_is_left_is_confirmed(town: CommandLine, tmp_path: Path) -> None:
+    number = delivered(town, write_study(tmp_path, wanted=EVERYTHING))
+    erase_and_forget(town, tmp_path, town.home.scan)
+    confirm = ("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    told = town(*confirm).text
+    assert "the patient has put another bundle in the place of the delivered one" in told
+    assert re.search(r"records +1\n", told)
+    assert [part["state"] for part in town.json("request", "show", number)["parts"]] == ["paid"]
+
+
+def test_confirm__all_was_erased_and_forgotten_since__is_earned_all_the_same(
+    town: CommandLine, tmp_path: Path, days_later
+) -> None:
+    number = delivered(town, write_study(tmp_path, wanted=EVERYTHING))
+    erase_and_forget(town, tmp_path, town.home.scan, town.home.observation)
+    confirm = ("request", "confirm", number, "--patient", "patient", "--as", "researcher")
+    assert refused(town, *confirm) == ("DeliveryGoneError", 3)
+    days_later(15)
+    town.json("request", "release", number, "--patient", "patient", "--as", "stranger")
+    assert town.json("reward", "show", "--account", "patient")[0]["can_withdraw"] == 700_001
 
 
 def test_dispute__undecided__is_released_when_its_time_is_over(town: CommandLine, tmp_path: Path, days_later) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from batch_town import BatchTown, Home
-from service_doubles import Faults
+from service_doubles import CrashError, Faults
 from world import publishing_on, resealing_on
 
 from medshare.ingesting import Assigned, Ingesting, Patients
@@ -89,6 +90,7 @@ class LoadTown(BatchTown):
         store, ledger = parts.get("store", self.store), parts.get("ledger", home.ledger)
         journal, book = parts.get("journal", self.loads), parts.get("book", home.book)
         publishes = self._publishes(ledger, store)
+        may_arrive = parts.get("may_arrive", lambda _custodian, _root: False)
         batching = Batching(
             ledger=ledger,
             store=store,
@@ -97,6 +99,7 @@ class LoadTown(BatchTown):
             standing=home.standing,
             book=book,
             resealing=resealing_on(**publishes),
+            may_arrive=may_arrive,
         )
         return Loading(
             batching=batching,
@@ -201,10 +204,25 @@ def faulty(town: LoadTown, faults: Faults) -> Loading:
         "sending",
         "anchored",
         "finished",
+        "give_up",
     )
     return town.rebuilt(
         store=faults.wrap(town.store, "put", "pin", "pin_all", "unpin"),
         ledger=replace(ledger, records=faults.wrap(ledger.records, "anchor_batch", "supersede")),
         journal=faults.wrap(town.loads, *noting),
-        book=faults.wrap(town.hospital.book, "keep"),
+        book=faults.wrap(town.hospital.book, "keep", "forget"),
     )
+
+
+def stopped_before_anchoring(town: LoadTown, *, sent: bool) -> list[bytes]:
+    """Load, and die when all is stored, or when the root was sent."""
+    lines = [observation(number, number % 2) for number in range(200, 205)]
+    path = town.export(*lines)
+    faults = Faults()
+    ledger = town.hospital.ledger
+    dying = replace(ledger, records=faults.wrap(ledger.records, "anchor_batch"))
+    journal = faults.wrap(town.loads, "catalogued")
+    faults.at, faults.after = (2, True) if sent else (1, False)
+    with pytest.raises(CrashError):
+        town.night(path, loading=town.rebuilt(ledger=dying, journal=journal))
+    return lines

@@ -7,7 +7,8 @@ given a study that says so, and a patient who has accepted it
 ├─ a receipt for something else, or no good any more, releases nothing
 ├─ what is closed in and not the patient's, or malformed, is refused
 ├─ what the custodian publishes meanwhile has no packet for the requester by this grant; another of the patient's to him
-│  gives his packets all the while, but for what this one denies; so it is where its bundle is missing
+│  gives his packets all the while, but for what this one denies; so it is where its bundle is missing, and another says
+│  that it waits; what never waits gives packets by what another says
 ├─ an erased record's key in what is closed in, or was delivered, is left and named, and goes when the grant has ended
 ├─ inboxes say what is due
 └─ a revoked grant is neither signed for nor delivered
@@ -29,6 +30,7 @@ from world import DAY, new_world
 from medshare.content import Cid
 from medshare.envelope import Identity
 from medshare.errors import (
+    BlobNotFoundError,
     DeadlinePassedError,
     EnvelopeError,
     GrantNotLiveError,
@@ -392,6 +394,12 @@ def test_publish__held_grant_says_nothing_to_this_custodian__gives_nothing_by_an
     assert told(town, publish(town, 1)) == (False, [Obstacle.UNTOLD])
 
 
+def lose_bundle(town: StudyTown, grant_id: GrantId) -> None:
+    standing = town.world.auditing.grant(grant_id)
+    assert standing is not None
+    del town.world.store.blocks[Cid.of_directory(standing.bundle)]
+
+
 def test_publish__before_the_delivery_the_bundle_is_missing_and_another_tells_its_terms__makes_no_packet(
     town: StudyTown, request_id: RequestId
 ) -> None:
@@ -405,10 +413,13 @@ def test_publish__before_the_delivery_the_bundle_is_missing_and_another_tells_it
     grant(town, said(Effect.PERMIT, Category.IMAGING))
     assert told(town, publish(town, 1)) == (False, [Obstacle.NOT_DELIVERED])
     before = digest()
-    del town.world.store.blocks[Cid.of_directory(town.world.auditing.grant(grant_of(town, request_id)).bundle)]
-    assert told(town, publish(town, 2)) == (False, [Obstacle.BUNDLE_UNREADABLE])
+    lose_bundle(town, grant_of(town, request_id))
+    assert told(town, publish(town, 2)) == (False, [Obstacle.NOT_DELIVERED])
     assert told(town, publish(town, 3, category=Category.IMAGING)) == (True, [])
-    assert digest() != before
+    assert digest() == before
+    keep(town, signed(town, request_id))
+    with pytest.raises(BlobNotFoundError):
+        deliver(town, request_id)
 
 
 def test_publish__delivered_and_the_bundle_is_missing_and_another_tells_its_terms__has_a_packet(
@@ -420,8 +431,36 @@ def test_publish__delivered_and_the_bundle_is_missing_and_another_tells_its_term
     hospital = town.world.hospital
     town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
     grant(town, said(Effect.PERMIT, Category.IMAGING))
-    del town.world.store.blocks[Cid.of_directory(town.world.auditing.grant(grant_of(town, request_id)).bundle)]
+    lose_bundle(town, grant_of(town, request_id))
     assert told(town, publish(town, 1)) == (True, [])
+
+
+@pytest.mark.parametrize("study", [False, True], ids=["a grant as any other", "a study's that waits for no receipt"])
+def test_publish__bundle_of_a_grant_that_never_waits_is_missing_and_another_tells_its_terms__has_a_packet(
+    town: StudyTown, study: bool
+) -> None:
+    if study:
+        town.study = replace(town.study, on_receipt=False)
+        town.publish()
+        request_id = town.open().request_id
+        town.accept(request_id)
+        lost = grant_of(town, request_id)
+    else:
+        town.publish()
+        lost = grant(town, said(Effect.PERMIT, Category.LABORATORY)).grant_id
+    town.world.hospital = replace(town.world.hospital, identity=Identity.generate())
+    hospital = town.world.hospital
+    town.world.ledger.directory.set_encryption_key(hospital.signer, hospital.identity.recipient.key)
+    grant(town, said(Effect.PERMIT, Category.IMAGING))
+    lose_bundle(town, lost)
+    assert told(town, publish(town, 1)) == (True, [])
+
+
+def test_publish__bundle_is_missing_and_nothing_tells_its_terms__says_that_it_is_missing(
+    town: StudyTown, request_id: RequestId
+) -> None:
+    lose_bundle(town, grant_of(town, request_id))
+    assert told(town, publish(town, 1)) == (False, [Obstacle.BUNDLE_UNREADABLE])
 
 
 def test_digest__the_keys_were_released_meanwhile__is_another(town: StudyTown, request_id: RequestId) -> None:

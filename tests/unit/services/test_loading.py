@@ -34,7 +34,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_town import LoadTown, faulty, observation
+from load_town import LoadTown, faulty, observation, stopped_before_anchoring
 from service_doubles import CrashError, Faults, Overriding
 
 from medshare.errors import (
@@ -316,20 +316,6 @@ def test_load__many_records_of_a_patient__she_is_asked_about_once(town):
     # Ben has never granted anything: nothing is asked about him before anchoring, as about anna.
     assert counts[town.ben.actor.address] == 1
     assert counts[town.anna.actor.address] <= 3
-
-
-def stopped_before_anchoring(town: LoadTown, *, sent: bool) -> list[bytes]:
-    """Load, and die when all is stored, or when the root was sent."""
-    lines = [observation(number, number % 2) for number in range(200, 205)]
-    path = town.export(*lines)
-    faults = Faults()
-    ledger = town.hospital.ledger
-    dying = replace(ledger, records=faults.wrap(ledger.records, "anchor_batch"))
-    journal = faults.wrap(town.loads, "catalogued")
-    faults.at, faults.after = (2, True) if sent else (1, False)
-    with pytest.raises(CrashError):
-        town.night(path, loading=town.rebuilt(ledger=dying, journal=journal))
-    return lines
 
 
 @pytest.mark.parametrize("sent", [False, True])

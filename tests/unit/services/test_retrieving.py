@@ -300,8 +300,9 @@ def test_open__live_grant_whose_bundle_is_gone__says_the_store_lacks_it(world: W
     published = world.publish()
     granted = world.grant(published)
     del world.store.blocks[granted.bundle]
-    with pytest.raises(BlobNotFoundError):
+    with pytest.raises(BlobNotFoundError) as caught:
         world.open(published)
+    assert "of the bundle of a live grant" in caught.value.hint
 
 
 def test_open__contract_and_model_disagree__stops(world: World, monkeypatch) -> None:

@@ -522,20 +522,54 @@ def test_forget__of_a_study__the_record_s_slips_go_out_of_the_custodian_s_docume
     assert town.confirm(request_id).score == 90
 
 
-def test_forget__the_custodian_has_another_key_by_now__finds_his_document_by_that_one(town: BatchTown) -> None:
+def forgotten_after_another_key(town: BatchTown) -> tuple[RequestId, Published, Actor]:
+    """Have the hospital publish another key, and the patient forget one of two records then.
+
+    Returns:
+        the request, the record that stays, and the hospital with its earlier key.
+    """
     gone, stays = town.published(None, None)
     town.take(town.batch({gone: 95, stays: 90}))
     request_id = town.accepted()
-    world = town.town.world
-    before = town.name_for_custodian(request_id)
+    world, earlier = town.town.world, town.town.world.hospital
+    world.ledger.records.retract(earlier.signer, gone.record_id, erasure_mark(earlier.address, gone.record_id))
+    world.hospital = replace(earlier, identity=Identity.generate())
+    world.ledger.directory.set_encryption_key(world.hospital.signer, world.hospital.identity.recipient.key)
+    ref = RecordRef(custodian=world.hospital.address, record_id=gone.record_id)
+    assert forgetting_in(town).forget(ref, patient=town.town.mary).finished
+    return request_id, stays, earlier
+
+
+def test_forget__the_custodian_has_another_key_by_now__finds_his_document_by_either(town: BatchTown) -> None:
+    request_id, stays, earlier = forgotten_after_another_key(town)
+    assert [slip.record_id for slip in town.for_custodian(request_id)] == [stays.record_id]
+    town.town.world.hospital = earlier
+    assert [slip.record_id for slip in town.for_custodian(request_id)] == [stays.record_id]
+
+
+def test_forget__the_custodian_has_another_key_by_now__delivers_with_that_which_opens_his_records(
+    town: BatchTown,
+) -> None:
+    request_id, stays, earlier = forgotten_after_another_key(town)
+    town.town.world.hospital = earlier
+    town.forget_slips(stays)
+    delivered = town.deliver(request_id)
+    assert ([each.record_id for each in delivered.found.records], delivered.score) == ([stays.record_id], 90)
+    confirmed = town.confirm(request_id)
+    assert ([each.record_id for each in confirmed.records], confirmed.score) == ([stays.record_id], 90)
+
+
+def test_forget__the_reader_has_another_key_by_now__opens_slips_and_records_with_the_earlier(town: BatchTown) -> None:
+    gone, stays = town.published(None, None)
+    town.take(town.batch({gone: 95, stays: 90}))
+    request_id = town.accepted()
+    world, reader = town.town.world, town.town.researcher
+    world.ledger.directory.set_encryption_key(reader.signer, Identity.generate().recipient.key)
     world.ledger.records.retract(
         world.hospital.signer, gone.record_id, erasure_mark(world.hospital.address, gone.record_id)
     )
-    world.hospital = replace(world.hospital, identity=Identity.generate())
-    world.ledger.directory.set_encryption_key(world.hospital.signer, world.hospital.identity.recipient.key)
     ref = RecordRef(custodian=world.hospital.address, record_id=gone.record_id)
-
     assert forgetting_in(town).forget(ref, patient=town.town.mary).finished
-
-    assert [slip.record_id for slip in town.for_custodian(request_id)] == [stays.record_id]
-    assert before not in bundle_files(world.store, town.standing(request_id).bundle)
+    town.forget_slips(stays)
+    assert town.deliver(request_id).score == 90
+    assert town.confirm(request_id).score == 90
