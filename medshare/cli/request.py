@@ -118,8 +118,8 @@ def open_(
     """Open a request for the study in STUDY_FILE, and deposit all its rewards at once.
 
     An open call is public, and awaits the approval of an ethics committee. For named patients the study is encrypted
-    to them, and open at once. Given again, the same study is not opened again. docs/requests.md has the file's fields.
-    What is said of quality here takes the place of what the file says of it.
+    to them, and open at once; name as many as it has grants, or more. Given again, the same study is not opened again.
+    docs/requests.md has the file's fields. What is said of quality here takes the place of what the file says of it.
     """
     actor = app.actor(requester)
     study = read_study(study_file, actor.address)

@@ -127,14 +127,10 @@ def test_patient_without_coins__every_verb__is_signed_and_another_pays(place: Ho
         assert not ledger.authority.may_act(held, block=receipt.block)
 
         ledger.authority.name_guardians(pauper.signer, me, circle.digest(me), DAY)
+        new_key = LocalSigner.from_key(b"\x09" * 32).address
+        recovery = session.signing.draft(guardians[0].address).recover(me, new_key)
         approvals = [
-            session.signing.sign(
-                session.signing.draft(one.address).recover(me, LocalSigner.from_key(b"\x09" * 32).address),
-                one,
-                confirm=lambda _: True,
-                names=lambda _: None,
-            )
-            for one in guardians
+            session.signing.sign(recovery, one, confirm=lambda _: True, names=lambda _: None) for one in guardians
         ]
         receipt = ledger.authority.propose_recovery(doctor.signer, circle, approvals)
         assert ledger.authority.guardianship(me, block=receipt.block).ready_at
