@@ -176,10 +176,7 @@ def _every(session: Session, app: App, patient: Address, custodian: str | None) 
 @sending_options
 @click.pass_obj
 def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
-    """Take a grant back. What the reader has read stays with him.
-
-    Given again, it says where the grant was revoked, and gives up the key bundles that are left.
-    """
+    """Take a grant back. What the reader has read stays with him."""
     actor = app.actor(patient)
     with way.session(app, actor) as session:
         if way.handed_out(app, session, actor, lambda draft: draft.revoke(grant_id)):
@@ -190,21 +187,14 @@ def revoke(app: App, grant_id: GrantId, patient: str, way: Way) -> None:
         {
             "grant": f"{grant_id:#x}",
             "had_been_granted": revoked.had_been_granted,
-            "block": revoked.on_chain.block.number,
-            "already": revoked.on_chain.already,
+            "block": revoked.receipt.block.number,
             "bundles_left": revoked.bundles_left,
         },
-        title=_how_revoked(revoked),
+        title="revoked; what was read before cannot be taken back"
+        if revoked.had_been_granted
+        else "nothing had been granted under this id; if a grant was on its way, it has ended",
     )
     _tell_left(app, revoked)
-
-
-def _how_revoked(revoked: Revoked) -> str:
-    if revoked.on_chain.already:
-        return "revoked before; nothing was sent"
-    if revoked.had_been_granted:
-        return "revoked; what was read before cannot be taken back"
-    return "nothing had been granted under this id; if a grant was on its way, it has ended"
 
 
 @access.command("revoke-all")
@@ -222,7 +212,7 @@ def revoke_all(app: App, patient: str, on_behalf_of: str | None, way: Way) -> No
             return
         revoked = session.consenting.revoke_all(patient=actor, on_behalf_of=subject)
     app.show(
-        {"patient": subject, "block": revoked.on_chain.block.number, "bundles_left": revoked.bundles_left},
+        {"patient": subject, "block": revoked.receipt.block.number, "bundles_left": revoked.bundles_left},
         title="all revoked; what was read before cannot be taken back",
     )
     _tell_left(app, revoked)

@@ -31,7 +31,6 @@ from medshare.model.events import (
     EncryptionKeySet,
     EpisodeEnded,
     EpisodeReviewed,
-    EventPlace,
     GlassBroken,
     KeysReleased,
     LedgerEvent,
@@ -84,15 +83,10 @@ class GrantStanding:
     """Whose word it is: the patient's, that of the key that took over, or a delegate's. He wrote the bundle."""
     by_right: bool
     """Whether he might, when he granted it. The contract lets nobody else: where this is false, do not trust it."""
-    revoked: EventPlace | None
-    """Where it was first revoked since, alone or with all others; None where it was not."""
+    revoked_at: int | None
+    """When it was revoked since, alone or with all others."""
     reason: Reason
     """PERMITTED while it is live for its purposes, else why it is not."""
-
-    @property
-    def revoked_at(self) -> int | None:
-        """When it was first revoked since, Unix seconds."""
-        return None if self.revoked is None else self.revoked.block.time
 
     @property
     def live(self) -> bool:
@@ -518,7 +512,7 @@ class Auditing:
     def _standings(self, patient: Address, at: int | None, *, now: int) -> list[GrantStanding]:
         model = LedgerModel()
         granted: dict[GrantId, _Given] = {}
-        revoked: dict[GrantId, EventPlace] = {}
+        revoked_at: dict[GrantId, int] = {}
         # Most of what is told of a patient is of records, and no grant depends on them.
         for act in acts(self._index.events(patient=patient, without=get_args(RecordEvent), until=at)):
             event = act.event
@@ -527,18 +521,18 @@ class Auditing:
                     by = act.by or patient
                     might = may_grant(model, by, event.grant, event.place.block.time)
                     granted[event.grant.grant_id] = _Given(event=event, by=by, might=might)
-                    revoked.pop(event.grant.grant_id, None)
+                    revoked_at.pop(event.grant.grant_id, None)
                 case AccessRevoked():
-                    revoked.setdefault(event.grant_id, event.place)
+                    revoked_at.setdefault(event.grant_id, event.place.block.time)
                 case AllAccessRevoked():
                     for grant_id in granted:
-                        revoked.setdefault(grant_id, event.place)
+                        revoked_at.setdefault(grant_id, event.place.block.time)
                 case _:
                     pass
             if not isinstance(event, RequestEvent):
                 model.apply(event)
         return [
-            _standing(model.get_grant(grant_id), given, revoked.get(grant_id), model.stamp(patient), now)
+            _standing(model.get_grant(grant_id), given, revoked_at.get(grant_id), model.stamp(patient), now)
             for grant_id, given in granted.items()
         ]
 
@@ -561,7 +555,7 @@ def may_grant(model: LedgerModel, by: Address, grant: Grant, now: int) -> bool:
     return within and held.permits(Verbs.GRANT, stamp=model.stamp(grant.patient), now=now)
 
 
-def _standing(grant: Grant, given: _Given, revoked: EventPlace | None, stamp: int, now: int) -> GrantStanding:
+def _standing(grant: Grant, given: _Given, revoked_at: int | None, stamp: int, now: int) -> GrantStanding:
     event = given.event
     return GrantStanding(
         grant=grant,
@@ -571,7 +565,7 @@ def _standing(grant: Grant, given: _Given, revoked: EventPlace | None, stamp: in
         granted_at=event.place.block.time,
         granted_by=given.by,
         by_right=given.might,
-        revoked=revoked,
+        revoked_at=revoked_at,
         reason=liveness(grant, stamp=stamp, purpose=event.grant.purposes, now=now),
     )
 

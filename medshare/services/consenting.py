@@ -44,7 +44,6 @@ from medshare.errors import (
     InsufficientFundsError,
     InvalidInputError,
     LedgerError,
-    MedshareError,
     PeriodEmptyError,
     PurposesEmptyError,
     RejectedError,
@@ -54,7 +53,7 @@ from medshare.errors import (
 )
 from medshare.model.consent import Consent, decide
 from medshare.model.decision import Decision
-from medshare.model.events import BlockRef, EventPlace
+from medshare.model.events import BlockRef
 from medshare.model.grant import MAX_TIME, Grant, GrantRequest
 from medshare.model.ids import ZERO_ADDRESS, Address, BundleId, GrantId, TermsDigest, patient_of
 from medshare.model.provision import MAX_RECORDS, Effect, Provision
@@ -74,7 +73,6 @@ from medshare.services.desk import PatientDesk
 from medshare.services.excerpts import allotted, sealed_excerpts
 from medshare.services.held_keys import HELD_FILE, sealed_held
 from medshare.services.mandates import Mandates
-from medshare.services.on_chain import OnChain, once
 from medshare.services.opened_terms import OpenedTerms
 from medshare.services.pinned_bundles import PinnedBundles
 from medshare.services.progress import Progress, silent
@@ -137,7 +135,7 @@ class Granted(Prepared):
 class Revoked:
     """A revocation that is on chain."""
 
-    on_chain: OnChain
+    receipt: Receipt
     had_been_granted: bool
     """False where nothing was ever granted: a mistyped id, or a grant that was lost on its way."""
     bundles_left: int
@@ -486,27 +484,20 @@ class Consenting:
         return found
 
     def revoke(self, grant_id: GrantId, *, patient: Actor) -> Revoked:
-        """Take a grant back, from the next block on, as the patient or for him.
+        """Take a grant back, from the next block on, as the patient or for him. Repeating it is no error.
 
         What the reader has decrypted stays with him: revoking works forward only. The key bundle is given up, so that
-        the store forgets it at its next collection. Of a revocation that somebody else sent, ``tidy`` gives up the
-        bundles.
-
-        What the chain shows as revoked is not sent again. Where nothing was granted yet, or the journal knows of a
-        bundle that the chain does not, it still is: a grant whose answer was lost, or which was signed, may be on its
-        way, and ends with this. So it is where nobody keeps a journal, or it cannot be told whether it was revoked.
-        What was signed elsewhere since the grant was revoked, ``revoke_all`` ends.
+        the store forgets it at its next collection. Where nothing was granted yet, it still is sent: a grant whose
+        answer was lost may be on its way, and ends with this. Of a revocation that somebody else sent, ``tidy`` gives
+        up the bundles.
 
         Raises:
             NotAllowedToActError: the grant is another patient's, and nothing lets this one act for him.
             LedgerError: the chain failed; repeat.
         """
-        on_chain = once(
-            lambda: self._ledger.consents.revoke(patient.signer, grant_id),
-            place=lambda: self._revoked_before(grant_id, patient.address),
-        )
+        receipt = self._ledger.consents.revoke(patient.signer, grant_id)
         granted, left = self._bundles.give_up(patient_of(grant_id), grant_id)
-        return Revoked(on_chain=on_chain, had_been_granted=granted, bundles_left=left)
+        return Revoked(receipt=receipt, had_been_granted=granted, bundles_left=left)
 
     def revoke_all(self, *, patient: Actor, on_behalf_of: Address | None = None) -> Revoked:
         """Take back everything granted so far, future-dated grants and all delegations included.
@@ -522,7 +513,7 @@ class Consenting:
         subject = on_behalf_of or patient.address
         receipt = self._ledger.consents.revoke_all(patient.signer, subject)
         granted, left = self._bundles.give_up(subject)
-        return Revoked(on_chain=OnChain.now(receipt), had_been_granted=granted, bundles_left=left)
+        return Revoked(receipt=receipt, had_been_granted=granted, bundles_left=left)
 
     def tidy(self, patient: Address) -> int:
         """Give up the bundles of all grants of ``patient`` that the chain shows as revoked, whoever has sent it.
@@ -549,20 +540,6 @@ class Consenting:
         if actor.address == patient:
             return self._ledger.consents.grant(actor.signer, request)
         return self._ledger.consents.grant_for(actor.signer, patient, request)
-
-    def _revoked_before(self, grant_id: GrantId, actor: Address) -> EventPlace | None:
-        """Return where a grant was revoked; None where there may be something left for ``actor`` to end."""
-        patient = patient_of(grant_id)
-        try:
-            block = self._auditing.sync()
-            standing = self._auditing.grant(grant_id)
-            if standing is None or standing.revoked is None or self._bundles.may_be_on_its_way(patient, grant_id):
-                return None
-            return standing.revoked if self._mandates.may_revoke(actor, patient, block) else None
-        except MedshareError as error:
-            # What cannot be looked up must not keep a revocation back.
-            _log.warning("whether %x is revoked cannot be told: %s", grant_id, type(error).__name__)
-            return None
 
 
 def _check_request(patient: Address, grantee: Address, not_before: int, expires_at: int, block: BlockRef) -> None:

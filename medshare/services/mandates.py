@@ -73,12 +73,6 @@ class Mandates:
         if expires_at > held.expires_at or terms.purposes & held.purposes != terms.purposes:
             raise BeyondDelegationError(terms.patient, actor.address)
 
-    def may_revoke(self, actor: Address, patient: Address, block: BlockRef) -> bool:
-        """Whether somebody may revoke the grants of a patient: himself, who is in control of him, or a delegate."""
-        if actor in (patient, self._controller(patient, block)):
-            return True
-        return self._is_delegate(actor, patient, Verbs.REVOKE, block)
-
     def keys_of_patient(self, patient: Address, actor: Actor, block: BlockRef) -> list[Recipient]:
         """Return the key by which the patient reads what another grants in his name, where there is one."""
         controller = self._controller(patient, block)

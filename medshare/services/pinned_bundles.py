@@ -39,12 +39,6 @@ class PinnedBundles:
             self._journal.note(grant_id, BundleId(bundle.digest))
         self._store.pin(bundle)
 
-    def may_be_on_its_way(self, patient: Address, grant_id: GrantId) -> bool:
-        """Whether a grant may have been signed or sent that the chain does not show: yes, where no journal is kept."""
-        if self._journal is None:
-            return True
-        return not set(self._journal.noted(grant_id)).issubset(self._auditing.bundles(patient, grant_id))
-
     def withdraw(self, patient: Address, grant_id: GrantId, bundle: BundleId) -> bool:
         """Give up the bundle of a grant that never was granted: no event names it, and nobody else ever would.
 

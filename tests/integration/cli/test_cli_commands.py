@@ -163,10 +163,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             "block",
         },
     ),
-    "access revoke": (
-        ["{grant}", "--as", "patient"],
-        {"grant", "had_been_granted", "block", "already", "bundles_left"},
-    ),
+    "access revoke": (["{grant}", "--as", "patient"], {"grant", "had_been_granted", "block", "bundles_left"}),
     "access revoke-all": (["--as", "patient"], {"patient", "block", "bundles_left"}),
     "access tidy": (["--patient", "patient"], {"patient", "bundles_left"}),
     "access list": (

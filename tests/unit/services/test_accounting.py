@@ -151,8 +151,8 @@ def test_grant__revoked__ended_then(town: Town) -> None:
     town.pass_by(HOUR)
     revoked = world.consenting.revoke(granted.grant_id, patient=world.patient)
     (one,) = disclosures(world)
-    assert (one.ended_at, one.ending) == (revoked.on_chain.block.time, Ending.REVOKED)
-    assert one.until == revoked.on_chain.block.time
+    assert (one.ended_at, one.ending) == (revoked.receipt.block.time, Ending.REVOKED)
+    assert one.until == revoked.receipt.block.time
     assert one.in_force(one.until - 1)
     assert not one.in_force(one.until)
 

@@ -197,7 +197,7 @@ def test_may_read__around_each_event__changes_with_its_block(world: World) -> No
     granted = world.grant(published, expires_at=world.clock.now() + DAY)
     begin = granted.receipt.block.time
     world.clock.advance(100)
-    revoked = world.consenting.revoke(granted.grant_id, patient=world.patient).on_chain.block.time
+    revoked = world.consenting.revoke(granted.grant_id, patient=world.patient).receipt.block.time
     world.clock.advance(100)
     again = world.grant(published, expires_at=world.clock.now() + DAY).receipt.block.time
     world.clock.advance(2 * DAY)

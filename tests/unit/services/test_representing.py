@@ -31,8 +31,6 @@ from medshare.errors import (
 from medshare.model.decision import Reason
 from medshare.model.delegation import Verbs
 from medshare.model.purpose import PurposeOfUse
-from medshare.services.bundle_journal import BundleJournal
-from medshare.services.consenting import Consenting
 from medshare.services.representing import everything_for
 from medshare.services.retrieving import Retrieving
 
@@ -95,23 +93,6 @@ def test_revoke__by_a_delegate__of_what_the_patient_granted__counts(town: Town) 
     with pytest.raises(AccessDeniedError) as denied:
         town.world.open(published)
     assert denied.value.decision.reason is Reason.REVOKED
-
-
-def test_revoke__by_a_delegate__of_what_was_revoked__is_said_and_not_sent(town: Town) -> None:
-    world = town.world
-    granted = world.grant(world.publish())
-    town.appoint()
-    consenting = Consenting(
-        ledger=world.ledger,
-        store=world.store,
-        auditing=world.auditing,
-        journal=BundleJournal(world.folder / "bundles.sqlite"),
-    )
-    first = consenting.revoke(granted.grant_id, patient=world.patient)
-    head = world.chain.head()
-    again = consenting.revoke(granted.grant_id, patient=town.mother)
-    assert (again.on_chain.already, again.on_chain.block) == (True, first.on_chain.block)
-    assert world.chain.head() == head
 
 
 def test_preview__by_a_delegate__is_as_the_patient_sees_it(town: Town) -> None:
