@@ -35,6 +35,8 @@ def keep_files_in_memory() -> None:
     """
     if "TMPDIR" in os.environ or not os.access(_SHARED_MEMORY, os.W_OK):
         return
+    if os.statvfs(_SHARED_MEMORY).f_flag & os.ST_NOEXEC:
+        return  # tests write programs, too
     if shutil.disk_usage(_SHARED_MEMORY).free >= _ENOUGH_MEMORY:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_SHARED_MEMORY)
 

@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from medshare.errors import RootKnownError, UnknownAttestationError
+from medshare.errors import AttestationWithdrawnError, RootKnownError, UnknownAttestationError
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.attestation import Assessed, Attestation, check_score
-from medshare.model.events import EventPlace
 from medshare.model.ids import Address, RecordId
 from medshare.model.slip import Slip, slips_of
 from medshare.ports import Actor, Ledger, Receipt
 from medshare.services.auditing import Auditing
-from medshare.services.on_chain import OnChain, once
+from medshare.services.on_chain import OnChain
 from medshare.services.slips import Slips
 
 
@@ -163,12 +162,14 @@ class Assessing:
             UnknownAttestationError: there is nothing to withdraw.
             LedgerError: the chain failed.
         """
-
-        def withdrawn() -> EventPlace | None:
+        try:
+            return OnChain.now(self._ledger.attestations.withdraw(assessor.signer, subject))
+        except AttestationWithdrawnError:
+            # Only now: it may have been attested anew, and that be on its way until something else is sent.
             event = self._auditing.attestation_withdrawn(assessor.address, subject)
-            return None if event is None else event.place
-
-        return once(lambda: self._ledger.attestations.withdraw(assessor.signer, subject), place=withdrawn)
+            if event is None:
+                raise
+            return OnChain.before(event.place)
 
     def of(self, record_id: RecordId) -> list[Quality]:
         """Return what was attested of a record, oldest first, withdrawn or not; of batches, where a slip is kept here.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,11 +31,12 @@ from medshare.errors import (
 )
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.attestation import MAX_BATCH, Assessed, AssessedBatch, Attestation
-from medshare.model.events import BlockRef
+from medshare.model.events import BlockRef, EventPlace
 from medshare.model.ids import Address, RecordId
 from medshare.model.slip import slips_to_json
 from medshare.ports import Actor, AttestationLedger
 from medshare.services.assessing import Assessing
+from medshare.services.auditing import Auditing
 from medshare.services.slip_journal import SlipJournal
 from medshare.services.slips import Slips
 from medshare.testing import new_actor
@@ -104,6 +106,20 @@ def test_withdraw__attested_anew_since__is_withdrawn(town: Town, assessing: Asse
     for score in (70, 80):
         assessing.attest(record, score=score, method=1, assessor=me)
         assert not assessing.withdraw(record, assessor=me).already
+    assert [one.attestation.stands for one in assessing.of(record)] == [False]
+
+
+def test_withdraw__attested_anew_and_the_answer_lost__is_withdrawn(
+    town: Town, assessing: Assessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, me = town.world.publish().record_id, assessor(town)
+    assessing.attest(record, score=70, method=1, assessor=me)
+    first = assessing.withdraw(record, assessor=me)
+    assessing.attest(record, score=80, method=1, assessor=me)
+    # What was looked up shows the earlier withdrawal still.
+    before = SimpleNamespace(place=EventPlace(block=first.block, log_index=0, tx_hash=first.tx_hash))
+    monkeypatch.setattr(Auditing, "attestation_withdrawn", lambda *_: before)
+    assert not assessing.withdraw(record, assessor=me).already
     assert [one.attestation.stands for one in assessing.of(record)] == [False]
 
 

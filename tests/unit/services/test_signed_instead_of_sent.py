@@ -29,12 +29,14 @@ from medshare.errors import (
     SignatureMismatchError,
     SignedOutdatedError,
     SigningRefusedError,
+    TransactionFailedError,
 )
 from medshare.model.delegation import DelegationRequest, Verbs
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import BundleId, TermsDigest, derive_grant_id
 from medshare.model.purpose import Purpose, PurposeOfUse
 from medshare.ports import Actor, Ledger
+from medshare.services.bundle_journal import BundleJournal
 from medshare.services.consenting import Consenting
 from medshare.services.description import Description
 from medshare.services.paid import Paying, paid_ledger
@@ -254,6 +256,29 @@ def test_paid_ledger__somebody_sends_the_same_words_first__the_bundle_is_kept(to
     assert Cid.of_directory(standing.bundle) in town.world.store.pins()
     opened = town.world.retrieving.open(record, reader=town.world.doctor, purpose=PurposeOfUse.TREAT)
     assert opened.manifest.patient == town.mary.address
+
+
+def test_revoke__again_and_what_was_signed_since_was_not_paid__ends_that_too(town: Town) -> None:
+    """Anybody can send what stands in a transaction that failed."""
+    record, seen = town.record(), []
+
+    def failing(signed):
+        seen.append(signed)
+        raise TransactionFailedError("0x00", "mined and reverted")
+
+    journal = BundleJournal(town.folder / "bundles.sqlite")
+
+    def consenting(pay=None) -> Consenting:
+        return Consenting(ledger=town.paid(pay), store=town.world.store, auditing=town.world.auditing, journal=journal)
+
+    grant_id = town.grant(consenting(), record).grant_id
+    consenting().revoke(grant_id, patient=town.mary)
+    with pytest.raises(TransactionFailedError):
+        town.grant(consenting(failing), record)
+    consenting().revoke(grant_id, patient=town.mary)
+    with pytest.raises(SignedOutdatedError):
+        town.ledger.relay(town.father, seen)
+    assert not town.world.auditing.grant(grant_id).live
 
 
 def test_tidy__revoked_by_somebody_else__gives_up_the_bundles_of_revoked_grants_only(town: Town) -> None:
