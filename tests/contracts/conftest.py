@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,28 @@ from evm import (
     RESEARCHER_KIND,
     AnvilChain,
     Chain,
+    Contract,
     Contracts,
     EmbeddedChain,
     Ledger,
     deploy_all,
 )
 from institutions import Institutions
-from nodes import require
+from nodes import require, running_anvil
 from people import Authority, Emergencies, deploy_emergencies
-from web3.contract import Contract
 
 HARNESSES = Path(__file__).parent / "solidity"
 NODES = ("embedded", pytest.param("anvil", marks=pytest.mark.anvil))
 
 
 @pytest.fixture(scope="session", params=NODES)
-def shared_chain(request: pytest.FixtureRequest) -> Chain:
+def shared_chain(request: pytest.FixtureRequest) -> Iterator[Chain]:
     """One chain of each kind for all tests."""
     if request.param == "embedded":
-        return EmbeddedChain()
-    return AnvilChain(request.getfixturevalue("anvil"))
+        yield EmbeddedChain()
+        return
+    with running_anvil("--no-mining") as node, closing(AnvilChain(node)) as chain:
+        yield chain
 
 
 @pytest.fixture(scope="session")

@@ -117,10 +117,7 @@ def test_gas__in_any_state__revoking_costs_no_more(scene, actors, way, state):
         sender = getattr(actors, granting.by)
         functions = [granting.direct(scene, give), revoking.direct(scene, take)]
     alone = [cost(scene, each, sender) for each in functions]
-    batched = [
-        cost(scene, scene.contracts.consents.functions.batch([each._encode_transaction_data()]), sender)
-        for each in functions
-    ]
+    batched = [cost(scene, scene.contracts.consents.functions.batch([each.data]), sender) for each in functions]
 
     for given, taken in (alone, batched):
         assert given / 4 < taken <= given
