@@ -1,8 +1,8 @@
 """The instructions that compiled contracts mostly consist of, done in one loop; all others are left to py-evm.
 
 Of fifteen million instructions that a walk executes, nine in ten push, move, compare, add or jump. py-evm calls half a
-dozen functions for each of them. Wherever something is out of the ordinary here (gas that does not suffice, memory that
-grows, a jump to nowhere), the instruction is py-evm's, too. ``contracts/test_quick_code.py`` compares both.
+dozen functions for each of them. Wherever something is out of the ordinary (gas that does not suffice, a jump to
+nowhere), the instruction is py-evm's, too. ``contracts/test_quick_code.py`` compares both.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class QuickCode(CodeStream):
         """Run the code; raises ``VMError``."""
         computation, code = self._computation, self._raw_code_bytes
         pushes, destinations = _parsed(code)
-        meter, memory, stack = computation._gas_meter, computation._memory, computation._stack.values
+        meter, memory, stack = computation._gas_meter, computation._memory._bytes, computation._stack.values
         push, pop = stack.append, stack.pop
         data = computation.msg.data_as_bytes
         size, here, gas = len(code), self.program_counter, meter.gas_remaining
@@ -135,20 +135,21 @@ class QuickCode(CodeStream):
                     pop()
                     here, gas = here + 1, gas - cost
                     continue
-                elif opcode == _MSTORE:
-                    start, value = _number(stack[-1]), stack[-2]
-                    if start + 32 <= len(memory):
-                        word = value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32)
-                        memory.write(start, 32, word)
-                        del stack[-2:]
-                        here, gas = here + 1, gas - cost
-                        continue
-                elif opcode == _MLOAD:
+                elif opcode in (_MSTORE, _MLOAD):
                     start = _number(stack[-1])
-                    if start + 32 <= len(memory):
-                        stack[-1] = int.from_bytes(memory.read_bytes(start, 32))
-                        here, gas = here + 1, gas - cost
-                        continue
+                    if start + 32 > len(memory):
+                        meter.gas_remaining = gas - cost
+                        computation.extend_memory(start, 32)
+                        gas, memory = meter.gas_remaining + cost, computation._memory._bytes
+                    if opcode == _MLOAD:
+                        stack[-1] = int.from_bytes(memory[start : start + 32])
+                    else:
+                        value = stack[-2]
+                        word = value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32)
+                        memory[start : start + 32] = word
+                        del stack[-2:]
+                    here, gas = here + 1, gas - cost
+                    continue
                 elif opcode == _CALLDATALOAD:
                     start = _number(stack[-1])
                     stack[-1] = int.from_bytes(data[start : start + 32].ljust(32, b"\0"))
@@ -156,7 +157,7 @@ class QuickCode(CodeStream):
                     continue
                 self.program_counter, meter.gas_remaining = here + 1, gas
                 yield opcode
-                here, gas = self.program_counter, meter.gas_remaining
+                here, gas, memory = self.program_counter, meter.gas_remaining, computation._memory._bytes
         except IndexError:
             raise InsufficientStack("fewer values than it needs") from None
         self.program_counter, meter.gas_remaining = here, gas

@@ -27,6 +27,7 @@ CONTRACT, SENDER = b"\xcc" * 20, b"\xdd" * 20
 DATA = bytes(range(1, 69))
 EDGES = (0, 1, 33, 255, 256, (1 << 255) - 1, 1 << 255, (1 << 256) - 1)
 PUSH1, PUSH2, PUSH32, JUMPDEST, STOP, GAS_LEFT, CALLER, MLOAD = 0x60, 0x61, 0x7F, 0x5B, 0x00, 0x5A, 0x33, 0x51
+TLOAD, TSTORE = 0x5C, 0x5D
 PUSHES, DUPS_AND_SWAPS = range(0x5F, 0x80), range(0x80, 0xA0)
 OF_PY_EVM = (0x05, 0x0B, 0x1A, 0x1D, 0x20, 0x30, CALLER, 0x36, 0x37, 0x53, 0x54, 0x55, 0x58, 0x59, GAS_LEFT, 0x5E, 0xA1)
 ENDS = (STOP, 0xF3, 0xFD, 0xFE, 0x0C)
@@ -137,7 +138,7 @@ def test_program__any_bytes__ends_as_in_py_evm(code, gas):
         push(1) + push(1 << 200) + bytes([0x57]),
         push(0) + push(1 << 200) + bytes([0x57, GAS_LEFT]),
         bytes([CALLER, 0x56]),
-        push(64) + bytes([MLOAD]) + push(7) + bytes([0x57, CALLER, JUMPDEST, GAS_LEFT]),
+        push(0) + push(5) + bytes([TSTORE]) + push(5) + bytes([TLOAD]) + push(12) + bytes([0x57, CALLER, JUMPDEST]),
         bytes([JUMPDEST, PUSH1, 0, 0x56]),
         bytes([JUMPDEST, CALLER, PUSH1, 0, 0x56]),
         bytes([PUSH2, 1]),
