@@ -136,7 +136,7 @@ class QuickCode(CodeStream):
                     here, gas = here + 1, gas - cost
                     continue
                 elif opcode in (_MSTORE, _MLOAD):
-                    start = _number(stack[-1])
+                    start, value = _number(stack[-1]), stack[-1] if opcode == _MLOAD else stack[-2]
                     if start + 32 > len(memory):
                         meter.gas_remaining = gas - cost
                         computation.extend_memory(start, 32)
@@ -144,7 +144,6 @@ class QuickCode(CodeStream):
                     if opcode == _MLOAD:
                         stack[-1] = int.from_bytes(memory[start : start + 32])
                     else:
-                        value = stack[-2]
                         word = value.rjust(32, b"\0") if isinstance(value, bytes) else value.to_bytes(32)
                         memory[start : start + 32] = word
                         del stack[-2:]

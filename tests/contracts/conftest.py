@@ -10,6 +10,7 @@ from typing import Any
 import compile_contracts
 import pytest
 from asking import COMMITTEE, OTHER_RESEARCHER, Requests
+from between_workers import made_once
 from evm import (
     ALWAYS,
     CUSTODIAN_KIND,
@@ -130,11 +131,16 @@ def disputed(asking: Requests, actors, delivered: int) -> int:
 
 
 @pytest.fixture(scope="session")
-def harnesses() -> dict[str, dict[str, Any]]:
+def harnesses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The contracts under ``solidity/``, compiled as the package's are."""
+    compiler = require("solc")
     extra = {f"tests/contracts/solidity/{path.name}": path.read_text("utf-8") for path in HARNESSES.glob("*.sol")}
-    output = compile_contracts.compile_sources(compile_contracts.read_sources(extra), require("solc"))
-    return {name: compiled for unit in extra for name, compiled in output["contracts"][unit].items()}
+
+    def compile_() -> dict[str, dict[str, Any]]:
+        output = compile_contracts.compile_sources(compile_contracts.read_sources(extra), compiler)
+        return {name: compiled for unit in extra for name, compiled in output["contracts"][unit].items()}
+
+    return made_once(tmp_path_factory, "harnesses", compile_)
 
 
 @pytest.fixture

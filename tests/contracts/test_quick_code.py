@@ -15,7 +15,6 @@ from itertools import product
 import pytest
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.message import Message
-from eth.vm.transaction_context import BaseTransactionContext
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_evm import PlainState, logs_of
@@ -43,7 +42,7 @@ def ended(kind: type[PlainState], code: bytes, gas: int) -> object:
     """Return all that is left of running a program."""
     state = kind(chain_id=1, endowment={SENDER: 3})
     message = Message(gas=gas, to=CONTRACT, sender=SENDER, value=3, data=DATA, code=code)
-    context = BaseTransactionContext(gas_price=1, origin=SENDER)
+    context = state.get_transaction_context_class()(gas_price=1, origin=SENDER)
     done = state.computation_class.apply_message(state, message, context)
     error = type(done.error) if done.is_error else None
     stack = [each if isinstance(each, int) else int.from_bytes(each) for each in done._stack.values]
