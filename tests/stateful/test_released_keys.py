@@ -6,6 +6,7 @@ given any story of consents, direct, signed, batched and by a delegate, of emerg
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -69,12 +70,16 @@ said_together = st.tuples(provisions(), st.none() | provisions(Effect.DENY)).map
 ways = st.sampled_from(["direct", "signed"])
 
 
+MEMORY = "/dev/shm"  # noqa: S108 - a folder of its own is made there
+"""Where there is such a place, a story's databases lie in it: tens of thousands of commits would wait for the disk."""
+
+
 class ReleasedKeys(RuleBasedStateMachine):
     """A patient, her mother, two custodians, two readers and a clinician; whose key is whose is written down."""
 
     @initialize(acquainted=st.sampled_from([True, True, True, True, False]), said=said_together)
     def begin(self, acquainted, said):
-        self.place = tempfile.TemporaryDirectory()
+        self.place = tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
         folder = Path(self.place.name)
         self.town = town = new_town(folder)
         self.world = world = town.world
