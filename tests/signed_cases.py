@@ -149,8 +149,6 @@ class Case:
     def set_up(self, scene: Scene) -> None:
         for step in self.prepare:
             step(scene)
-        # A block with storage written past the contracts cannot be gone back to.
-        scene.chain.mine()
 
 
 # --------------------------------------------------------------------------------------------- what must be there

@@ -81,8 +81,6 @@ def test_gas__committed_figures__every_way_to_revoke_is_compared(committed):
 
 
 def cost(scene: Scene, function, sender: str) -> int:
-    # A block with storage written past the contracts cannot be gone back to.
-    scene.chain.mine()
     mark = scene.chain.snapshot()
     used = scene.chain.send(function, sender=sender).gas_used
     scene.chain.revert(mark)
