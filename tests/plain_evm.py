@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eth.constants import EMPTY_SHA3
@@ -11,7 +12,6 @@ from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.state import PragueState
 from eth_utils import keccak
-from quick_code import QuickCode
 
 BASE_FEE = 10**9
 BLOCK_GAS = 30_000_000
@@ -153,10 +153,16 @@ class Accounts:
         self.delete_code(address)
 
 
+@lru_cache(maxsize=256)
+def _positions(_code: bytes) -> tuple[set[int], set[int]]:
+    """Return where instructions are known to begin and not to begin: the same whenever this code runs."""
+    return set(), set()
+
+
 class _Computation(PragueComputation):
     def __init__(self, state: Any, message: Any, transaction_context: Any) -> None:
         super().__init__(state, message, transaction_context)
-        self.code = QuickCode(bytes(message.code), self)
+        self.code.valid_positions, self.code.invalid_positions = _positions(bytes(message.code))
 
 
 class PlainState(PragueState):
