@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_utils import keccak
-from evm import BUNDLE, HRESCH, NEVER, ZERO_ADDRESS, Chain, Receipt, grant_id_of, pack_grant
+from evm import BUNDLE, HRESCH, NEVER, ZERO_ADDRESS, Call, Chain, Contract, Receipt, grant_id_of, pack_grant
 from people import DAY
 from signing import Domain, authorize, key_of, sign, signable
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
 
 NATIVE = ZERO_ADDRESS
 REWARD = 1_001
@@ -219,14 +217,14 @@ class Requests:
         }
         dates = (message["notBefore"], message["expiresAt"])
         wanted = pack_grant(message["grantee"], *dates, message["purposes"], stamp, epoch)
-        domain = Domain("medshare ConsentRegistry", self.chain.w3.eth.chain_id, self.consents.address)
+        domain = Domain("medshare ConsentRegistry", self.chain.chain_id, self.consents.address)
         signature = sign(key_of(key or signer or patient), signable(domain, "Grant", message))
         by = authorize(deadline, signer=signer, mandate=mandate)
         return Acceptance(patient, custodian, content, BUNDLE, wanted, by, signature)
 
     def accepting(
         self, request: int, acceptance: Acceptance, invitation: tuple[bytes, list[bytes]] = NOT_INVITED
-    ) -> ContractFunction:
+    ) -> Call:
         return self.contract.functions.accept(request, acceptance.fields, invitation)
 
     def accept(
@@ -239,7 +237,7 @@ class Requests:
     ) -> Receipt:
         return self.chain.send(self.accepting(request, acceptance, invitation), sender=sender, **when)
 
-    def grant_signed(self, acceptance: Acceptance, request: int) -> ContractFunction:
+    def grant_signed(self, acceptance: Acceptance, request: int) -> Call:
         """Return the call that sends an acceptance's signature to the ConsentRegistry itself."""
         terms = self.terms_for(request, acceptance.custodian, acceptance.content)
         trailing = (acceptance.bundle, acceptance.wanted, acceptance.authorization, acceptance.signature)
@@ -264,7 +262,7 @@ class Requests:
     def release(self, sender: str, request: int, patient: str, **when: int) -> Receipt:
         return self._send("release", sender, request, patient, **when)
 
-    def call(self, name: str, *arguments: Any) -> ContractFunction:
+    def call(self, name: str, *arguments: Any) -> Call:
         """Return a call that is for a vote to make."""
         return self.contract.functions[name](*arguments)
 
@@ -281,7 +279,7 @@ class Requests:
 
     def held(self) -> int:
         """Return how much of the chain's coin lies here."""
-        return self.chain.w3.eth.get_balance(self.contract.address)
+        return self.chain.balance(self.contract.address)
 
     # views
 

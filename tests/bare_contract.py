@@ -10,17 +10,17 @@ from typing import Any
 from bare_evm import BareEvm, Log, RevertedError
 from eth_abi import decode, encode
 from eth_utils.abi import collapse_if_tuple, function_abi_to_4byte_selector
-from evm import ARTIFACTS, RefusedError, artifact, decode_error
+from evm import ARTIFACTS, RefusedError, artifact, decode_error, errors_of
 
 TOKENS = Path(__file__).parent / "vectors" / "tokens"
 
 
 @cache
-def every_error() -> tuple[dict[str, Any], ...]:
+def every_error() -> dict[bytes, dict[str, Any]]:
     """Return the errors of all our contracts, and of the tokens that they meet in tests: theirs are let through."""
     shipped = (artifact(path.stem)["abi"] for path in sorted(ARTIFACTS.glob("[A-Z]*.json")))
     tokens = (json.loads(path.read_text("utf-8"))["abi"] for path in sorted(TOKENS.glob("*.json")))
-    return tuple(entry for abi in (*shipped, *tokens) for entry in abi if entry["type"] == "error")
+    return errors_of(entry for abi in (*shipped, *tokens) for entry in abi)
 
 
 class BareContract:
@@ -30,10 +30,11 @@ class BareContract:
         """Deploy what the package ships under this name, or what ``shipped`` is."""
         shipped = shipped or artifact(name)
         self._evm = evm
-        self._abi = shipped["abi"]
-        self._functions = {entry["name"]: entry for entry in self._abi if entry["type"] == "function"}
+        abi = shipped["abi"]
+        self._errors = errors_of(abi)
+        self._functions = {entry["name"]: entry for entry in abi if entry["type"] == "function"}
         self._selectors = {name: function_abi_to_4byte_selector(entry) for name, entry in self._functions.items()}
-        [types] = [self._types(entry["inputs"]) for entry in self._abi if entry["type"] == "constructor"] or [[]]
+        [types] = [self._types(entry["inputs"]) for entry in abi if entry["type"] == "constructor"] or [[]]
         self.address = evm.deploy(bytes.fromhex(shipped["bytecode"][2:]) + encode(types, arguments))
 
     def do(self, sender: str, time: int, name: str, *arguments: Any, value: int = 0) -> tuple[Log, ...]:
@@ -58,7 +59,7 @@ class BareContract:
 
     def _refused(self, error: RevertedError) -> RefusedError:
         # A contract that calls another lets its errors through.
-        return decode_error(error.data, [*self._abi, *every_error()])
+        return decode_error(error.data, self._errors | every_error())
 
     @staticmethod
     def _types(items: list[dict[str, Any]]) -> list[str]:

@@ -5,14 +5,14 @@ Code, storage, logs, callers and block times are the real thing; nonces, fees an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from eth.vm.message import Message
 from eth.vm.transaction_context import BaseTransactionContext
-from eth_tester import PyEVMBackend
+from plain_evm import Log, PlainState, logs_of
 
 _GAS = 10_000_000
+_CHAIN_ID = 31_337
 
 
 class RevertedError(Exception):
@@ -23,21 +23,11 @@ class RevertedError(Exception):
         self.data = data
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """A log as it is on the wire."""
-
-    address: bytes
-    topics: tuple[bytes, ...]
-    data: bytes
-
-
 class BareEvm:
     """A state that is called, at any time, by anybody."""
 
     def __init__(self) -> None:
-        backend = PyEVMBackend()
-        self._state = backend.chain.get_vm().state
+        self._state = PlainState(chain_id=_CHAIN_ID, endowment={})
         self._deployed = 0
 
     def snapshot(self) -> Any:
@@ -67,11 +57,7 @@ class BareEvm:
 
     def transact(self, sender: bytes, to: bytes, data: bytes, time: int, value: int = 0) -> tuple[Log, ...]:
         """Execute a call and keep what it does, with coins from nowhere; raises ``RevertedError``."""
-        computation = self._execute(sender, to, data, time, value)
-        return tuple(
-            Log(address, tuple(topic.to_bytes(32, "big") for topic in topics), body)
-            for address, topics, body in computation.get_log_entries()
-        )
+        return logs_of(self._execute(sender, to, data, time, value))
 
     def call(self, sender: bytes, to: bytes, data: bytes, time: int) -> bytes:
         """Execute a call, return its answer and forget what it did; raises ``RevertedError``."""
@@ -94,7 +80,7 @@ class BareEvm:
         self._state.set_storage(address, slot, value)
 
     def _execute(self, sender: bytes, to: bytes, data: bytes, time: int, value: int = 0) -> Any:
-        self._state.execution_context._timestamp = time
+        self._state.begin_block(0, time)
         self._state.delta_balance(sender, value)
         message = Message(gas=_GAS, to=to, sender=sender, value=value, data=data, code=self._state.get_code(to))
         computation = self._state.computation_class.apply_message(self._state, message, _context(sender))

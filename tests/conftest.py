@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from where import CHAINS, STORES, WORDS, Where
 
 if TYPE_CHECKING:
     from grounds import Ground
+
+# Left alone, eth-hash takes the one that is some six times slower; the library asks for the same by name.
+if sys.implementation.name == "cpython":
+    os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
 
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 

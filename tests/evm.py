@@ -1,31 +1,33 @@
 """The contracts on two EVMs behind one face: py-evm inside this process, and anvil.
 
-Nothing of ``medshare.chain`` is used here: the contract tests judge the contracts, and later the adapters.
+Nothing of ``medshare.chain`` and nothing of web3 is used here: the contract tests judge the contracts, and later the
+adapters; and what is between a test and the EVM is what each of its transactions waits for.
 """
 
 from __future__ import annotations
 
-import ast
 import json
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi import decode
+from eth._utils.address import generate_contract_address
+from eth.vm.forks.prague import PragueVM
+from eth.vm.spoof import SpoofTransaction
+from eth_abi import decode, encode
 from eth_abi.grammar import parse
-from eth_tester import EthereumTester, PyEVMBackend
-from eth_tester.exceptions import TransactionFailed
-from eth_utils import event_abi_to_log_topic, function_abi_to_4byte_selector, keccak, to_checksum_address
+from eth_utils import keccak, to_checksum_address
 from eth_utils.abi import collapse_if_tuple
-from nodes import ACCOUNTS, HD_PATH, MNEMONIC, AnvilNode
-from web3 import EthereumTesterProvider, HTTPProvider, Web3
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
-from web3.exceptions import ContractCustomError, ContractPanicError
+from eth_utils.exceptions import ValidationError
+from nodes import AnvilNode
+from plain_evm import BASE_FEE, BLOCK_GAS, Log, PlainState, logs_of
+from signing import keys
 
 ARTIFACTS = Path(__file__).resolve().parent.parent / "medshare" / "_data" / "contracts"
 GAS = 2_000_000
@@ -39,11 +41,24 @@ SPLIT = (7_000, 2_000, True)
 """Ten thousandths for patient and custodian, in categories 1 to 3; the rest is the consortium's."""
 DISPUTE_PERIOD, DECISION_PERIOD = 14 * 86_400, 30 * 86_400
 
+Abi = list[dict[str, Any]]
+
 
 @cache
 def artifact(name: str) -> dict[str, Any]:
     """Return what the package ships of a contract."""
     return json.loads((ARTIFACTS / f"{name}.json").read_text("utf-8"))
+
+
+# ------------------------------------------------------------------------------------------------ what is refused
+
+
+class FailedError(Exception):
+    """A call or a deployment failed; ``data`` is what the code said, empty if it said nothing."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data.hex())
+        self.data = data
 
 
 class RefusedError(Exception):
@@ -55,13 +70,17 @@ class RefusedError(Exception):
         self.values = values
 
 
-def decode_error(data: bytes, abi: list[dict[str, Any]]) -> RefusedError:
+def errors_of(abi: Iterable[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
+    """Return the errors of an ABI by their selectors."""
+    return {_digest(_signature(entry))[:4]: entry for entry in abi if entry["type"] == "error"}
+
+
+def decode_error(data: bytes, errors: Mapping[bytes, dict[str, Any]]) -> RefusedError:
     """Return the contract error that revert data names; data that names none is a failure."""
-    for entry in abi:
-        if entry["type"] == "error" and function_abi_to_4byte_selector(entry) == data[:4]:
-            types = [collapse_if_tuple(item) for item in entry["inputs"]]
-            return RefusedError(entry["name"], *map(_checksummed, types, decode(types, data[4:])))
-    raise AssertionError(f"the contract reverted with unknown data {data.hex()!r}")
+    entry = errors.get(data[:4])
+    if entry is None:
+        raise AssertionError(f"the contract reverted with unknown data {data.hex()!r}")
+    return RefusedError(entry["name"], *_decoded(_types(entry["inputs"]), data[4:]))
 
 
 def refusal(act: Callable[[], object]) -> tuple[Any, ...]:
@@ -69,6 +88,104 @@ def refusal(act: Callable[[], object]) -> tuple[Any, ...]:
     with pytest.raises(RefusedError) as refused:
         act()
     return refused.value.args
+
+
+# ------------------------------------------------------------------------------------------------------- contracts
+
+
+class Contract:
+    """A contract where it is deployed: ``contract.functions.name(...)`` is a call of it, to be sent or asked."""
+
+    def __init__(self, address: str, abi: Abi) -> None:
+        self.address = address
+        self.abi = abi
+
+    @cached_property
+    def functions(self) -> Functions:
+        """What can be called, by name or by signature."""
+        return Functions(self)
+
+
+class Functions:
+    """The functions of a contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._entries: dict[str, dict[str, Any]] = {}
+        for entry in contract.abi:
+            if entry["type"] == "function":
+                # No contract has two of the same name: a name would not say which is meant.
+                assert entry["name"] not in self._entries
+                self._entries |= {entry["name"]: entry, _signature(entry): entry}
+
+    def __getitem__(self, name: str) -> Callable[..., Call]:
+        entry = self._entries[name]
+        return lambda *arguments: Call(self._contract, entry, arguments)
+
+    def __getattr__(self, name: str) -> Callable[..., Call]:
+        if name not in self._entries:
+            raise AttributeError(name)
+        return self[name]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a contract, which nobody has sent or asked yet."""
+
+    contract: Contract
+    entry: dict[str, Any]
+    arguments: tuple[Any, ...]
+
+    @property
+    def address(self) -> str:
+        """Of the contract."""
+        return self.contract.address
+
+    @cached_property
+    def data(self) -> bytes:
+        """The calldata."""
+        return _digest(_signature(self.entry))[:4] + encode(_types(self.entry["inputs"]), self.arguments)
+
+    def answer(self, data: bytes) -> Any:
+        """Return what is answered, decoded: one value as it is, several as a list."""
+        values = _decoded(_types(self.entry["outputs"]), data)
+        return values[0] if len(values) == 1 else values
+
+
+def _types(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [collapse_if_tuple(item) for item in items]
+
+
+def _signature(entry: Mapping[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_types(entry['inputs']))})"
+
+
+@cache
+def _digest(signature: str) -> bytes:
+    return keccak(text=signature)
+
+
+def _decoded(types: Sequence[str], data: bytes) -> list[Any]:
+    return list(map(_shown, types, decode(types, data)))
+
+
+def _shown(kind: str, value: Any) -> Any:
+    """Return a decoded value as tests write it: addresses with their checksum, arrays as lists, structs as tuples."""
+    if kind.endswith("]"):
+        item = parse(kind).item_type.to_type_str()
+        return [_shown(item, each) for each in value]
+    if kind.startswith("("):
+        types = (each.to_type_str() for each in parse(kind).components)
+        return tuple(map(_shown, types, value))
+    return _checksummed(value) if kind == "address" else value
+
+
+@cache
+def _checksummed(address: str | bytes) -> str:
+    return to_checksum_address(address)
+
+
+# ---------------------------------------------------------------------------------------------------------- chains
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +199,45 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came of a transaction."""
+    """What came of a transaction that was done."""
 
     events: tuple[Event, ...]
     gas_used: int
     time: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mined:
+    """What came of a transaction, done or failed."""
+
+    is_done: bool
+    logs: tuple[Log, ...]
+    gas_used: int
+    time: int
+    created: str | None
+    """Address of the contract that it made."""
+
+
 class Chain(ABC):
     """A chain that tests can bend: exact block times, snapshots, storage written directly."""
 
-    def __init__(self, w3: Web3) -> None:
-        self.w3 = w3
+    def __init__(self) -> None:
         self._events: dict[bytes, dict[str, Any]] = {}
-        self._errors: dict[str, dict[str, Any]] = {}
+        self._errors: dict[bytes, dict[str, Any]] = {}
+
+    @property
+    @abstractmethod
+    def now(self) -> int:
+        """Time of the latest block: what a call sees as `block.timestamp`."""
+
+    @property
+    @abstractmethod
+    def chain_id(self) -> int:
+        """What contracts see as `block.chainid`."""
+
+    @abstractmethod
+    def set_chain_id(self, chain_id: int) -> None:
+        """Let the chain have another id from now on."""
 
     @abstractmethod
     def next_block_at(self, time: int) -> None:
@@ -114,6 +256,18 @@ class Chain(ABC):
         """Go back to a mark."""
 
     @abstractmethod
+    def balance(self, address: str) -> int:
+        """Return the coins of an account."""
+
+    @abstractmethod
+    def nonce(self, address: str) -> int:
+        """Return how many transactions an account has sent."""
+
+    @abstractmethod
+    def load(self, address: str, slot: int) -> int:
+        """Return a storage slot."""
+
+    @abstractmethod
     def store(self, address: str, slot: int, value: int) -> None:
         """Write a storage slot, past the contract."""
 
@@ -121,10 +275,13 @@ class Chain(ABC):
     def force(self, address: str, coins: int) -> None:
         """Give an address coins, whether it takes them or not."""
 
-    @property
-    def now(self) -> int:
-        """Time of the latest block: what a call sees as `block.timestamp`."""
-        return self.w3.eth.get_block("latest")["timestamp"]
+    @abstractmethod
+    def ask(self, to: str, data: bytes, *, sender: str = ANYBODY, value: int = 0, gas: int = BLOCK_GAS) -> bytes:
+        """Return what the code at an address answers; raises ``FailedError``."""
+
+    @abstractmethod
+    def transact(self, to: str | None, data: bytes, *, sender: str, value: int = 0, gas: int = GAS) -> Mined:
+        """Mine a transaction, or with nobody to send it to, a contract's creation; it may fail."""
 
     def mine_at(self, time: int) -> None:
         """Mine an empty block of exactly this time; calls then see it."""
@@ -132,130 +289,245 @@ class Chain(ABC):
         self.mine()
         assert self.now == time
 
-    def deploy(self, abi: list[dict[str, Any]], bytecode: str, *arguments: Any, sender: str) -> Contract:
-        """Deploy a contract with its constructor's arguments."""
-        factory = self.w3.eth.contract(abi=abi, bytecode=bytecode)
-        sent = factory.constructor(*arguments).transact({"from": sender, "gas": 8_000_000})
-        receipt = self.w3.eth.wait_for_transaction_receipt(sent)
-        assert receipt["status"] == 1
-        self._events |= {event_abi_to_log_topic(entry): entry for entry in abi if entry["type"] == "event"}
+    def deploy(self, abi: Abi, bytecode: str, *arguments: Any, sender: str) -> Contract:
+        """Deploy a contract with its constructor's arguments; raises ``FailedError``."""
+        [types] = [_types(entry["inputs"]) for entry in abi if entry["type"] == "constructor"] or [[]]
+        code = bytes.fromhex(bytecode.removeprefix("0x")) + encode(types, arguments)
+        mined = self.transact(None, code, sender=sender, gas=8_000_000)
+        if not mined.is_done:
+            raise FailedError(b"")
+        self._events |= {_digest(_signature(entry)): entry for entry in abi if entry["type"] == "event"}
         # A contract that calls another lets its errors through.
-        self._errors |= {entry["name"]: entry for entry in abi if entry["type"] == "error"}
-        return self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
+        self._errors |= errors_of(abi)
+        return Contract(mined.created, abi)
 
-    def call(self, function: ContractFunction, *, sender: str = ANYBODY, value: int = 0) -> Any:
-        """Ask a view; raises ``RefusedError``."""
+    def call(self, function: Call, *, sender: str = ANYBODY, value: int = 0, gas: int = BLOCK_GAS) -> Any:
+        """Ask a view; raises ``RefusedError``, or ``FailedError`` where the code says nothing."""
         try:
-            return function.call({"from": sender, "value": value})
-        except TransactionFailed as error:
-            said = str(error.args[0]).removeprefix("execution reverted: ")
-            raise decode_error(ast.literal_eval(said), [*function.contract_abi, *self._errors.values()]) from None
-        except ContractPanicError:
-            raise
-        except ContractCustomError as error:
-            data = bytes.fromhex(str(error.data)[2:])
-            raise decode_error(data, [*function.contract_abi, *self._errors.values()]) from None
+            answer = self.ask(function.address, function.data, sender=sender, value=value, gas=gas)
+        except FailedError as error:
+            if not error.data:
+                raise
+            raise decode_error(error.data, self._errors) from None
+        return function.answer(answer)
 
-    def send(self, function: ContractFunction, *, sender: str, at: int | None = None, value: int = 0) -> Receipt:
-        """Send a transaction, mined a second later or `at` a time; raises ``RefusedError`` if it failed."""
+    def attempt(self, function: Call, *, sender: str, at: int | None = None, value: int = 0, gas: int = GAS) -> Mined:
+        """Send a transaction, mined a second later or `at` a time, which may fail."""
         time = self.now + 1 if at is None else at
         self.next_block_at(time)
-        sent = function.transact({"from": sender, "gas": GAS, "value": value})
-        receipt = self.w3.eth.wait_for_transaction_receipt(sent)
-        assert self.now == time
-        if receipt["status"] != 1:
-            assert receipt["logs"] == []
+        mined = self.transact(function.address, function.data, sender=sender, value=value, gas=gas)
+        assert mined.time == time
+        return mined
+
+    def send(self, function: Call, *, sender: str, at: int | None = None, value: int = 0) -> Receipt:
+        """Send a transaction, mined a second later or `at` a time; raises ``RefusedError`` if it failed."""
+        mined = self.attempt(function, sender=sender, at=at, value=value)
+        if not mined.is_done:
+            assert mined.logs == ()
             # A failed transaction left the state as it was, and a call sees its block's time: it fails alike.
             self.call(function, sender=sender, value=value)
-            raise AssertionError(f"{function.fn_name} was mined and failed, and passes when called")
-        events = tuple(self._decode(log) for log in receipt["logs"])
-        return Receipt(events=events, gas_used=receipt["gasUsed"], time=time)
+            raise AssertionError(f"{function.entry['name']} was mined and failed, and passes when called")
+        return Receipt(events=tuple(map(self._decode, mined.logs)), gas_used=mined.gas_used, time=mined.time)
 
-    def _decode(self, log: Any) -> Event:
-        abi = self._events[bytes(log["topics"][0])]
-        topics = iter(log["topics"][1:])
-        plain = [item for item in abi["inputs"] if not item["indexed"]]
-        data = iter(decode([collapse_if_tuple(item) for item in plain], bytes(log["data"])))
+    def _decode(self, log: Log) -> Event:
+        abi = self._events[log.topics[0]]
+        topics = iter(log.topics[1:])
+        data = iter(_decoded(_types([item for item in abi["inputs"] if not item["indexed"]]), log.data))
         values = {}
         for item in abi["inputs"]:
-            value = decode([item["type"]], bytes(next(topics)))[0] if item["indexed"] else next(data)
-            values[item["name"]] = _checksummed(collapse_if_tuple(item), value)
-        return Event(abi["name"], values, log["address"])
-
-
-def _checksummed(kind: str, value: Any) -> Any:
-    if kind.startswith("("):
-        types = (each.to_type_str() for each in parse(kind).components)
-        return tuple(map(_checksummed, types, value))
-    return to_checksum_address(value) if kind == "address" else value
+            values[item["name"]] = _decoded([item["type"]], next(topics))[0] if item["indexed"] else next(data)
+        return Event(abi["name"], values, _checksummed(log.address))
 
 
 class EmbeddedChain(Chain):
-    """eth-tester and py-evm, inside this process."""
+    """py-evm, inside this process: Prague's rules for transactions, and of a block its number and its time."""
 
     def __init__(self) -> None:
-        self._backend = PyEVMBackend.from_mnemonic(MNEMONIC, num_accounts=ACCOUNTS, hd_path=HD_PATH)
-        self._tester = EthereumTester(self._backend)
-        super().__init__(Web3(EthereumTesterProvider(self._tester)))
+        super().__init__()
+        endowment = {_bytes(key.address): 10**24 for key in keys()}
+        self._state = PlainState(chain_id=31_337, endowment=endowment)
+        self._number, self._now, self._next = 0, int(time.time()), 0
+        self._state.begin_block(self._number, self._now)
+
+    @property
+    def now(self) -> int:
+        return self._now
+
+    @property
+    def chain_id(self) -> int:
+        return self._state.chain_id
+
+    def set_chain_id(self, chain_id: int) -> None:
+        self._state.chain_id = chain_id
+        self._state.begin_block(self._number, self._now)
 
     def next_block_at(self, time: int) -> None:
-        chain = self._backend.chain
-        assert time > self.now
-        chain.header = chain.header.copy(timestamp=time)
+        assert time > self._now
+        self._next = time
 
     def mine(self) -> None:
-        self._backend.mine_blocks()
+        self._number, self._now, self._next = self._number + 1, self._next or self._now + 1, 0
+        self._state.begin_block(self._number, self._now)
 
     def snapshot(self) -> Any:
-        return self._tester.take_snapshot()
+        return self._state.snapshot(), self._number, self._now
 
     def revert(self, mark: Any) -> None:
-        self._tester.revert_to_snapshot(mark)
+        state, self._number, self._now = mark
+        self._next = 0
+        self._state.revert(state)
+        self._state.begin_block(self._number, self._now)
+
+    def balance(self, address: str) -> int:
+        return self._state.get_balance(_bytes(address))
+
+    def nonce(self, address: str) -> int:
+        return self._state.get_nonce(_bytes(address))
+
+    def load(self, address: str, slot: int) -> int:
+        return self._state.get_storage(_bytes(address), slot)
 
     def store(self, address: str, slot: int, value: int) -> None:
-        self._write(lambda state: state.set_storage(bytes.fromhex(address[2:]), slot, value))
+        self._state.set_storage(_bytes(address), slot, value)
+        self._state.lock_changes()
 
     def force(self, address: str, coins: int) -> None:
-        self._write(lambda state: state.delta_balance(bytes.fromhex(address[2:]), coins))
+        self._state.delta_balance(_bytes(address), coins)
 
-    def _write(self, change: Callable[[Any], None]) -> None:
-        chain = self._backend.chain
-        state = chain.get_vm().state
-        change(state)
-        state.persist()
-        chain.header = chain.header.copy(state_root=state.state_root)
+    def ask(self, to: str, data: bytes, *, sender: str = ANYBODY, value: int = 0, gas: int = BLOCK_GAS) -> bytes:
+        mark = self._state.snapshot()
+        try:
+            _, computation = self._apply(to, data, sender=sender, value=value, gas=gas)
+        finally:
+            self._state.revert(mark)
+        if computation.is_error:
+            raise FailedError(bytes(computation.output))
+        return bytes(computation.output)
+
+    def transact(self, to: str | None, data: bytes, *, sender: str, value: int = 0, gas: int = GAS) -> Mined:
+        nonce = self.nonce(sender)
         self.mine()
+        transaction, computation = self._apply(to, data, sender=sender, value=value, gas=gas)
+        return Mined(
+            is_done=not computation.is_error,
+            logs=logs_of(computation),
+            gas_used=PragueVM.finalize_gas_used(transaction, computation),
+            time=self._now,
+            created=None if to else _checksummed(generate_contract_address(_bytes(sender), nonce)),
+        )
+
+    def _apply(self, to: str | None, data: bytes, *, sender: str, value: int, gas: int) -> tuple[Any, Any]:
+        unsigned = PragueVM.get_transaction_builder().new_unsigned_dynamic_fee_transaction(
+            chain_id=self.chain_id,
+            nonce=self.nonce(sender),
+            max_priority_fee_per_gas=BASE_FEE,
+            max_fee_per_gas=BASE_FEE,
+            gas=gas,
+            to=_bytes(to) if to else b"",
+            value=value,
+            data=data,
+            access_list=(),
+        )
+        transaction = SpoofTransaction(unsigned, from_=_bytes(sender))
+        if gas > BLOCK_GAS or gas < transaction.intrinsic_gas:
+            raise ValidationError("a transaction cannot have this gas")
+        try:
+            return transaction, self._state.apply_transaction(transaction)
+        finally:
+            self._state.lock_changes()
 
 
 class AnvilChain(Chain):
-    """An anvil process."""
+    """An anvil process that mines when it is told to, asked over one connection."""
 
     def __init__(self, node: AnvilNode) -> None:
-        self._provider = HTTPProvider(node.url)
-        super().__init__(Web3(self._provider))
+        super().__init__()
+        self._connection = HTTPConnection("127.0.0.1", node.port)
+        self._next: tuple[int, ...] = ()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def _answer(self, method: str, *parameters: Any) -> dict[str, Any]:
+        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        self._connection.request("POST", "/", json.dumps(question), {"Content-Type": "application/json"})
+        return json.loads(self._connection.getresponse().read())
 
     def _ask(self, method: str, *parameters: Any) -> Any:
-        answer = self.w3.provider.make_request(method, list(parameters))
+        answer = self._answer(method, *parameters)
         assert "error" not in answer, answer
         return answer["result"]
 
+    @property
+    def now(self) -> int:
+        return int(self._ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    @property
+    def chain_id(self) -> int:
+        return int(self._ask("eth_chainId"), 16)
+
+    def set_chain_id(self, chain_id: int) -> None:
+        self._ask("anvil_setChainId", chain_id)
+
     def next_block_at(self, time: int) -> None:
-        self._ask("evm_setNextBlockTimestamp", time)
+        self._next = (time,)
 
     def mine(self) -> None:
-        self._ask("evm_mine")
+        self._ask("evm_mine", *self._next)
+        self._next = ()
 
     def snapshot(self) -> Any:
         return self._ask("evm_snapshot")
 
     def revert(self, mark: Any) -> None:
         assert self._ask("evm_revert", mark) is True
+        self._next = ()
+
+    def balance(self, address: str) -> int:
+        return int(self._ask("eth_getBalance", address, "latest"), 16)
+
+    def nonce(self, address: str) -> int:
+        return int(self._ask("eth_getTransactionCount", address, "latest"), 16)
+
+    def load(self, address: str, slot: int) -> int:
+        return int(self._ask("eth_getStorageAt", address, hex(slot), "latest"), 16)
 
     def store(self, address: str, slot: int, value: int) -> None:
         self._ask("anvil_setStorageAt", address, f"0x{slot:064x}", f"0x{value:064x}")
 
     def force(self, address: str, coins: int) -> None:
-        self._ask("anvil_setBalance", address, hex(self.w3.eth.get_balance(address) + coins))
+        self._ask("anvil_setBalance", address, hex(self.balance(address) + coins))
+
+    def ask(self, to: str, data: bytes, *, sender: str = ANYBODY, value: int = 0, gas: int = BLOCK_GAS) -> bytes:
+        answer = self._answer("eth_call", _request(to, data, sender=sender, value=value, gas=gas), "latest")
+        if "error" in answer:
+            raise FailedError(_bytes(answer["error"].get("data") or "0x"))
+        return _bytes(answer["result"])
+
+    def transact(self, to: str | None, data: bytes, *, sender: str, value: int = 0, gas: int = GAS) -> Mined:
+        sent = self._ask("eth_sendTransaction", _request(to, data, sender=sender, value=value, gas=gas))
+        self.mine()
+        receipt = self._ask("eth_getTransactionReceipt", sent)
+        return Mined(
+            is_done=receipt["status"] == "0x1",
+            logs=tuple(
+                Log(_bytes(log["address"]), tuple(map(_bytes, log["topics"])), _bytes(log["data"]))
+                for log in receipt["logs"]
+            ),
+            gas_used=int(receipt["gasUsed"], 16),
+            time=receipt["blockTimestamp"],
+            created=receipt["contractAddress"] and _checksummed(receipt["contractAddress"]),
+        )
+
+
+def _request(to: str | None, data: bytes, *, sender: str, value: int, gas: int) -> dict[str, str]:
+    request = {"from": sender, "data": f"0x{data.hex()}", "value": hex(value), "gas": hex(gas)}
+    return {**request, "to": to} if to else request
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

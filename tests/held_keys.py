@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from io import BytesIO
 
 from medshare.envelope import Identity, read_header, unwrap
@@ -15,17 +16,17 @@ from medshare.testing import MemoryStore
 def held_keys(store: MemoryStore, identities: Iterable[Identity]) -> set[bytes]:
     """Return the commitments of all file keys that ``identities`` get out of any header in ``store``."""
     identities = list(identities)
-    held = set()
-    for data in store.blocks.values():
-        if not data.startswith(b"crypt4gh"):
-            continue
-        header = read_header(BytesIO(data))
-        for identity in identities:
-            try:
-                held.add(unwrap(header, identity).file_key.commitment)
-            except NotARecipientError:
-                continue
-    return held
+    headers = [data for data in store.blocks.values() if data.startswith(b"crypt4gh")]
+    return {key for data in headers for identity in identities if (key := _held(data, identity)) is not None}
+
+
+@lru_cache(maxsize=100_000)
+def _held(data: bytes, identity: Identity) -> bytes | None:
+    """Return the commitment of what a header holds for somebody: a walk asks of the same headers after each step."""
+    try:
+        return unwrap(read_header(BytesIO(data)), identity).file_key.commitment
+    except NotARecipientError:
+        return None
 
 
 def commitment(store: MemoryStore, record_id: RecordId) -> bytes:

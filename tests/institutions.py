@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_utils import keccak
-from evm import ALWAYS, QUORUM, VOTING_PERIOD, Chain, Receipt, deploy
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
+from evm import ALWAYS, QUORUM, VOTING_PERIOD, Call, Chain, Contract, Receipt, deploy
 
 UNKNOWN, SEATED, SUSPENDED, REMOVED = range(4)
 NOT_SUSPENDED, BY_MEMBER, BY_VOTE = range(3)
@@ -79,13 +77,13 @@ class Institutions:
         """Return how many seats were given, and how many are taken now."""
         return tuple(self._ask("seats"))
 
-    def call(self, name: str, *arguments: Any) -> ContractFunction:
+    def call(self, name: str, *arguments: Any) -> Call:
         """Return a call of the consortium that only a vote may make."""
         return self.contract.functions[name](*arguments)
 
     # deciding
 
-    def propose(self, member: str, function: ContractFunction, *, target: str | None = None, **when: int) -> int:
+    def propose(self, member: str, function: Call, *, target: str | None = None, **when: int) -> int:
         """Propose a call and return its number."""
         return self.propose_data(member, target or function.address, data_of(function), **when)
 
@@ -96,10 +94,10 @@ class Institutions:
     def vote(self, member: str, proposal: int, **when: int) -> Receipt:
         return self._send("vote", member, proposal, **when)
 
-    def execute(self, sender: str, proposal: int, function: ContractFunction, **when: int) -> Receipt:
+    def execute(self, sender: str, proposal: int, function: Call, **when: int) -> Receipt:
         return self._send("execute", sender, proposal, data_of(function), **when)
 
-    def decide(self, members: Sequence[str], function: ContractFunction, **when: int) -> Receipt:
+    def decide(self, members: Sequence[str], function: Call, **when: int) -> Receipt:
         """Propose as the first, vote as the others, execute as the last; `at` which time, if it matters."""
         proposal = self.propose(members[0], function)
         for member in members[1:]:
@@ -114,12 +112,12 @@ class Institutions:
         return tuple(self._ask("tally", number))
 
 
-def data_of(function: ContractFunction) -> bytes:
+def data_of(function: Call) -> bytes:
     """Return the calldata of a call."""
-    return bytes.fromhex(function._encode_transaction_data()[2:])
+    return function.data
 
 
-def call_digest_of(function: ContractFunction) -> bytes:
+def call_digest_of(function: Call) -> bytes:
     """Return what a proposal keeps of its call."""
     return keccak(data_of(function))
 

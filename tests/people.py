@@ -19,6 +19,7 @@ from evm import (
     TERMS,
     TREAT,
     Chain,
+    Contract,
     Contracts,
     Receipt,
     _mapping_slot,
@@ -26,7 +27,6 @@ from evm import (
     deploy,
     pack_grant,
 )
-from web3.contract import Contract
 
 GRANT, REVOKE, BOTH = 1, 2, 3
 DAY = 86_400
@@ -240,7 +240,7 @@ class Authority:
             domain_data={
                 "name": "medshare ConsentRegistry",
                 "version": "1",
-                "chainId": self.chain.w3.eth.chain_id,
+                "chainId": self.chain.chain_id,
                 "verifyingContract": self.contract.address,
             },
             message_types={"Recover": [dict(zip(("type", "name"), each.split(" "), strict=True)) for each in members]},
@@ -277,7 +277,7 @@ class Authority:
         return tuple(self.load(slot) for slot in (*slots, *range(guardianship, guardianship + 4)))
 
     def load(self, slot: int) -> int:
-        return int.from_bytes(self.chain.w3.eth.get_storage_at(self.contract.address, slot), "big")
+        return self.chain.load(self.contract.address, slot)
 
 
 # ------------------------------------------------------------------------------------------- emergencies

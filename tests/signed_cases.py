@@ -17,7 +17,9 @@ from evm import (
     TERMS,
     TREAT,
     ZERO_ADDRESS,
+    Call,
     Chain,
+    Contract,
     Contracts,
     Ledger,
     Receipt,
@@ -29,8 +31,6 @@ from evm import (
 from institutions import Institutions
 from people import BOTH, DAY, Authority, Circle, Emergencies, episode_id_of, guardians, pack_delegation
 from signing import Domain, authorize, key_of, sign, signable
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
 
 Message = dict[str, Any]
 
@@ -72,7 +72,7 @@ class Scene:
         }[name]
 
     def domain(self, name: str) -> Domain:
-        return Domain(f"medshare {name}", self.chain.w3.eth.chain_id, self.contract(name).address)
+        return Domain(f"medshare {name}", self.chain.chain_id, self.contract(name).address)
 
     # signing and sending
 
@@ -82,7 +82,7 @@ class Scene:
         key = key_of(by or getattr(self.actors, case.by))
         return sign(key, signable(domain, case.struct, message, **how))
 
-    def form(self, case: Case, message: Message, signature: bytes, **changes: Any) -> ContractFunction:
+    def form(self, case: Case, message: Message, signature: bytes, **changes: Any) -> Call:
         """Return the signed form; `signer`, `mandate` and `unused` change what goes with the signature."""
         signer = changes.pop("signer", getattr(self.actors, case.by))
         deadline = message["deadline"]
@@ -98,7 +98,7 @@ class Scene:
         function = self.contract(case.contract).functions[case.verb]
         return function(*case.arguments(message), *trailing, signature)
 
-    def signed(self, case: Case, message: Message | None = None, **how: Any) -> ContractFunction:
+    def signed(self, case: Case, message: Message | None = None, **how: Any) -> Call:
         """Return the signed form with the signature that belongs to it."""
         message = message or self.message(case)
         return self.form(case, message, self.sign(case, message, **how))
@@ -110,7 +110,7 @@ class Scene:
             message["mandate"] = case.mandate
         return {**message, "deadline": deadline, **changes}
 
-    def relay(self, function: ContractFunction, **when: Any) -> Receipt:
+    def relay(self, function: Call, **when: Any) -> Receipt:
         """Send it as somebody who has nothing to do with it."""
         return self.chain.send(function, sender=self.actors.stranger, **when)
 
@@ -128,7 +128,7 @@ class Case:
     contract: str
     message: Callable[[Scene], Message]
     arguments: Callable[[Message], tuple[Any, ...]]
-    direct: Callable[[Scene, Message], ContractFunction]
+    direct: Callable[[Scene, Message], Call]
     observe: Callable[[Scene], Any]
     again: str
     by: str = "patient"
@@ -149,8 +149,6 @@ class Case:
     def set_up(self, scene: Scene) -> None:
         for step in self.prepare:
             step(scene)
-        # A block with storage written past the contracts cannot be gone back to.
-        scene.chain.mine()
 
 
 # --------------------------------------------------------------------------------------------- what must be there
@@ -235,10 +233,10 @@ def _key(scene: Scene) -> Any:
 def _credit(scene: Scene) -> Any:
     do, patient = scene.contracts.requests.functions, scene.actors.patient
     asked = (do.creditOf(patient, ZERO_ADDRESS), do.withdrawalsOf(patient))
-    return *map(scene.chain.call, asked), scene.chain.w3.eth.get_balance(NEW_KEY)
+    return *map(scene.chain.call, asked), scene.chain.balance(NEW_KEY)
 
 
-def _consents(verb: str, *arguments: str) -> Callable[[Scene, Message], ContractFunction]:
+def _consents(verb: str, *arguments: str) -> Callable[[Scene, Message], Call]:
     return lambda scene, message: scene.contracts.consents.functions[verb](*(message[name] for name in arguments))
 
 
@@ -396,7 +394,7 @@ RECORDS: Mapping[str, Any] = {
 }
 
 
-def _records_form(verb: str, *arguments: str) -> Callable[[Scene, Message], ContractFunction]:
+def _records_form(verb: str, *arguments: str) -> Callable[[Scene, Message], Call]:
     return lambda scene, message: scene.contracts.records.functions[verb](*(message[name] for name in arguments))
 
 
@@ -416,7 +414,7 @@ def _delegates(case: Mapping[str, Any], **changes: Any) -> Case:
     return Case(**{**case, **changes, "prepare": prepare, "by": "researcher", "role": "delegate", "mandate": 1})
 
 
-def _grant_for(scene: Scene, message: Message) -> ContractFunction:
+def _grant_for(scene: Scene, message: Message) -> Call:
     return scene.contracts.consents.functions.grantFor(*GRANT["arguments"](message))
 
 

@@ -87,11 +87,12 @@ def sign(key: LocalAccount, message: SignableMessage) -> bytes:
 @cache
 def key_of(address: str) -> LocalAccount:
     """Return the key of one of the nodes' accounts."""
-    return next(key for key in _keys() if key.address == address)
+    return next(key for key in keys() if key.address == address)
 
 
 @cache
-def _keys() -> tuple[LocalAccount, ...]:
+def keys() -> tuple[LocalAccount, ...]:
+    """Return the keys of the nodes' accounts, which have ether."""
     Account.enable_unaudited_hdwallet_features()
     return tuple(Account.from_mnemonic(MNEMONIC, account_path=f"{HD_PATH}/{number}") for number in range(ACCOUNTS))
 

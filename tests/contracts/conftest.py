@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import compile_contracts
 import pytest
 from asking import COMMITTEE, OTHER_RESEARCHER, Requests
+from between_workers import made_once
 from evm import (
     ALWAYS,
     CUSTODIAN_KIND,
@@ -16,26 +18,28 @@ from evm import (
     RESEARCHER_KIND,
     AnvilChain,
     Chain,
+    Contract,
     Contracts,
     EmbeddedChain,
     Ledger,
     deploy_all,
 )
 from institutions import Institutions
-from nodes import require
+from nodes import require, running_anvil
 from people import Authority, Emergencies, deploy_emergencies
-from web3.contract import Contract
 
 HARNESSES = Path(__file__).parent / "solidity"
 NODES = ("embedded", pytest.param("anvil", marks=pytest.mark.anvil))
 
 
 @pytest.fixture(scope="session", params=NODES)
-def shared_chain(request: pytest.FixtureRequest) -> Chain:
+def shared_chain(request: pytest.FixtureRequest) -> Iterator[Chain]:
     """One chain of each kind for all tests."""
     if request.param == "embedded":
-        return EmbeddedChain()
-    return AnvilChain(request.getfixturevalue("anvil"))
+        yield EmbeddedChain()
+        return
+    with running_anvil("--no-mining") as node, closing(AnvilChain(node)) as chain:
+        yield chain
 
 
 @pytest.fixture(scope="session")
@@ -127,11 +131,16 @@ def disputed(asking: Requests, actors, delivered: int) -> int:
 
 
 @pytest.fixture(scope="session")
-def harnesses() -> dict[str, dict[str, Any]]:
+def harnesses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The contracts under ``solidity/``, compiled as the package's are."""
+    compiler = require("solc")
     extra = {f"tests/contracts/solidity/{path.name}": path.read_text("utf-8") for path in HARNESSES.glob("*.sol")}
-    output = compile_contracts.compile_sources(compile_contracts.read_sources(extra), require("solc"))
-    return {name: compiled for unit in extra for name, compiled in output["contracts"][unit].items()}
+
+    def compile_() -> dict[str, dict[str, Any]]:
+        output = compile_contracts.compile_sources(compile_contracts.read_sources(extra), compiler)
+        return {name: compiled for unit in extra for name, compiled in output["contracts"][unit].items()}
+
+    return made_once(tmp_path_factory, "harnesses", compile_)
 
 
 @pytest.fixture

@@ -390,10 +390,10 @@ def test_delegate__in_a_batch__can_do_no_more(authority, ledger, actors, delegat
     contract, patient = authority.contract, actors.patient
     wanted = int(actors.doctor, 16) << 96 | NEVER << 32
     calls = [
-        contract.encode_abi("grantFor", [patient, TERMS, BUNDLE, wanted | HRESCH << 16]),
-        contract.encode_abi("grantFor", [patient, TERMS, BUNDLE, wanted | TREAT << 16]),
-        contract.encode_abi("revokeAll", [patient]),
-        contract.encode_abi("grant", [TERMS, BUNDLE, wanted | TREAT << 16]),
+        contract.functions.grantFor(patient, TERMS, BUNDLE, wanted | HRESCH << 16).data,
+        contract.functions.grantFor(patient, TERMS, BUNDLE, wanted | TREAT << 16).data,
+        contract.functions.revokeAll(patient).data,
+        contract.functions.grant(TERMS, BUNDLE, wanted | TREAT << 16).data,
     ]
 
     sent = authority.chain.send(contract.functions.batch(calls), sender=delegate)

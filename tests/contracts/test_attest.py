@@ -15,8 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from evm import ALWAYS, ASSESSOR_KIND, NEVER, Chain, Event, Receipt, deploy, refusal
-from web3.contract import Contract
+from evm import ALWAYS, ASSESSOR_KIND, NEVER, Chain, Contract, Event, Receipt, deploy, refusal
 
 from medshare.hashing import keccak256
 from medshare.model.attestation import Assessed, AssessedBatch

@@ -15,9 +15,20 @@ given a stranger who sends a batch
 from __future__ import annotations
 
 import pytest
-from eth_tester.exceptions import TransactionFailed
 from eth_utils import keccak
-from evm import BUNDLE, NEVER, OTHER_TERMS, TERMS, TREAT, RefusedError, decode_error, grant_id_of, pack_grant
+from evm import (
+    BUNDLE,
+    NEVER,
+    OTHER_TERMS,
+    TERMS,
+    TREAT,
+    FailedError,
+    RefusedError,
+    decode_error,
+    errors_of,
+    grant_id_of,
+    pack_grant,
+)
 from signed_cases import (
     DELEGATES_GRANT,
     NEXT_RECORD,
@@ -34,7 +45,6 @@ from signed_cases import (
     Scene,
     delegate_appointed,
 )
-from web3.exceptions import ContractLogicError, Web3RPCError
 
 pytestmark = pytest.mark.contracts
 
@@ -58,7 +68,7 @@ def grant_id(actors):
 
 
 def data(function) -> bytes:
-    return bytes.fromhex(function._encode_transaction_data()[2:])
+    return function.data
 
 
 def batch(scene: Scene, calls, *, sender: str | None = None, contract: str = "ConsentRegistry", **when):
@@ -70,9 +80,9 @@ def batch(scene: Scene, calls, *, sender: str | None = None, contract: str = "Co
 
 def refusals(scene: Scene, receipt, contract: str = "ConsentRegistry"):
     """Return place and error of each call that was refused."""
-    abi = scene.contract(contract).abi
+    errors = errors_of(scene.contract(contract).abi)
     refused = [event.values for event in receipt.events if event.name == "CallRefused"]
-    return [(values["index"], decode_error(values["reason"], abi).args) for values in refused]
+    return [(values["index"], decode_error(values["reason"], errors).args) for values in refused]
 
 
 def names(receipt):
@@ -82,12 +92,11 @@ def names(receipt):
 def reverts_whole(scene: Scene, calls, *, contract: str = "ConsentRegistry", gas: int = 2_000_000) -> None:
     """Send a batch that must be reverted without a reason, and leave nothing."""
     function = scene.contract(contract).functions.batch(calls)
-    sent = function.transact({"from": scene.actors.patient, "gas": gas})
-    receipt = scene.chain.w3.eth.wait_for_transaction_receipt(sent)
-    assert (receipt["status"], receipt["logs"]) == (0, [])
-    with pytest.raises((TransactionFailed, ContractLogicError, Web3RPCError)) as refused:
-        function.call({"from": scene.actors.patient, "gas": gas})
-    assert "CallRefused" not in str(refused.value)
+    mined = scene.chain.attempt(function, sender=scene.actors.patient, gas=gas)
+    assert (mined.is_done, mined.logs) == (False, ())
+    with pytest.raises(FailedError) as failed:
+        scene.chain.call(function, sender=scene.actors.patient, gas=gas)
+    assert failed.value.data == b""
 
 
 def granting(scene: Scene, terms: bytes = TERMS, *, grantee: str | None = None, purposes: int = TREAT):
@@ -304,8 +313,8 @@ def test_batch__too_little_gas__reverts_the_whole_or_does_all(scene, actors, con
 
     for gas in range(60_000, 260_000, 5_000):
         try:
-            done = function.call({"from": actors.patient, "gas": gas})
-        except (TransactionFailed, ContractLogicError, Web3RPCError):
+            done = scene.chain.call(function, sender=actors.patient, gas=gas)
+        except FailedError:
             outcomes.append("nothing")
         else:
             assert done == [True] * 4, gas
@@ -316,18 +325,12 @@ def test_batch__too_little_gas__reverts_the_whole_or_does_all(scene, actors, con
 
 
 def test_batch__with_money__is_refused(scene, actors, consents):
-    transaction = {
-        "from": actors.patient,
-        "to": consents.address,
-        "data": consents.functions.batch([])._encode_transaction_data(),
-        "gas": 100_000,
-        "value": 1,
-    }
+    function = consents.functions.batch([])
 
-    sent = scene.chain.w3.eth.send_transaction(transaction)
+    mined = scene.chain.attempt(function, sender=actors.patient, value=1, gas=100_000)
 
-    assert scene.chain.w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
-    assert scene.chain.w3.eth.get_balance(consents.address) == 0
+    assert not mined.is_done
+    assert scene.chain.balance(consents.address) == 0
 
 
 # --------------------------------------------------------------------------------------------- nobody but oneself
@@ -380,11 +383,10 @@ def test_batch__a_hundred_signed_grants__fit_into_a_block(scene, actors, consent
     calls = [data(scene.signed(OWN_GRANT, scene.message(OWN_GRANT, terms=each))) for each in terms]
     function = consents.functions.batch([*calls[:50], calls[0], *calls[50:]])
 
-    sent = function.transact({"from": actors.stranger, "gas": BLOCK_GAS // 2})
-    receipt = scene.chain.w3.eth.wait_for_transaction_receipt(sent)
+    mined = scene.chain.attempt(function, sender=actors.stranger, gas=BLOCK_GAS // 2)
 
-    assert receipt["status"] == 1
-    assert receipt["gasUsed"] < BLOCK_GAS // 5
-    assert len(receipt["logs"]) == 201
+    assert mined.is_done
+    assert mined.gas_used < BLOCK_GAS // 5
+    assert len(mined.logs) == 201
     ids = [grant_id_of(actors.patient, actors.doctor, each) for each in terms]
     assert scene.chain.call(consents.functions.areLive(ids, TREAT)) == [True] * 100

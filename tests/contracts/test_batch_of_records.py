@@ -235,7 +235,7 @@ def test_batch__supersede_or_retract_one_of_it__in_one_transaction(ledger, actor
         register(ledger, actors.stranger, *call)
     records = ledger.contracts.records
     then = (NEXT, RECORD) if verb == "supersede" else (RECORD, REASON)
-    calls = [records.encode_abi("registerFromBatch", call), records.encode_abi(verb, then)]
+    calls = [records.functions.registerFromBatch(*call).data, records.functions[verb](*then).data]
     sent = ledger.chain.send(records.functions.batch(calls), sender=actors.custodian)
 
     entry = ledger.record(actors.custodian, RECORD)

@@ -136,7 +136,6 @@ def test_revoke__contract_called_by_the_patient__is_refused(ledger, actors, depl
     ledger.grant(actors.patient, actors.doctor)
     grant_id = grant_id_of(actors.patient, actors.doctor)
     contract = deploy_harness("Reader__Harness")
-    contract.abi.extend(entry for entry in ledger.contracts.consents.abi if entry["type"] == "error")
     wanted = pack_grant(actors.researcher, 0, NEVER, TREAT)
 
     with pytest.raises(RefusedError) as refused:

@@ -39,13 +39,11 @@ def scene(request, chain, contracts, actors, case) -> Scene:
 
 @pytest.fixture
 def through(deploy_harness, scene, case):
-    wallet = deploy_harness("Wallet__Mock")
-    wallet.abi.extend(entry for entry in scene.contract(case.contract).abi if entry["type"] == "error")
-    return wallet
+    return deploy_harness("Wallet__Mock")
 
 
 def passing_on(wallet, function):
-    return wallet.functions.execute(function.address, function._encode_transaction_data())
+    return wallet.functions.execute(function.address, function.data)
 
 
 def test_called_through__by_who_may__is_the_contracts_call_and_refused(scene, case, through):

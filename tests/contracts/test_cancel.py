@@ -247,4 +247,4 @@ def test_walk__one_is_paid_one_disputed_one_declined_one_left__adds_up(asking, i
         else:
             asking.withdraw(account, account, SOMEWHERE)
     assert asking.held() == 0
-    assert asking.chain.w3.eth.get_balance(SOMEWHERE) == 5 * REWARD
+    assert asking.chain.balance(SOMEWHERE) == 5 * REWARD

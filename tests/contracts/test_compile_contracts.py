@@ -20,6 +20,7 @@ import re
 
 import compile_contracts
 import pytest
+from between_workers import made_once
 from compile_contracts import (
     COMPILER_VERSION,
     DEPLOYED,
@@ -61,10 +62,10 @@ def compiler():
 
 
 @pytest.fixture(scope="session")
-def compiled():
+def compiled(tmp_path_factory):
     """Input and output of one compilation of everything."""
-    standard_input = read_sources()
-    return standard_input, compile_sources(standard_input, require("solc"))
+    standard_input, compiler = read_sources(), require("solc")
+    return standard_input, made_once(tmp_path_factory, "compiled", lambda: compile_sources(standard_input, compiler))
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from eth_tester.exceptions import TransactionFailed
-from evm import CUSTODIAN_KIND, OTHER_TERMS, TERMS, RefusedError, grant_id_of
+from evm import CUSTODIAN_KIND, OTHER_TERMS, TERMS, FailedError, RefusedError, grant_id_of
 from institutions import Institutions
 from signed_cases import (
     DELEGATES_GRANT,
@@ -37,7 +36,6 @@ from signed_cases import (
     Scene,
 )
 from signing import key_of, sign, signable
-from web3.exceptions import ContractLogicError, Web3RPCError
 
 from medshare.model.typed_data import MAX_SIGNATURE_SIZE
 
@@ -102,7 +100,7 @@ class Wallets:
         self.scene.chain.send(function, sender=self.scene.actors.deployer)
 
     def acts(self, function) -> None:
-        execute = self.wallet.functions.execute(function.address, function._encode_transaction_data())
+        execute = self.wallet.functions.execute(function.address, function.data)
         self.scene.chain.send(execute, sender=self.scene.actors.deployer)
 
     def as_(self, who: str) -> Scene:
@@ -304,13 +302,12 @@ def test_key__signed_something_else_and_gas_is_scarce__is_refused_by_name(wallet
     """Only a wallet needs the gas to be asked with: what a key has not signed costs a batch little."""
     scene, consents = wallets.scene, wallets.scene.contracts.consents
     forged = scene.signed(OWN_GRANT, by=scene.actors.stranger)
-    function = consents.functions.batch([forged._encode_transaction_data()] * 5)
+    function = consents.functions.batch([forged.data] * 5)
 
-    sent = function.transact({"from": scene.actors.stranger, "gas": 200_000})
-    receipt = scene.chain.w3.eth.wait_for_transaction_receipt(sent)
+    mined = scene.chain.attempt(function, sender=scene.actors.stranger, gas=200_000)
 
-    assert receipt["status"] == 1
-    assert len(receipt["logs"]) == 5
+    assert mined.is_done
+    assert len(mined.logs) == 5
 
 
 # ------------------------------------------------------------------------------------------------- the bad wallet
@@ -333,7 +330,7 @@ def test_wallet__answers_otherwise_in_a_batch__harms_nothing_else(wallets, manne
     before, after = (
         wallets.scene.signed(OWN_GRANT, wallets.scene.message(OWN_GRANT, terms=terms)) for terms in (TERMS, OTHER_TERMS)
     )
-    calls = [function._encode_transaction_data() for function in (before, bad, after)]
+    calls = [function.data for function in (before, bad, after)]
 
     sent = scene.relay(consents.functions.batch(calls))
 
@@ -347,7 +344,7 @@ def test_wallet__answers_otherwise_in_a_batch__harms_nothing_else(wallets, manne
 @pytest.mark.parametrize("manner", [EATS_GAS, WRITES, HUGE, REVERTS_HUGE])
 def test_wallet__burns_what_it_can__has_a_bound(wallets, manner):
     scene, consents = wallets.as_("patient"), wallets.scene.contracts.consents
-    calls = [wallets.signed(scene, OWN_GRANT)._encode_transaction_data()]
+    calls = [wallets.signed(scene, OWN_GRANT).data]
     wallets.set(NO)
     honest = scene.relay(consents.functions.batch(calls)).gas_used
     wallets.set(manner)
@@ -364,9 +361,11 @@ def test_wallet__wants_all_the_gas_it_is_promised__is_asked_properly_or_not_at_a
 
     def outcome(gas: int) -> str:
         try:
-            function.call({"from": scene.actors.stranger, "gas": gas})
-        except (TransactionFailed, ContractLogicError, Web3RPCError) as error:
-            return "refused" if wallets.address[2:].lower() in str(error).lower() else "no answer"
+            scene.chain.call(function, sender=scene.actors.stranger, gas=gas)
+        except FailedError:
+            return "no answer"
+        except RefusedError as error:
+            return "refused" if wallets.address in error.values else "no answer"
         return "done"
 
     too_little, enough = 300_000, 700_000
@@ -385,15 +384,14 @@ def test_wallet__wants_all_the_gas_it_is_promised__is_asked_properly_or_not_at_a
 
 def test_wallet__too_little_gas_in_a_batch__reverts_the_whole(wallets):
     scene, consents = wallets.as_("patient"), wallets.scene.contracts.consents
-    own = wallets.scene.signed(OWN_GRANT)._encode_transaction_data()
-    function = consents.functions.batch([own, wallets.signed(scene, OWN_GRANT)._encode_transaction_data()])
-    before = scene.chain.w3.eth.get_transaction_count(scene.actors.stranger)
+    own = wallets.scene.signed(OWN_GRANT).data
+    function = consents.functions.batch([own, wallets.signed(scene, OWN_GRANT).data])
+    before = scene.chain.nonce(scene.actors.stranger)
 
-    sent = function.transact({"from": scene.actors.stranger, "gas": 420_000})
-    receipt = scene.chain.w3.eth.wait_for_transaction_receipt(sent)
+    mined = scene.chain.attempt(function, sender=scene.actors.stranger, gas=420_000)
 
-    assert (receipt["status"], receipt["logs"]) == (0, [])
-    assert scene.chain.w3.eth.get_transaction_count(scene.actors.stranger) == before + 1
+    assert (mined.is_done, mined.logs) == (False, ())
+    assert scene.chain.nonce(scene.actors.stranger) == before + 1
     assert not wallets.scene.ledger.is_live(grant_id_of(wallets.scene.actors.patient, scene.actors.doctor))
     scene.relay(function)
     assert wallets.scene.ledger.is_live(grant_id_of(wallets.scene.actors.patient, scene.actors.doctor))

@@ -57,7 +57,7 @@ class Court:
         self.dice = random.Random(SEED)
 
     def domain(self, contract: str) -> Domain:
-        return Domain.of(contract, self.chain.w3.eth.chain_id, self.contracts[contract].address)
+        return Domain.of(contract, self.chain.chain_id, self.contracts[contract].address)
 
     def draw(self, kind, *, by_mandate: bool):
         """Return a message with random values that the wallet can sign, and bring about the state that it needs."""

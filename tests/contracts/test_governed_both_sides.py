@@ -21,9 +21,8 @@ from dataclasses import fields
 import pytest
 from asking import COMMITTEE, CONTENT, NATIVE, RESERVED, REWARD, SOMEWHERE, divide
 from eth_abi import encode
-from evm import CLINICIAN_KIND, artifact, refusal
+from evm import CLINICIAN_KIND, Call, artifact, refusal
 from institutions import INSTITUTIONS, data_of
-from web3.contract.contract import ContractFunction
 
 from medshare.hashing import keccak256
 from medshare.model import governed
@@ -71,10 +70,10 @@ def prepared(asking, institutions, actors, disputed):
     return disputed
 
 
-def function_of(call, contracts) -> ContractFunction:
+def function_of(call, contracts) -> Call:
     contract = {"Consortium": contracts.consortium, "AccessRequests": contracts.requests}[call.contract]
     values = [getattr(call, each.name) for each in fields(call)]
-    return contract.get_function_by_signature(call.signature)(*values)
+    return contract.functions[call.signature](*values)
 
 
 @pytest.mark.parametrize("kind", GOVERNED, ids=lambda kind: kind.__name__)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import pytest
 from asking import COMMITTEE, NATIVE, PAID, REWARD, SOMEWHERE, divide
-from evm import CUSTODIAN_KIND, GAS, RESEARCHER_KIND, RefusedError, refusal
+from evm import CUSTODIAN_KIND, RESEARCHER_KIND, RefusedError, refusal
 from institutions import data_of
 
 pytestmark = pytest.mark.contracts
@@ -70,7 +70,7 @@ class World:
 
     def balance(self, token, account):
         if token == NATIVE:
-            return self.asking.chain.w3.eth.get_balance(account)
+            return self.asking.chain.balance(account)
         contract = self.good if token == self.good.address else self.hostile
         return self.asking.chain.call(contract.functions.balanceOf(account))
 
@@ -105,8 +105,7 @@ def world(asking, institutions, actors, deploy_harness):
 
 def fails(world, function, sender):
     """Whatever the error is: it is mined and fails."""
-    sent = function.transact({"from": sender, "gas": GAS})
-    return world.asking.chain.w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
+    return not world.asking.chain.attempt(function, sender=sender).is_done
 
 
 # --------------------------------------------------------------------------------------------------- nothing opens

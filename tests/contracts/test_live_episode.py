@@ -19,7 +19,7 @@ given ether or an unknown call
 from __future__ import annotations
 
 import pytest
-from evm import BUNDLE, GAS, NEVER, ZERO_ADDRESS, Event, RefusedError
+from evm import BUNDLE, NEVER, ZERO_ADDRESS, Event, RefusedError
 from people import DAY, REVIEWER, Circle, EpisodeView, deploy, episode_id_of, guardians
 
 pytestmark = pytest.mark.contracts
@@ -135,9 +135,9 @@ def test_end__clinician_no_longer_accredited__can_and_it_stays_over_when_he_is_a
 def test_end__opened_and_ended_in_one_second__was_never_in_force(emergencies, actors, doctor):
     contract, next_id = emergencies.contract, episode_id_of(doctor, 1)
     calls = [
-        contract.encode_abi("breakGlass", [actors.patient, 1, bytes(32), 60]),
-        contract.encode_abi("end", [next_id]),
-        contract.encode_abi("release", [next_id, BUNDLE]),
+        contract.functions.breakGlass(actors.patient, 1, bytes(32), 60).data,
+        contract.functions.end(next_id).data,
+        contract.functions.release(next_id, BUNDLE).data,
     ]
 
     sent = emergencies.chain.send(contract.functions.batch(calls), sender=doctor)
@@ -331,13 +331,12 @@ def test_locked_and_approved__any_episode__are_true_and_false(emergencies, actor
 
 
 def test_receive__ether_or_unknown_call__is_refused_by_both(emergencies, actors):
-    eth = emergencies.chain.w3.eth
+    chain = emergencies.chain
 
     for contract in (emergencies.contract, emergencies.accreditation):
-        for extra in ({"value": 1}, {"data": "0xdeadbeef"}, {"data": "0x"}):
-            sent = eth.send_transaction({"from": actors.stranger, "to": contract.address, "gas": GAS, **extra})
-            assert eth.wait_for_transaction_receipt(sent)["status"] == 0
-        assert eth.get_balance(contract.address) == 0
+        for data, value in ((b"", 1), (b"\xde\xad\xbe\xef", 0), (b"", 0)):
+            assert not chain.transact(contract.address, data, sender=actors.stranger, value=value).is_done
+        assert chain.balance(contract.address) == 0
 
 
 def test_limits__of_the_deployment__are_seen(emergencies, chain, contracts, actors):

@@ -269,9 +269,9 @@ def test_open__a_key_as_token__is_refused(asking, actors, institutions):
     institutions.decide([actors.member], asking.call("setTokenAllowed", actors.stranger, True))
     function = asking.call("open", asking.terms(token=actors.stranger).fields)
 
-    sent = function.transact({"from": actors.researcher, "gas": 1_000_000})
+    mined = asking.chain.attempt(function, sender=actors.researcher, gas=1_000_000)
 
-    assert asking.chain.w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
+    assert not mined.is_done
 
 
 def test_open__in_a_batch__no_value_can_be_sent_with_it(asking, actors):
@@ -281,17 +281,8 @@ def test_open__in_a_batch__no_value_can_be_sent_with_it(asking, actors):
     sent = asking.chain.send(asking.call("batch", [opening, opening, free]), sender=actors.researcher)
 
     assert [event.name for event in sent.events] == ["CallRefused", "CallRefused", "RequestOpened"]
-    batch = asking.call("batch", [opening, opening])._encode_transaction_data()
-    paid = asking.chain.w3.eth.send_transaction(
-        {
-            "from": actors.researcher,
-            "to": asking.contract.address,
-            "data": batch,
-            "value": 2 * REWARD,
-            "gas": 1_000_000,
-        }
-    )
-    assert asking.chain.w3.eth.wait_for_transaction_receipt(paid)["status"] == 0
+    batch = asking.call("batch", [opening, opening])
+    assert not asking.chain.attempt(batch, sender=actors.researcher, value=2 * REWARD, gas=1_000_000).is_done
     assert asking.held() == 0
 
 

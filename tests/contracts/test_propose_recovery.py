@@ -25,10 +25,8 @@ from itertools import chain as chained
 from itertools import combinations
 
 import pytest
-from eth_tester.exceptions import TransactionFailed
-from evm import NEVER, ZERO_ADDRESS, Event, RefusedError, grant_id_of
+from evm import NEVER, ZERO_ADDRESS, Contract, Event, FailedError, RefusedError, grant_id_of
 from people import DAY, NO_CIRCLE, Authority, Circle, guardians
-from web3.exceptions import ContractLogicError, Web3RPCError
 
 pytestmark = pytest.mark.contracts
 
@@ -254,7 +252,7 @@ def test_propose__signed_for_something_else__is_refused(authority, actors, new_k
         "no attempt": signed(authority, actors.patient, new_key, attempt=0),
         "another deadline": signed(authority, actors.patient, new_key, deadline=NEVER - 1),
     }
-    elsewhere = Authority(chain, chain.w3.eth.contract(address=actors.researcher, abi=authority.contract.abi))
+    elsewhere = Authority(chain, Contract(actors.researcher, authority.contract.abi))
     cases["another contract"] = signed(elsewhere, actors.patient, new_key)
 
     for signatures in cases.values():
@@ -333,8 +331,7 @@ WALLETS = {
 
 def deploy_wallet(chain, actors, runtime):
     code = f"60{len(runtime) // 2:02x}80600b6000396000f3{runtime}"
-    sent = chain.w3.eth.send_transaction({"from": actors.deployer, "data": f"0x{code}", "gas": 200_000})
-    return chain.w3.eth.wait_for_transaction_receipt(sent)["contractAddress"]
+    return chain.transact(None, bytes.fromhex(code), sender=actors.deployer, gas=200_000).created
 
 
 @pytest.mark.parametrize("kind", WALLETS)
@@ -364,14 +361,14 @@ def test_propose__wallet_answers_more_than_was_paid_for__sinks_no_batch_that_pas
         authority.chain.mine_at(authority.chain.now + 90 * DAY)
         proposing = [actors.patient, new_key, circle.fields, NEVER, [b"anything"]]
         calls = [
-            contract.encode_abi("grant", [bytes(32), bytes(32), wanted]),
-            contract.encode_abi("proposeRecovery", proposing),
+            contract.functions.grant(bytes(32), bytes(32), wanted).data,
+            contract.functions.proposeRecovery(*proposing).data,
         ]
         for gas in range(550_000, 900_000, 50_000):  # below, the turn of the second circle already makes a difference
             function = contract.functions.batch(calls)
             try:
-                passed[kind, gas] = function.call({"from": actors.patient, "gas": gas}) == [True, False]
-            except (TransactionFailed, ContractLogicError, Web3RPCError):
+                passed[kind, gas] = authority.chain.call(function, sender=actors.patient, gas=gas) == [True, False]
+            except FailedError:
                 passed[kind, gas] = False
 
     for gas in range(550_000, 900_000, 50_000):

@@ -30,11 +30,11 @@ from evm import (
     TERMS,
     TREAT,
     ZERO_ADDRESS,
-    AnvilChain,
     GrantView,
     RefusedError,
     artifact,
     decode_error,
+    errors_of,
     grant_id_of,
     pack_grant,
 )
@@ -198,14 +198,14 @@ def test_grant_signed__period_and_arguments__are_checked_as_for_grant(scene, act
 def test_grant_signed__someone_sent_it_first__the_batch_goes_on(scene, actors, grant_id):
     function, other = grant_signed(scene), grant_signed(scene, terms=OTHER_TERMS)
     consents = scene.contracts.consents
-    calls = [each._encode_transaction_data() for each in (function, other)]
+    calls = [each.data for each in (function, other)]
 
     scene.chain.send(function, sender=actors.custodian)
     sent = scene.relay(consents.functions.batch(calls))
 
     [refused] = [event.values for event in sent.events if event.name == "CallRefused"]
     assert refused["index"] == 0
-    assert decode_error(refused["reason"], consents.abi).args == ("SignedOutdated", 0, 1)
+    assert decode_error(refused["reason"], errors_of(consents.abi)).args == ("SignedOutdated", 0, 1)
     for terms in (TERMS, OTHER_TERMS):
         assert scene.ledger.is_live(grant_id_of(actors.patient, actors.doctor, terms))
 
@@ -233,7 +233,7 @@ def test_revoke_signed__up_to_the_next_change__passes_whatever_lands_first(scene
 @pytest.mark.parametrize("lands_first", [False, True])
 def test_revoke_signed__in_one_batch_with_the_grant__ends_revoked(scene, grant_id, lands_first):
     order = [grant_signed(scene), revoke_signed(scene, 1)]
-    calls = [each._encode_transaction_data() for each in (order if lands_first else reversed(order))]
+    calls = [each.data for each in (order if lands_first else reversed(order))]
 
     scene.relay(scene.contracts.consents.functions.batch(calls))
 
@@ -835,9 +835,9 @@ def test_authorization__unused_bits_without_a_signer__are_refused(scene, actors,
 @pytest.mark.parametrize("unused", UNUSED)
 def test_delegation_word__bits_above_it__change_nothing(scene, actors, unused):
     clean, message = scene.signed(OWN_APPOINT), scene.message(OWN_APPOINT)
-    word = clean.args[2] | unused << 104
+    word = clean.arguments[2] | unused << 104
     dirty = scene.contracts.consents.functions.appointSigned(
-        message["patient"], message["delegate"], word, *clean.args[3:]
+        message["patient"], message["delegate"], word, *clean.arguments[3:]
     )
 
     scene.relay(dirty)
@@ -859,7 +859,7 @@ def test_authorization__the_patient_names_himself__is_done_once_and_told(scene, 
 
 def test_grant_signed__a_word_with_other_counts_than_signed__is_refused(scene, actors):
     function = grant_signed(scene)
-    patient, terms, bundle, word, *rest = function.args
+    patient, terms, bundle, word, *rest = function.arguments
     assert word == pack_grant(actors.doctor, 0, NEVER, TREAT)
 
     for other in (word | 1, word | 1 << 8):
@@ -870,19 +870,12 @@ def test_grant_signed__a_word_with_other_counts_than_signed__is_refused(scene, a
 # ------------------------------------------------------------------------------------------------- a chain that forks
 
 
-def set_chain_id(chain, chain_id: int) -> None:
-    if isinstance(chain, AnvilChain):
-        chain._ask("anvil_setChainId", chain_id)
-    else:
-        chain._backend.chain.chain_id = chain_id
-
-
 @pytest.fixture
 def forked(chain):
     """Lets the chain have another id from then on, and gives it back its own."""
-    own = chain.w3.eth.chain_id
-    yield lambda chain_id: set_chain_id(chain, chain_id)
-    set_chain_id(chain, own)
+    own = chain.chain_id
+    yield chain.set_chain_id
+    chain.set_chain_id(own)
 
 
 def test_signed__the_chain_has_another_id_now__is_refused(scene, actors, forked):
@@ -916,7 +909,7 @@ def test_signed__for_a_second_deployment__is_refused(scene, actors):
     twin = scene.chain.deploy(shipped["abi"], shipped["bytecode"], sender=actors.deployer)
     other = replace(scene, contracts=replace(scene.contracts, consents=twin))
     function = scene.signed(OWN_GRANT)
-    there = twin.functions.grantSigned(*function.args)
+    there = twin.functions.grantSigned(*function.arguments)
 
     assert refusal(other, there) == ("SignedSignatureInvalid", actors.patient)
     scene.relay(function)

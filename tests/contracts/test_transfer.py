@@ -13,7 +13,7 @@ given ether
 from __future__ import annotations
 
 import pytest
-from evm import GAS, RefusedError, grant_id_of
+from evm import RefusedError, grant_id_of
 
 pytestmark = pytest.mark.contracts
 
@@ -96,10 +96,8 @@ def test_supports_interface__asked__answers_as_it_is(ledger, interface_id, answe
 
 @pytest.mark.parametrize("contract", ["consents", "consortium", "records", "requests"])
 def test_receive__ether_or_unknown_call__is_refused(ledger, actors, contract):
-    eth = ledger.chain.w3.eth
     address = getattr(ledger.contracts, contract).address
 
-    for extra in ({"value": 1}, {"data": "0xdeadbeef"}, {"data": "0x"}):
-        sent = eth.send_transaction({"from": actors.stranger, "to": address, "gas": GAS, **extra})
-        assert eth.wait_for_transaction_receipt(sent)["status"] == 0
-    assert eth.get_balance(address) == 0
+    for data, value in ((b"", 1), (b"\xde\xad\xbe\xef", 0), (b"", 0)):
+        assert not ledger.chain.transact(address, data, sender=actors.stranger, value=value).is_done
+    assert ledger.chain.balance(address) == 0

@@ -23,7 +23,7 @@ from dataclasses import replace
 
 import pytest
 from asking import COMMITTEE, NATIVE, REWARD, SOMEWHERE, divide
-from evm import GAS, NEVER, SPLIT, ZERO_ADDRESS, Event, refusal
+from evm import NEVER, SPLIT, ZERO_ADDRESS, Event, refusal
 from institutions import data_of
 from people import BOTH, Circle, guardians
 from signing import Domain, key_of, sign, signable
@@ -43,7 +43,7 @@ def paid(asking, actors, delivered):
 
 
 def balance(asking, account):
-    return asking.chain.w3.eth.get_balance(account)
+    return asking.chain.balance(account)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def signed(asking, actors):
             "deadline": NEVER,
             **changes,
         }
-        chain_id, address = asking.chain.w3.eth.chain_id, asking.contract.address
+        chain_id, address = asking.chain.chain_id, asking.contract.address
         domain = domain or Domain("medshare AccessRequests", chain_id, address)
         signer = signer or actors.patient
         signature = sign(key_of(key or signer), signable(domain, "Withdraw", message))
@@ -233,7 +233,7 @@ def test_withdraw_signed__something_was_swapped__is_refused(asking, actors, paid
 
 
 def test_withdraw_signed__for_another_chain_or_contract__is_refused(asking, actors, contracts, paid, signed):
-    own = Domain("medshare AccessRequests", asking.chain.w3.eth.chain_id, asking.contract.address)
+    own = Domain("medshare AccessRequests", asking.chain.chain_id, asking.contract.address)
 
     for domain in (
         replace(own, chain_id=own.chain_id + 1),
@@ -255,8 +255,7 @@ def test_withdraw__recipient_takes_no_coins__goes_elsewhere_and_blocks_nobody(
     asking.chain.send(recipient.functions.set(manner, b""), sender=actors.stranger)
     function = asking.call("withdraw", actors.patient, NATIVE, recipient.address)
 
-    sent = function.transact({"from": actors.patient, "gas": GAS})
-    assert asking.chain.w3.eth.wait_for_transaction_receipt(sent)["status"] == 0
+    assert not asking.chain.attempt(function, sender=actors.patient).is_done
     assert asking.credit(actors.patient) == TO_PATIENT
     assert asking.withdrawals(actors.patient) == 0
 

@@ -107,7 +107,7 @@ def _read(stage: Stage, log: Log, place: EventPlace) -> Told:
             assert values["value"] == 1
             return Moved(contract, values["operator"], values["from"], values["to"], values["id"])
         case "CallRefused":
-            return Refused(values["index"], decode_error(values["reason"], list(every_error())).args)
+            return Refused(values["index"], decode_error(values["reason"], every_error()).args)
         case "AccessGranted":
             grant = unpack_grant(values["id"], values["granted"])
             return events.AccessGranted(place=place, terms=values["terms"], bundle=values["bundle"], grant=grant)

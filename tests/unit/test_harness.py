@@ -204,4 +204,4 @@ def test_figures__nobody_has_measured__nothing_is_told():
 
 
 def test_every_error__of_a_token_that_refuses__is_known_to_who_was_told_by_our_contract() -> None:
-    assert decode_error(keccak(text="NotToday()")[:4], list(every_error())).args == ("NotToday",)
+    assert decode_error(keccak(text="NotToday()")[:4], every_error()).args == ("NotToday",)
