@@ -8,6 +8,7 @@ given a home, and an export with bad lines
 ├─ by who is not accredited nothing is stored, also singly
 ├─ stored and not anchored, ``record resume`` and the same command finish it
 ├─ refused when all was sealed, it can be given up and loaded again; not while it may be on its way, nor on chain
+├─ signed, and not paid by another, it can be given up when what was signed is too late
 ├─ paid by another, the custodian signs each root, and sends nothing himself
 └─ what goes with one record only is wrong usage
 """
@@ -15,11 +16,12 @@ given a home, and an export with bad lines
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from homes import Answer, CommandLine, Home
+from homes import Answer, CommandLine, Home, make_identity
 
 from medshare import connect
 from medshare.chain.client import ChainClient
@@ -244,6 +246,7 @@ def test_give_up__on_its_way_or_on_chain__is_refused(
     answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
     assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     assert "may be on its way" in answer.err
+    assert ("signed for another to pay" in answer.error["hint"]) is bool(paid)
     with monkeypatch.context() as patched:
         patched.setattr(LoadJournal, "anchored", lambda *_args: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -253,6 +256,24 @@ def test_give_up__on_its_way_or_on_chain__is_refused(
     assert "this batch is on chain" in answer.err
     (finished,) = cli.json("record", "resume", "--as", "hospital", *paid)
     assert finished["batch"] == row["batch"]
+    assert len(records(cli, "patient")) == 2
+
+
+def test_give_up__another_could_not_pay__is_refused_until_what_was_signed_is_too_late(
+    cli: CommandLine, people: Home, lines: Path, mapping: Path, days_later: Callable[[float], None]
+) -> None:
+    make_identity(people.path, "pauper")
+    paid = ("--paid-by", "pauper", "--valid-for", "1h", "--yes")
+    assert cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid).code == 1
+    (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    words = ("--json", "record", "give-up", row["number"], "--as", "hospital")
+    answer = cli(*words)
+    assert (answer.code, "signed for another to pay" in answer.error["hint"]) == (2, True)
+    days_later(1)
+    cli.json("access", "revoke-all", "--as", "neighbour")  # which makes a block of that day
+    assert cli(*words).code == 0
+    *_, end = load(cli, lines, *TO_PATIENTS, mapping)
+    assert (end["published"], end["already_published"]) == (3, 0)
     assert len(records(cli, "patient")) == 2
 
 
