@@ -109,8 +109,8 @@ class Inspected:
     """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
     the request asks for no quality."""
     replaced: bool
-    """Whether the patient has put another bundle in the place of the delivered one, as he does when he forgets a record
-    that its custodian has erased: what opens is what is in the newest."""
+    """Whether the patient has since put another bundle in the place of the delivered one, as he does when he forgets a
+    record that its custodian has erased: what opens is what is in the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -465,8 +465,8 @@ class Requesting:
         escrow = self._ledger.requests.address
         standing = as_read(self._store, self._auditing, standing, party=requester.address, escrow=escrow)
         replaced = part.bundle != standing.bundle
-        if replaced and part.bundle not in self._auditing.bundles(patient, grant_id):
-            raise IntegrityError("the custodian has delivered another bundle than the patient granted")
+        if replaced and part.bundle != self._auditing.bundle_before(patient, grant_id, delivered.place):
+            raise IntegrityError("the custodian has delivered another bundle than the patient had granted by then")
         terms = open_terms(self._store, standing, requester.identity)
         records: dict[RecordRef, RecordEntry] = {}
         failure: MedshareError | None = None

@@ -6,7 +6,7 @@ given a delivery of two records
 ├─ when another is erased: it should be an excuse only where the terms may have permitted it, and open to dispute
 ├─ when the patient has taken out what was not erased: likewise
 ├─ when batches are looked for: what another bundle came for should not be looked for again
-├─ when the bundle that was delivered is none of the patient's: it should not be confirmed
+├─ when the bundle that was delivered is none of the patient's, or no longer his: it should not be confirmed
 └─ when nothing opens since the custodian withdrew it: likewise
 given an acceptance
 ├─ when a record is forgotten before it is delivered: what is left should be delivered and confirmed
@@ -198,7 +198,20 @@ def test_confirm__a_bundle_that_was_never_granted__is_not_confirmed_whatever_was
     )
     erase(town, gone)
     forget(town, gone)
-    with pytest.raises(IntegrityError, match="another bundle than the patient granted"):
+    with pytest.raises(IntegrityError, match="another bundle than the patient had granted by then"):
+        confirm(town, request_id)
+
+
+def test_confirm__a_bundle_that_was_replaced_before_it_was_delivered__is_not_confirmed(town: StudyTown) -> None:
+    request_id, gone, _ = accepted(town)
+    part, world = town.part(request_id), town.world
+    earlier = world.auditing.grant(part.grant_id(world.ledger.requests.address)).bundle
+    erase(town, gone)
+    forget(town, gone)
+    world.ledger.requests.deliver(
+        world.hospital.signer, request_id, town.mary.address, part.reserved.content, earlier, 0
+    )
+    with pytest.raises(IntegrityError, match="another bundle than the patient had granted by then"):
         confirm(town, request_id)
 
 
