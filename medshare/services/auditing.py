@@ -462,6 +462,12 @@ class Auditing:
         events = self._index.events(actor=account, kind=ControlMoved)
         return list(dict.fromkeys(event.patient for event in events if isinstance(event, ControlMoved)))
 
+    def controllers_of(self, patient: Address) -> list[Address]:
+        """Return whoever ever took over for a patient, the earliest first; the chain says who is in control."""
+        self._index.sync()
+        events = self._index.events(patient=patient, kind=ControlMoved)
+        return list(dict.fromkeys(event.controller for event in events if isinstance(event, ControlMoved)))
+
     def recoveries(self) -> list[ControlMoved]:
         """Return each time that another key took over for a patient."""
         self._index.sync()
