@@ -168,7 +168,7 @@ class Batching:
         """
         fresh = batch.stage is Stage.STORED
         root = batch.root or b""
-        if batch.stage is Stage.SENDING and self._is_anchored(root, custodian):
+        if batch.stage is Stage.SENDING and self._is_anchored(root, custodian.address):
             # Not by a tree that is made anew: records may have been erased or superseded since.
             self._journal.anchored(batch)  # (8)
         elif batch.stage is not Stage.REGISTERED:
@@ -204,26 +204,37 @@ class Batching:
             InvalidInputError: it is on chain, or may be on its way there; it stays as it is.
             StoreError, LedgerError: the store or the chain failed; repeat.
         """
+        refusal = self._not_given_up(batch, custodian.address)
+        if refusal is not None:
+            raise refusal
+        self._journal.give_up(batch)
+        return self.clear(custodian)
+
+    def can_be_given_up(self, batch: Batch, custodian: Address) -> bool:
+        """Whether ``give_up`` would take a batch of a custodian now; raises ``LedgerError``, ``StoreError``."""
+        return self._not_given_up(batch, custodian) is None
+
+    def _not_given_up(self, batch: Batch, custodian: Address) -> InvalidInputError | None:
+        """Return why a batch cannot be given up, or None."""
         root = batch.root
         # Asked first: what arrives after this was on its way.
-        on_its_way = None if root is None else self._on_its_way(custodian.address, root)
+        on_its_way = None if root is None else self._on_its_way(custodian, root)
         if batch.stage is Stage.REGISTERED or (root is not None and self._is_anchored(root, custodian)):
-            raise InvalidInputError(
+            return InvalidInputError(
                 "this batch is on chain, and stays there",
                 hint="finish it: medshare record resume --as CUSTODIAN; which of its records are wrong, retract: "
                 "medshare record retract",
             )
         if on_its_way is not None:
             finish = "medshare record resume --as CUSTODIAN"
-            raise InvalidInputError(
+            return InvalidInputError(
                 "this batch was given to the chain, and may be on its way there",
                 hint=f"anchor it, or see it refused: {finish}"
                 if on_its_way.until is None
                 else f"what was signed for another to pay can be sent until {moment(on_its_way.until)}: anchor it: "
                 f"{finish}; or give it up when a block of that time or later is confirmed",
             )
-        self._journal.give_up(batch)
-        return self.clear(custodian)
+        return None
 
     def clear(self, custodian: Actor) -> int:
         """Unpin what was given up, and show it no longer; return how many roots were unpinned.
@@ -335,16 +346,16 @@ class Batching:
         return write_catalogue(tree, readers, custodian=custodian.identity, store=self._store)
 
     def _send(self, tree: RecordBatch, catalogue: CatalogueId, custodian: Actor) -> None:
-        if self._is_anchored(tree.root, custodian):
+        if self._is_anchored(tree.root, custodian.address):
             return
         # Somebody may have sent what was signed, between the question and the answer.
         with suppress(BatchExistsError):
             intent = anchoring_intent(tree.root)
             self._ledger.records.anchor_batch(custodian.signer, tree.root, catalogue, tree.count, intent=intent)
 
-    def _is_anchored(self, root: bytes, custodian: Actor) -> bool:
+    def _is_anchored(self, root: bytes, custodian: Address) -> bool:
         try:
-            self._ledger.records.batch(custodian.address, root, block=self._ledger.chain.head())
+            self._ledger.records.batch(custodian, root, block=self._ledger.chain.head())
         except UnknownBatchError:
             return False
         return True

@@ -217,7 +217,7 @@ def test_give_up__refused_when_all_was_sealed__nothing_is_left_and_it_is_loaded_
     assert answer.code == 3
     assert "is not accredited as a custodian now" in answer.err
     (row,) = cli.json("record", "unfinished", "--as", "hospital")
-    assert (row["stage"], row["records"], len(row["batch"])) == ("sending", 3, 64)
+    assert (row["stage"], row["records"], len(row["batch"]), row["can_be_given_up"]) == ("sending", 3, 64, True)
     assert cli("record", "give-up", row["number"] + 1, "--as", "hospital").code == 2
     assert cli.json("record", "give-up", row["number"], "--as", "hospital") == {"number": row["number"], "unpinned": 4}
     assert cli.json("record", "unfinished", "--as", "hospital") == []
@@ -243,17 +243,21 @@ def test_give_up__on_its_way_or_on_chain__is_refused(
         patched.setattr(ChainClient, "send_raw", lost)
         assert cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid).code == 6
     (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    assert (row["stage"], row["can_be_given_up"]) == ("sending", False)
     answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
     assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     assert "may be on its way" in answer.err
     assert ("signed for another to pay" in answer.error["hint"]) is bool(paid)
-    with monkeypatch.context() as patched:
-        patched.setattr(LoadJournal, "anchored", lambda *_args: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            cli("record", "resume", "--as", "hospital", *paid)
-    answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
-    assert answer.code == 2
-    assert "this batch is on chain" in answer.err
+    for step, stage in (("anchored", "sending"), ("finished", "registered")):
+        with monkeypatch.context() as patched:
+            patched.setattr(LoadJournal, step, lambda *_args: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                cli("record", "resume", "--as", "hospital", *paid)
+        (row,) = cli.json("record", "unfinished", "--as", "hospital")
+        assert (row["stage"], row["can_be_given_up"]) == (stage, False)
+        answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
+        assert answer.code == 2
+        assert "this batch is on chain" in answer.err
     (finished,) = cli.json("record", "resume", "--as", "hospital", *paid)
     assert finished["batch"] == row["batch"]
     assert len(records(cli, "patient")) == 2

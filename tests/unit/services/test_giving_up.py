@@ -104,6 +104,7 @@ def test_give_up__stored_and_not_sent__nothing_is_left_and_the_same_is_loaded_an
     lines = stopped_before_anchoring(town, sent=False)
     batch = left(town)
     assert (batch.stage, batch.count) == (Stage.STORED, len(lines))
+    assert town.loading.can_be_given_up(batch, town.hospital.actor.address)
     before = set(town.publications.record_ids(town.hospital.actor.address))
     assert town.loading.give_up(batch.number, town.hospital.actor) >= len(lines)
     nothing_is_left(town)
@@ -144,10 +145,11 @@ def test_give_up__may_be_on_its_way__is_refused_and_anchored_later(town: LoadTow
     way = OnItsWay(until=None)
     sent = town.rebuilt(on_its_way=lambda custodian, root: asked.append((custodian, root)) or way)
     pins = town.store.pins()
+    assert not sent.can_be_given_up(batch, town.hospital.actor.address)
     with pytest.raises(InvalidInputError, match="on its way") as caught:
         sent.give_up(batch.number, town.hospital.actor)
     assert "record resume" in caught.value.hint
-    assert asked == [(town.hospital.actor.address, batch.root)]
+    assert asked == [(town.hospital.actor.address, batch.root)] * 2
     assert (left(town), town.store.pins()) == (batch, pins)
     accredited_again(town)
     town.loading.resume(town.hospital.actor)
@@ -163,6 +165,7 @@ def test_give_up__is_on_chain__is_refused_and_stays(town: LoadTown, noted: bool)
     batch = left(town)
     if noted:
         town.loads.anchored(batch)
+    assert not town.loading.can_be_given_up(left(town), town.hospital.actor.address)
     with pytest.raises(InvalidInputError, match="is on chain") as caught:
         town.loading.give_up(batch.number, town.hospital.actor)
     assert "record retract" in caught.value.hint
