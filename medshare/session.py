@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medshare.chain import OpenChain, deployment_file, load_network, open_chain
+from medshare.chain.agreement import newest_confirmed
 from medshare.chain.networks import NetworkKind
 from medshare.chain.signing import ChainWallets, domains_of
 from medshare.content import Cid, Codec
@@ -29,8 +30,9 @@ from medshare.ingesting import Ingesting
 from medshare.keyring import Keyring
 from medshare.loading import Loading
 from medshare.model.ids import Address
+from medshare.model.typed_data import SignedMessage
 from medshare.places import open_keyring, open_nodes, open_own_store, open_store
-from medshare.ports import BlobStore, Clock, Ledger, Signer
+from medshare.ports import BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.receipting import ControllerProfiles, Receipting
 from medshare.recognising import Recognising
 from medshare.scoring import Scoring
@@ -201,9 +203,13 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             wallets=ChainWallets(chain.client),
             clock=clock,
         )
-        ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home)
         state = private_folder(home / "state" / profile.name)
         journal = PublicationJournal(state)
+        loads = LoadJournal(journal)
+        roots = SentRoots(
+            has_sent=chain.sender.has_sent, journal=loads, confirmed_at=lambda: newest_confirmed(chain.client).time
+        )
+        ledger = chain.ledger if paying is None else _paid(chain, signing, paying, clock, home, roots)
         batches = BatchBook(state)
         ledger = batched_ledger(ledger, batches)
         index = LedgerIndex(
@@ -272,7 +278,6 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
         registering = Registering(ledger=ledger, store=store, journal=journal)
         resealing = Resealing(store=store, journal=journal, storing=storing, registering=registering)
         publishing = Publishing(ledger=ledger, journal=journal, auditing=auditing, storing=storing, resealing=resealing)
-        loads = LoadJournal(journal)
         finding = Finding(store=store, auditing=auditing, book=batches)
         batching = Batching(
             ledger=ledger,
@@ -282,7 +287,7 @@ def connect(home: Path | None = None, *, network: str | None = None, paying: Pay
             standing=standing,
             book=batches,
             resealing=resealing,
-            may_arrive=SentRoots(has_sent=chain.sender.has_sent, relays=state / "relay").may_arrive,
+            on_its_way=roots.on_its_way,
         )
         holds = LegalHolds(ledger=ledger, clock=clock, auditing=auditing, safe=safe)
         erasure_journal = ErasureJournal(state)
@@ -446,10 +451,15 @@ def _relaying(chain: OpenChain, payer: Signer, clock: Clock, home: Path, policy:
     )
 
 
-def _paid(chain: OpenChain, signing: Signing, paying: Paying, clock: Clock, home: Path) -> Ledger:
+def _paid(chain: OpenChain, signing: Signing, paying: Paying, clock: Clock, home: Path, roots: SentRoots) -> Ledger:
     relaying = _relaying(chain, paying.payer, clock, home, None)
     relaying.relay(())  # what was on its way is awaited: the services ask the chain what stands before they sign anew
-    return paid_ledger(chain.ledger, signing=signing, pay=relaying.pay, paying=paying)
+
+    def pay(signed: SignedMessage) -> Receipt:
+        roots.keep(signed)
+        return relaying.pay(signed)
+
+    return paid_ledger(chain.ledger, signing=signing, pay=pay, paying=paying)
 
 
 def make_home(settings: Settings) -> None:

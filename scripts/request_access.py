@@ -201,12 +201,15 @@ class Following:
 
     def _advice(self, part: Part, error: MedshareError) -> str:
         until = moment(part.released_at)
-        if isinstance(error, GrantNotLiveError | DeliveryGoneError):
+        dispute = f"medshare request dispute {self.number} --patient {part.patient} --as {self.options.requester}"
+        if isinstance(error, GrantNotLiveError):
             return f"it was earned all the same, and anybody can have it paid from {until} on"
-        return (
-            f"until {until} you can say why: medshare request dispute {self.number} --patient {part.patient} "
-            f"--as {self.options.requester}"
-        )
+        if isinstance(error, DeliveryGoneError):
+            return (
+                f"it was earned all the same, unless you say until {until} why not: {dispute}; "
+                "after that anybody can have it paid"
+            )
+        return f"until {until} you can say why: {dispute}"
 
     def _tell(self, about: str, text: str) -> None:
         """Tell something, once until it changes; a script that asked for JSON is told progress on standard error."""

@@ -1,9 +1,9 @@
 """A second node is asked before anything counts: one that lies, or follows another branch, is contradicted.
 
-Asked are a transaction's receipt, its block at the depth at which it is final, and the code of the contracts; that the
-second node is on the same chain, down to its first block, is looked at each time. Where they contradict each other
-``EndpointsDisagreeError`` is raised, and nothing is done. Where only one node answers it is believed, with a warning,
-unless the profile says ``must_agree``.
+Asked are a transaction's receipt, its block at the depth at which it is final, the newest block of that depth, and the
+code of the contracts; that the second node is on the same chain, down to its first block, is looked at each time. Where
+they contradict each other ``EndpointsDisagreeError`` is raised, and nothing is done. Where only one node answers it is
+believed, with a warning, unless the profile says ``must_agree``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from medshare.chain.client import ChainClient, MinedReceipt
 from medshare.errors import EndpointsDisagreeError, LedgerUnavailableError
 from medshare.hashing import keccak256
+from medshare.model.events import BlockRef
 from medshare.model.ids import Address
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,23 @@ def is_final(client: ChainClient, receipt: MinedReceipt) -> bool:
         LedgerUnavailableError: the node fails; or no second one answers, and the profile wants two.
     """
     return _is_deep(client, receipt) and _second(client, lambda other, name: _says_so(client, receipt, other, name))
+
+
+def newest_confirmed(client: ChainClient) -> BlockRef:
+    """Return the newest block that is as deep as the profile wants; a second node has the same.
+
+    Raises:
+        EndpointsDisagreeError: the second node has another block there.
+        LedgerUnavailableError: the node fails, or the second node is not as far yet; or no second one answers, and the
+            profile wants two.
+    """
+    newest = max(client.head().number - client.profile.confirmations + 1, 0)
+    if client.profile.finalized:
+        newest = min(newest, client.final_head().number)
+    block = client.block(newest)
+    if not _second(client, lambda other, name: _has_block(client, newest, block.hash, other, name)):
+        raise LedgerUnavailableError(f"the second node has not confirmed block {newest} yet")
+    return block
 
 
 def agreed_code(client: ChainClient, account: Address) -> bytes:
@@ -47,19 +65,24 @@ def agreed_code(client: ChainClient, account: Address) -> bytes:
 
 
 def _says_so(client: ChainClient, receipt: MinedReceipt, other: ChainClient, name: str) -> bool:
-    number = receipt.block_number
-    if not _has_reached(other, number):
+    if not _has_block(client, receipt.block_number, receipt.block_hash, other, name):
         return False
-    nodes = (_name(client), name)
-    block = other.block(number)
-    if block.hash != receipt.block_hash:
-        raise EndpointsDisagreeError(
-            f"block {number}", nodes, ("0x" + receipt.block_hash.hex(), "0x" + block.hash.hex())
-        )
     theirs = other.receipt(receipt.tx_hash)
     if theirs != receipt:
         what = f"transaction 0x{receipt.tx_hash.hex()}"
-        raise EndpointsDisagreeError(what, nodes, (_receipt_words(receipt), _receipt_words(theirs)))
+        said = (_receipt_words(receipt), _receipt_words(theirs))
+        raise EndpointsDisagreeError(what, (_name(client), name), said)
+    return True
+
+
+def _has_block(client: ChainClient, number: int, block_hash: bytes, other: ChainClient, name: str) -> bool:
+    """Whether another node has confirmed a block; raises where it has another one there."""
+    if not _has_reached(other, number):
+        return False
+    theirs = other.block(number).hash
+    if theirs != block_hash:
+        said = ("0x" + block_hash.hex(), "0x" + theirs.hex())
+        raise EndpointsDisagreeError(f"block {number}", (_name(client), name), said)
     return True
 
 

@@ -23,7 +23,7 @@ from medshare.errors import (
 from medshare.files import written_whole
 from medshare.model.attestation import BEST_SCORE
 from medshare.model.consent import RecordRef
-from medshare.model.ids import RecordId
+from medshare.model.ids import Address, RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import RecordEntry, RecordStatus
 from medshare.services.publishing import Publishing
@@ -76,12 +76,13 @@ def standing(session: Session, entry: RecordEntry) -> dict[str, object]:
     return {key: row[key] for key in ("status", "newest_version")}
 
 
-def _unfinished_row(batch: Batch) -> dict[str, object]:
+def _unfinished_row(session: Session, batch: Batch, custodian: Address) -> dict[str, object]:
     return {
         "number": batch.number,
         "stage": batch.stage.value,
         "records": batch.count,
         "batch": None if batch.root is None else batch.root.hex(),
+        "can_be_given_up": session.loading.can_be_given_up(batch, custodian),
     }
 
 
@@ -123,14 +124,15 @@ def resume(app: App, custodian: str, way: Way) -> None:
 @click.option("--as", "custodian", required=True, metavar="NAME", help="The custodian's identity.")
 @click.pass_obj
 def unfinished(app: App, custodian: str) -> None:
-    """List the batches of loads that are stored here and not anchored, each with the number that give-up takes.
+    """List the batches of loads that are stored here and not followed to their end, and which of them give-up takes.
 
     One that is stored only grows with the next load. One that is being sent was given to the chain, which may have
-    refused it.
+    refused it. One that is registered is on chain, and not yet compared with what its patients have granted since:
+    medshare record resume finishes it, and give-up refuses it.
     """
     account = app.keyring.resolve(custodian)
     with app.session() as session:
-        rows = [_unfinished_row(batch) for batch in session.loading.unfinished(account)]
+        rows = [_unfinished_row(session, batch, account) for batch in session.loading.unfinished(account)]
     app.show_all(rows, nothing="no batch is unfinished")
 
 

@@ -47,8 +47,9 @@ class DeliveryGoneError(MedshareError):
     """What was delivered for a request opens no more, by right: it was erased, or the patient has forgotten it."""
 
     hint = (
-        "it was earned when it was delivered: where you doubt that, dispute it in time; after that anybody can have it "
-        "paid: medshare request release REQUEST --patient PATIENT --as NAME"
+        "it was earned when it was delivered: where you doubt that, dispute it in time: medshare request dispute "
+        "REQUEST --patient PATIENT --as NAME; after that anybody can have it paid: medshare request release REQUEST "
+        "--patient PATIENT --as NAME"
     )
 
     def __init__(self, request_id: int, patient: str, reason: str) -> None:

@@ -206,6 +206,14 @@ class Loading:
         """Return the batches that are stored, and not anchored and right for whom they should be, the oldest first."""
         return self._tools.loads.unfinished(custodian)
 
+    def can_be_given_up(self, batch: Batch, custodian: Address) -> bool:
+        """Whether ``give_up`` would take an unfinished batch of a custodian now.
+
+        Raises:
+            StoreError, LedgerError: a journal or the chain failed; repeat.
+        """
+        return self._batching.can_be_given_up(batch, custodian)
+
     def give_up(self, number: int, custodian: Actor) -> int:
         """Give up a batch that is not on chain, nor on its way there: its records can be loaded again, or left.
 

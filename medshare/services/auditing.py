@@ -31,6 +31,7 @@ from medshare.model.events import (
     EncryptionKeySet,
     EpisodeEnded,
     EpisodeReviewed,
+    EventPlace,
     GlassBroken,
     KeysReleased,
     LedgerEvent,
@@ -206,6 +207,18 @@ class Auditing:
         self._index.sync()
         events = self._index.events(patient=patient, grant_id=grant_id)
         return list(dict.fromkeys(event.bundle for event in events if isinstance(event, AccessGranted)))
+
+    def bundle_before(self, patient: Address, grant_id: GrantId, place: EventPlace) -> BundleId | None:
+        """Return the key bundle that one of a patient's grants had at a place on the chain; None before the first."""
+        self._index.sync()
+        events = self._index.events(patient=patient, grant_id=grant_id, kind=AccessGranted)
+        earlier = [
+            event.bundle
+            for event in events
+            if isinstance(event, AccessGranted)
+            and (event.place.block.number, event.place.log_index) < (place.block.number, place.log_index)
+        ]
+        return earlier[-1] if earlier else None
 
     def deliveries(self, requester: Address) -> list[AccessDelivered]:
         """Return what was delivered for the requests that somebody opened, in order."""
@@ -448,6 +461,12 @@ class Auditing:
         self._index.sync()
         events = self._index.events(actor=account, kind=ControlMoved)
         return list(dict.fromkeys(event.patient for event in events if isinstance(event, ControlMoved)))
+
+    def controllers_of(self, patient: Address) -> list[Address]:
+        """Return whoever ever took over for a patient, the earliest first; the chain says who is in control."""
+        self._index.sync()
+        events = self._index.events(patient=patient, kind=ControlMoved)
+        return list(dict.fromkeys(event.controller for event in events if isinstance(event, ControlMoved)))
 
     def recoveries(self) -> list[ControlMoved]:
         """Return each time that another key took over for a patient."""

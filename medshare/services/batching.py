@@ -20,7 +20,8 @@ A crash loses nothing and doubles nothing, at whichever step: up to (7) a batch 
 if there are, from then on as it is.
 
 A batch that no chain knows of, nor will, can be given up, with ``give_up``: up to (7), or where the chain has refused
-its root. What was in it is forgotten first, and unpinned then: a crash in between leaves nothing that counts as pinned.
+its root, and takes nothing any more that was signed for it. What was in it is forgotten first, and unpinned then: a
+crash in between leaves nothing that counts as pinned.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from dataclasses import dataclass, replace
 from medshare.content import Block, BlockBatch, Cid
 from medshare.envelope import Recipient
 from medshare.errors import BatchExistsError, BlobNotFoundError, InvalidInputError, UnknownBatchError
+from medshare.errors.ledger import moment
 from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordEntry, plaintext_digest
 from medshare.model.record_batch import AnchoredBatch, RecordBatch
@@ -49,7 +51,7 @@ from medshare.services.patients_asked import PatientsAsked
 from medshare.services.progress import Progress, silent
 from medshare.services.resealing import Resealing
 from medshare.services.sealing import seal_record
-from medshare.services.sent_roots import anchoring_intent
+from medshare.services.sent_roots import OnItsWay, anchoring_intent
 from medshare.services.standing import StandingConsents
 from medshare.services.stored_version import StoredVersion
 
@@ -76,7 +78,7 @@ class Batching:
         standing: whom live grants permit what is published.
         book: where the custodian's own batches are kept.
         resealing: publishes anew what was given to the chain and is no longer right.
-        may_arrive: whether what was signed to anchor a root, as a custodian, may still reach the chain, or has.
+        on_its_way: returns by what a root of a custodian may still be anchored, or is; None where by nothing.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Batching:
         standing: StandingConsents,
         book: BatchBook,
         resealing: Resealing,
-        may_arrive: Callable[[Address, bytes], bool],
+        on_its_way: Callable[[Address, bytes], OnItsWay | None],
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -98,7 +100,7 @@ class Batching:
         self._standing = standing
         self._book = book
         self._resealing = resealing
-        self._may_arrive = may_arrive
+        self._on_its_way = on_its_way
 
     def claimed(self, custodian: Actor) -> AbstractContextManager[None]:
         """Hold the custodian's loads; raises ``LedgerBusyError`` where another process does."""
@@ -166,7 +168,7 @@ class Batching:
         """
         fresh = batch.stage is Stage.STORED
         root = batch.root or b""
-        if batch.stage is Stage.SENDING and self._is_anchored(root, custodian):
+        if batch.stage is Stage.SENDING and self._is_anchored(root, custodian.address):
             # Not by a tree that is made anew: records may have been erased or superseded since.
             self._journal.anchored(batch)  # (8)
         elif batch.stage is not Stage.REGISTERED:
@@ -202,22 +204,37 @@ class Batching:
             InvalidInputError: it is on chain, or may be on its way there; it stays as it is.
             StoreError, LedgerError: the store or the chain failed; repeat.
         """
+        refusal = self._not_given_up(batch, custodian.address)
+        if refusal is not None:
+            raise refusal
+        self._journal.give_up(batch)
+        return self.clear(custodian)
+
+    def can_be_given_up(self, batch: Batch, custodian: Address) -> bool:
+        """Whether ``give_up`` would take a batch of a custodian now; raises ``LedgerError``, ``StoreError``."""
+        return self._not_given_up(batch, custodian) is None
+
+    def _not_given_up(self, batch: Batch, custodian: Address) -> InvalidInputError | None:
+        """Return why a batch cannot be given up, or None."""
         root = batch.root
         # Asked first: what arrives after this was on its way.
-        sent = root is not None and self._may_arrive(custodian.address, root)
+        on_its_way = None if root is None else self._on_its_way(custodian, root)
         if batch.stage is Stage.REGISTERED or (root is not None and self._is_anchored(root, custodian)):
-            raise InvalidInputError(
+            return InvalidInputError(
                 "this batch is on chain, and stays there",
                 hint="finish it: medshare record resume --as CUSTODIAN; which of its records are wrong, retract: "
                 "medshare record retract",
             )
-        if sent:
-            raise InvalidInputError(
+        if on_its_way is not None:
+            finish = "medshare record resume --as CUSTODIAN"
+            return InvalidInputError(
                 "this batch was given to the chain, and may be on its way there",
-                hint="anchor it, or see it refused: medshare record resume --as CUSTODIAN",
+                hint=f"anchor it, or see it refused: {finish}"
+                if on_its_way.until is None
+                else f"what was signed for another to pay can be sent until {moment(on_its_way.until)}: anchor it: "
+                f"{finish}; or give it up when a block of that time or later is confirmed",
             )
-        self._journal.give_up(batch)
-        return self.clear(custodian)
+        return None
 
     def clear(self, custodian: Actor) -> int:
         """Unpin what was given up, and show it no longer; return how many roots were unpinned.
@@ -329,16 +346,16 @@ class Batching:
         return write_catalogue(tree, readers, custodian=custodian.identity, store=self._store)
 
     def _send(self, tree: RecordBatch, catalogue: CatalogueId, custodian: Actor) -> None:
-        if self._is_anchored(tree.root, custodian):
+        if self._is_anchored(tree.root, custodian.address):
             return
         # Somebody may have sent what was signed, between the question and the answer.
         with suppress(BatchExistsError):
             intent = anchoring_intent(tree.root)
             self._ledger.records.anchor_batch(custodian.signer, tree.root, catalogue, tree.count, intent=intent)
 
-    def _is_anchored(self, root: bytes, custodian: Actor) -> bool:
+    def _is_anchored(self, root: bytes, custodian: Address) -> bool:
         try:
-            self._ledger.records.batch(custodian.address, root, block=self._ledger.chain.head())
+            self._ledger.records.batch(custodian, root, block=self._ledger.chain.head())
         except UnknownBatchError:
             return False
         return True

@@ -354,7 +354,9 @@ class Forgetting:
                 newest = self._key_of(terms.request.custodian)
                 if newest is not None:
                     wanted[custodian_slips_name(patient.identity, newest, terms.digest())] = newest
-            parties = (terms.grantee, terms.patient) if key is None else ()
+            # What a delegate granted for a recovered patient is for who was in control then.
+            owners = [terms.patient, *self._auditing.controllers_of(terms.patient)]
+            parties = [terms.grantee, *owners] if key is None else []
             for anew, reader in wanted.items():
                 pieces = self._slips.sealed_without(
                     found.bundle,

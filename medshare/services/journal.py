@@ -51,6 +51,9 @@ CREATE TABLE IF NOT EXISTS batch_packets (
     PRIMARY KEY (batch, patient, reader, record_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch_dropped (batch INTEGER NOT NULL, record_id BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS batch_signed (
+    custodian TEXT NOT NULL, root BLOB NOT NULL, deadline INTEGER NOT NULL, PRIMARY KEY (custodian, root)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS known (custodian TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 

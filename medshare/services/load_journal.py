@@ -314,6 +314,23 @@ class LoadJournal:
         with self._publications.opened() as database, database:
             database.execute("UPDATE batches SET stage = ? WHERE number = ?", (Stage.SENDING, batch.number))
 
+    def signed(self, custodian: Address, root: bytes, deadline: int) -> None:
+        """Note that a custodian has signed a root for another to pay, and until when the chain takes it."""
+        with self._publications.opened() as database, database:
+            database.execute(
+                "INSERT INTO batch_signed VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET deadline = max(deadline, excluded.deadline)",
+                (custodian, root, deadline),
+            )
+
+    def signed_until(self, custodian: Address, root: bytes) -> int | None:
+        """Return until when the chain takes what a custodian has signed of a root; None where he has signed nothing."""
+        with self._publications.opened() as database:
+            row = database.execute(
+                "SELECT deadline FROM batch_signed WHERE custodian = ? AND root = ?", (custodian, root)
+            ).fetchone()
+        return None if row is None else row[0]
+
     def anchored(self, batch: Batch) -> None:
         """Note that a batch is on chain."""
         with self._publications.opened() as database, database:

@@ -12,8 +12,6 @@ from medshare.model.typed_data import SignedMessage
 from medshare.ports import CallOutcome
 from medshare.services.database import opened
 
-RELAY_JOURNAL = "relay.sqlite"
-"""The file of a journal, in its payer's folder."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sent (intent TEXT NOT NULL, place INTEGER NOT NULL, document BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS done (digest BLOB PRIMARY KEY, tx_hash BLOB NOT NULL, block INTEGER NOT NULL);

@@ -53,7 +53,7 @@ from medshare.model.typed_data import SignableRecover, SignedMessage
 from medshare.ports import CallOutcome, Clock, ContractWallets, EventSource, Receipt, Relay, Signer
 from medshare.services.progress import Progress, silent
 from medshare.services.rate_limits import RateLimit, RateLimits
-from medshare.services.relay_journal import RELAY_JOURNAL, DoneBefore, RelayJournal
+from medshare.services.relay_journal import DoneBefore, RelayJournal
 from medshare.services.signing import verify
 
 _log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Relaying:
         self._policy = policy or RelayPolicy()
         private_folder(folder)
         self._lock = folder / "relay.lock"
-        self._journal = RelayJournal(folder / RELAY_JOURNAL)
+        self._journal = RelayJournal(folder / "relay.sqlite")
         self._limits = RateLimits(folder / "limits.sqlite", each=self._policy.each, together=self._policy.together)
 
     def relay(self, messages: Sequence[SignedMessage], *, progress: Progress = silent) -> tuple[Relayed, ...]:

@@ -49,13 +49,15 @@ from medshare.errors import (
     TransactionFailedError,
 )
 from medshare.model.accreditation import AccreditationKind
+from medshare.model.consent import Consent, decide
 from medshare.model.documents import decode_document, encode_document
 from medshare.model.events import AccessDelivered, BlockRef, EventPlace, RewardPaid
 from medshare.model.ids import ZERO_ADDRESS, Address, RequestId
-from medshare.model.record import RecordEntry, RecordRef
+from medshare.model.record import RecordEntry, RecordRef, RecordStatus
 from medshare.model.request import NATIVE, AccessRequest, ReservationStatus
 from medshare.model.slip import Slip
 from medshare.model.study import Study
+from medshare.model.subject import Subject
 from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger, Receipt, Signer
 from medshare.services.auditing import Auditing, GrantStanding
@@ -107,8 +109,8 @@ class Inspected:
     """The lowest that was attested of what was delivered, when it was: what the custodian should have stated. 0 where
     the request asks for no quality."""
     replaced: bool
-    """Whether the patient has put another bundle in the place of the delivered one, as he does when he forgets a record
-    that its custodian has erased: what opens is what is in the newest."""
+    """Whether the patient has since put another bundle in the place of the delivered one, as he does when he forgets a
+    record that its custodian has erased: what opens is what is in the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -463,8 +465,8 @@ class Requesting:
         escrow = self._ledger.requests.address
         standing = as_read(self._store, self._auditing, standing, party=requester.address, escrow=escrow)
         replaced = part.bundle != standing.bundle
-        if replaced and part.bundle not in self._auditing.bundles(patient, grant_id):
-            raise IntegrityError("the custodian has delivered another bundle than the patient granted")
+        if replaced and part.bundle != self._auditing.bundle_before(patient, grant_id, delivered.place):
+            raise IntegrityError("the custodian has delivered another bundle than the patient had granted by then")
         terms = open_terms(self._store, standing, requester.identity)
         records: dict[RecordRef, RecordEntry] = {}
         failure: MedshareError | None = None
@@ -502,14 +504,29 @@ class Requesting:
         for entry in self._auditing.records(patient):
             if entry.ref not in erased or entry.custodian != part.reserved.custodian:
                 continue
-            later = entry.registered_at >= part.reserved.place.block.time  # its own header has the packet
-            given = later or terms.header_name(entry.record_id) in files
+            given = terms.header_name(entry.record_id) in files
+            if not given and entry.registered_at >= part.reserved.place.block.time:
+                # Its own header had the packet, if it had one.
+                given = self._may_have_been_given(entry, standing, terms, delivered.place.block.time)
             if given and _stood(entry, delivered.place.block.time):
                 return DeliveryGoneError(request_id, patient, "its custodian has erased it since")
         if part.bundle != standing.bundle:
             why = "the patient has put another bundle in its place, as when he forgets what was erased"
             return DeliveryGoneError(request_id, patient, why)
         return IntegrityError("no record of this custodian opens with what was delivered")
+
+    def _may_have_been_given(self, entry: RecordEntry, standing: GrantStanding, terms: Terms, at: int) -> bool:
+        """Whether the terms permitted an erased record while it stood, or may have: what its manifest said is gone."""
+        consents = [Consent(grant=standing.grant, terms=terms, stamp=self._auditing.stamp(entry.patient))]
+        lineage = self._auditing.lineages(entry.patient).get(entry.ref, ())
+        subject = Subject.on_chain(replace(entry, status=RecordStatus.ACTIVE), lineage)
+        # Given again, the same grant begins then.
+        now = max(at, standing.grant.not_before)
+        decisions = (
+            decide(consents, subject=subject, purpose=purpose, reader=terms.grantee, now=now)
+            for purpose in dict.fromkeys(each for _, provision in terms.numbered for each in provision.purposes)
+        )
+        return any(decision.permitted or decision.undecided for decision in decisions)
 
     def _slips_for(self, standing: GrantStanding, terms: Terms, requester: Actor) -> list[Slip]:
         """Return the slips in what was delivered; of others than the patient's hand none counts."""

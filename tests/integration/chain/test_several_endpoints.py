@@ -26,6 +26,7 @@ from faulty_node import FaultyNode, serving
 from nodes import deaf_port
 
 from medshare.chain import ChainClient, LocalSigner, NetworkProfile, TransactionSender, open_chain
+from medshare.chain.agreement import newest_confirmed
 from medshare.chain.endpoints import Endpoints
 from medshare.chain.networks import DeploymentChoices
 from medshare.chain.opening import genesis_signer
@@ -258,6 +259,20 @@ def test_send__second_node_is_not_as_far_yet__is_waited_for(
     second.lies[BLOCK] = behind
     sender.send(genesis_signer(), to=SOMEBODY, value=7)
     assert len(asked) >= 6
+
+
+def test_newest_confirmed__second_node_is_on_another_branch_or_not_as_far_yet__is_not_taken_for_confirmed(
+    client: ChainClient, sender: TransactionSender, second: FaultyNode
+) -> None:
+    sender.send(genesis_signer(), to=SOMEBODY, value=7)
+    assert newest_confirmed(client) == client.head()
+    second.lies[BLOCK] = lambda params, block: block if params[0] == "0x0" else block | {"hash": "0x" + "77" * 32}
+    with pytest.raises(EndpointsDisagreeError, match="block"):
+        newest_confirmed(client)
+    with ChainClient(replace(client.profile, confirmations=2)) as deeper:
+        second.lies[BLOCK] = lambda params, block: block | {"number": "0x0"} if params[0] == "latest" else block
+        with pytest.raises(LedgerUnavailableError, match="the second node"):
+            newest_confirmed(deeper)
 
 
 def test_ledger__second_node_has_other_code__nothing_is_read(

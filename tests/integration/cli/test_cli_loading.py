@@ -8,6 +8,7 @@ given a home, and an export with bad lines
 ├─ by who is not accredited nothing is stored, also singly
 ├─ stored and not anchored, ``record resume`` and the same command finish it
 ├─ refused when all was sealed, it can be given up and loaded again; not while it may be on its way, nor on chain
+├─ signed, and not paid by another, it can be given up when what was signed is too late
 ├─ paid by another, the custodian signs each root, and sends nothing himself
 └─ what goes with one record only is wrong usage
 """
@@ -15,11 +16,12 @@ given a home, and an export with bad lines
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from homes import Answer, CommandLine, Home
+from homes import Answer, CommandLine, Home, make_identity
 
 from medshare import connect
 from medshare.chain.client import ChainClient
@@ -215,7 +217,7 @@ def test_give_up__refused_when_all_was_sealed__nothing_is_left_and_it_is_loaded_
     assert answer.code == 3
     assert "is not accredited as a custodian now" in answer.err
     (row,) = cli.json("record", "unfinished", "--as", "hospital")
-    assert (row["stage"], row["records"], len(row["batch"])) == ("sending", 3, 64)
+    assert (row["stage"], row["records"], len(row["batch"]), row["can_be_given_up"]) == ("sending", 3, 64, True)
     assert cli("record", "give-up", row["number"] + 1, "--as", "hospital").code == 2
     assert cli.json("record", "give-up", row["number"], "--as", "hospital") == {"number": row["number"], "unpinned": 4}
     assert cli.json("record", "unfinished", "--as", "hospital") == []
@@ -241,18 +243,41 @@ def test_give_up__on_its_way_or_on_chain__is_refused(
         patched.setattr(ChainClient, "send_raw", lost)
         assert cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid).code == 6
     (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    assert (row["stage"], row["can_be_given_up"]) == ("sending", False)
     answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
     assert (answer.code, answer.error["error"]) == (2, "InvalidInputError")
     assert "may be on its way" in answer.err
-    with monkeypatch.context() as patched:
-        patched.setattr(LoadJournal, "anchored", lambda *_args: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            cli("record", "resume", "--as", "hospital", *paid)
-    answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
-    assert answer.code == 2
-    assert "this batch is on chain" in answer.err
+    assert ("signed for another to pay" in answer.error["hint"]) is bool(paid)
+    for step, stage in (("anchored", "sending"), ("finished", "registered")):
+        with monkeypatch.context() as patched:
+            patched.setattr(LoadJournal, step, lambda *_args: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                cli("record", "resume", "--as", "hospital", *paid)
+        (row,) = cli.json("record", "unfinished", "--as", "hospital")
+        assert (row["stage"], row["can_be_given_up"]) == (stage, False)
+        answer = cli("--json", "record", "give-up", row["number"], "--as", "hospital")
+        assert answer.code == 2
+        assert "this batch is on chain" in answer.err
     (finished,) = cli.json("record", "resume", "--as", "hospital", *paid)
     assert finished["batch"] == row["batch"]
+    assert len(records(cli, "patient")) == 2
+
+
+def test_give_up__another_could_not_pay__is_refused_until_what_was_signed_is_too_late(
+    cli: CommandLine, people: Home, lines: Path, mapping: Path, days_later: Callable[[float], None]
+) -> None:
+    make_identity(people.path, "pauper")
+    paid = ("--paid-by", "pauper", "--valid-for", "1h", "--yes")
+    assert cli("--json", "record", "publish", "--batch", lines, *TO_PATIENTS, mapping, *paid).code == 1
+    (row,) = cli.json("record", "unfinished", "--as", "hospital")
+    words = ("--json", "record", "give-up", row["number"], "--as", "hospital")
+    answer = cli(*words)
+    assert (answer.code, "signed for another to pay" in answer.error["hint"]) == (2, True)
+    days_later(1)
+    cli.json("access", "revoke-all", "--as", "neighbour")  # which makes a block of that day
+    assert cli(*words).code == 0
+    *_, end = load(cli, lines, *TO_PATIENTS, mapping)
+    assert (end["published"], end["already_published"]) == (3, 0)
     assert len(records(cli, "patient")) == 2
 
 

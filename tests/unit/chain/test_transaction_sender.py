@@ -30,6 +30,7 @@ import requests
 from scripted_node import ETHER, ScriptedNode, transaction_fields
 
 from medshare.chain.accounts import LocalSigner
+from medshare.chain.agreement import newest_confirmed
 from medshare.chain.client import ChainClient
 from medshare.chain.networks import FeeMode, load_network
 from medshare.chain.outbox import EntryState, Outbox
@@ -549,6 +550,23 @@ def test_wait__finalized__waits_until_the_chain_says_so(
     receipt = make(finalized=True).send(signer, to=CONTRACT)
     assert (receipt.block.number, node.final_number) == (2, 3)
     assert [record.message for record in caplog.records] == ["block 2 is not final yet"] * 2
+
+
+@pytest.mark.parametrize(
+    ("head", "final", "profile", "number"),
+    [
+        (9, 0, {}, 9),
+        (9, 0, {"confirmations": 3}, 7),
+        (1, 0, {"confirmations": 3}, 0),
+        (9, 5, {"finalized": True}, 5),
+        (9, 9, {"finalized": True, "confirmations": 2}, 8),
+    ],
+)
+def test_newest_confirmed__as_the_profile_wants(
+    node: ScriptedNode, head: int, final: int, profile: dict[str, Any], number: int
+) -> None:
+    node.head_number, node.final_number = head, final
+    assert newest_confirmed(ChainClient(replace(load_network("anvil"), **profile), node)).number == number
 
 
 def test_wait__block_is_never_final__ends_in_time_and_can_be_taken_up(

@@ -97,11 +97,17 @@ class Load:
 
 
 class BatchTown:
-    """A chain, a store, and homes by name."""
+    """A chain, a store, and homes by name.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where the homes are.
+        hospital: who publishes; default: one who signs transactions only.
+    """
+
+    def __init__(self, folder: Path, *, hospital: Actor | None = None) -> None:
         self.clock = FakeClock(NOW)
         actors = {name: new_actor() for name in ("hospital", "clinic", "anna", "ben", "doctor", "stranger")}
+        actors["hospital"] = hospital or actors["hospital"]
         self.ledger: Ledger
         self.chain: InMemoryChain
         self.ledger, self.chain = in_memory_ledger(

@@ -16,7 +16,7 @@ from medshare.ingesting import Assigned, Ingesting, Patients
 from medshare.loading import Anchored, Loaded, Loading, Outcome
 from medshare.model.record import RecordEntry, RecordRef
 from medshare.model.record_batch import AnchoredBatch
-from medshare.ports import BlobStore, Ledger
+from medshare.ports import Actor, BlobStore, Ledger
 from medshare.services.batching import Batching
 from medshare.services.journal import PublicationJournal
 from medshare.services.load_journal import LoadJournal
@@ -77,8 +77,8 @@ class Night:
 class LoadTown(BatchTown):
     """A town whose hospital loads; its systems call anna ``Patient/0`` and ben ``Patient/1``."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, hospital: Actor | None = None) -> None:
+        super().__init__(folder, hospital=hospital)
         self.nights = folder
         self.publications = PublicationJournal(folder / "hospital")
         self.loads = LoadJournal(self.publications)
@@ -90,7 +90,7 @@ class LoadTown(BatchTown):
         store, ledger = parts.get("store", self.store), parts.get("ledger", home.ledger)
         journal, book = parts.get("journal", self.loads), parts.get("book", home.book)
         publishes = self._publishes(ledger, store)
-        may_arrive = parts.get("may_arrive", lambda _custodian, _root: False)
+        on_its_way = parts.get("on_its_way", lambda _custodian, _root: None)
         batching = Batching(
             ledger=ledger,
             store=store,
@@ -99,7 +99,7 @@ class LoadTown(BatchTown):
             standing=home.standing,
             book=book,
             resealing=resealing_on(**publishes),
-            may_arrive=may_arrive,
+            on_its_way=on_its_way,
         )
         return Loading(
             batching=batching,

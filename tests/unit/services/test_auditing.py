@@ -267,6 +267,15 @@ def test_bundles__granted_repeatedly__are_each_told_once(world: World) -> None:
     assert world.auditing.bundles(world.stranger.address) == []
 
 
+def test_bundle_before__granted_repeatedly__is_the_last_one_before(world: World) -> None:
+    published = world.publish()
+    first, second = world.grant(published), world.grant(published)
+    places = [event.place for event in world.auditing.trail(world.patient.address) if isinstance(event, AccessGranted)]
+    asked = [*places, places[-1].after()]
+    found = [world.auditing.bundle_before(world.patient.address, first.grant_id, place) for place in asked]
+    assert found == [None, first.bundle.digest, second.bundle.digest]
+
+
 def test_claims__two_custodians_state_one_record__both_are_named(world: World) -> None:
     published = world.publish()
     world.ledger.records.register(world.stranger.signer, published.record_id, world.doctor.address)

@@ -3,9 +3,10 @@
 given a delivery of two records
 ├─ when the patient forgets the one that is erased: the requester should confirm the other, and be told of the bundle
 ├─ when all is erased: the requester should be told so, and the reward be paid all the same, forgotten or not
+├─ when another is erased: it should be an excuse only where the terms may have permitted it, and open to dispute
 ├─ when the patient has taken out what was not erased: likewise
 ├─ when batches are looked for: what another bundle came for should not be looked for again
-├─ when the bundle that was delivered is none of the patient's: it should not be confirmed
+├─ when the bundle that was delivered is none of the patient's, or no longer his: it should not be confirmed
 └─ when nothing opens since the custodian withdrew it: likewise
 given an acceptance
 ├─ when a record is forgotten before it is delivered: what is left should be delivered and confirmed
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from asked import NoWallets
+from studies import STUDY
 from study_town import DAY, StudyTown, new_study_town
 
 from medshare.content import Cid
@@ -27,7 +29,7 @@ from medshare.errors import DeliveryGoneError, IntegrityError
 from medshare.model.erasure import erasure_mark
 from medshare.model.grant import GrantRequest
 from medshare.model.ids import BundleId, RequestId
-from medshare.model.record import RecordRef
+from medshare.model.record import Category, RecordRef
 from medshare.model.request import ReservationStatus
 from medshare.model.terms import TERMS_FILE
 from medshare.ports import Actor
@@ -196,7 +198,20 @@ def test_confirm__a_bundle_that_was_never_granted__is_not_confirmed_whatever_was
     )
     erase(town, gone)
     forget(town, gone)
-    with pytest.raises(IntegrityError, match="another bundle than the patient granted"):
+    with pytest.raises(IntegrityError, match="another bundle than the patient had granted by then"):
+        confirm(town, request_id)
+
+
+def test_confirm__a_bundle_that_was_replaced_before_it_was_delivered__is_not_confirmed(town: StudyTown) -> None:
+    request_id, gone, _ = accepted(town)
+    part, world = town.part(request_id), town.world
+    earlier = world.auditing.grant(part.grant_id(world.ledger.requests.address)).bundle
+    erase(town, gone)
+    forget(town, gone)
+    world.ledger.requests.deliver(
+        world.hospital.signer, request_id, town.mary.address, part.reserved.content, earlier, 0
+    )
+    with pytest.raises(IntegrityError, match="another bundle than the patient had granted by then"):
         confirm(town, request_id)
 
 
@@ -216,6 +231,39 @@ def test_confirm__erased_before_it_was_delivered__is_no_excuse(town: StudyTown) 
     town.world.publishing.retract(other.record_id, "not his", custodian=town.world.hospital)
     with pytest.raises(IntegrityError, match="no record of this custodian opens"):
         confirm(town, request_id)
+
+
+def another_erased_since(town: StudyTown, request_id: RequestId, *, category: Category) -> None:
+    """Have the hospital deliver, withdraw what it has delivered, and erase another record, which came in between."""
+    (first,) = town.world.auditing.records(town.mary.address)
+    other = town.publish(text=OTHER, category=category)
+    deliver(town, request_id)
+    town.world.publishing.retract(first.record_id, "not his", custodian=town.world.hospital)
+    erase(town, other)
+
+
+def test_confirm__another_was_erased_that_the_terms_do_not_permit__is_no_excuse(town: StudyTown) -> None:
+    record = town.publish()
+    request_id = town.open().request_id
+    named = replace(STUDY.wanted, categories=(), records=(record.entry.ref,))
+    town.accept(request_id, provisions=(named,))
+    another_erased_since(town, request_id, category=Category.LABORATORY)
+    with pytest.raises(IntegrityError, match="no record of this custodian opens"):
+        confirm(town, request_id)
+
+
+def test_confirm__another_was_erased_of_a_category_that_nobody_can_know__may_be_an_excuse_and_can_be_disputed(
+    town: StudyTown,
+) -> None:
+    town.publish()
+    request_id = town.open().request_id
+    town.accept(request_id)
+    another_erased_since(town, request_id, category=Category.IMAGING)
+    with pytest.raises(DeliveryGoneError, match="its custodian has erased it") as caught:
+        confirm(town, request_id)
+    assert "dispute it in time" in caught.value.hint
+    town.requesting.dispute(request_id, town.mary.address, "he has withdrawn it", requester=town.researcher)
+    assert town.part(request_id).status is ReservationStatus.DISPUTED
 
 
 @pytest.mark.parametrize("replaced", [True, False], ids=["forgotten since", "lost"])

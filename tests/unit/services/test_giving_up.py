@@ -11,36 +11,53 @@ given one that is on chain, another custodian's, or none
 given a process that dies at any step, or another one
 ├─ when the same is given again, or something is loaded: nothing should count as pinned that is not
 └─ while another loads: it should be told to wait
+given a root that its custodian has signed, and a payment that failed
+├─ until its deadline: it should be refused, and stay one batch when somebody sends what was signed
+└─ from then on: nothing of it should be left, and the same load publish all of it anew
 given what was signed in a home
-└─ the outbox, and the journal of each payer, should say whether a root may still arrive
+├─ what he sends himself: the outbox should say whether a root may still arrive
+└─ what another pays for: it may, until the chain has confirmed a block at the deadline, whatever became of it
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from asked import NoWallets
 from load_town import LoadTown, faulty, observation, stopped_before_anchoring
 from service_doubles import CrashError, Faults
+from study_town import signing_actor
 
-from medshare.errors import CustodianNotAccreditedError, InvalidInputError, LedgerBusyError
-from medshare.files import private_folder
+from medshare.chain import LocalSigner
+from medshare.errors import (
+    CustodianNotAccreditedError,
+    DeadlinePassedError,
+    InvalidInputError,
+    LedgerBusyError,
+    TransactionFailedError,
+)
+from medshare.errors.ledger import moment
 from medshare.ingesting import Assigned
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.eip712 import Domain
-from medshare.model.ids import Address, CatalogueId
+from medshare.model.ids import Address, CatalogueId, RecordId
 from medshare.model.record import RecordStatus
-from medshare.model.typed_data import SignableAnchorBatch, SignedMessage
-from medshare.services.journal import Stage
-from medshare.services.load_journal import Batch
-from medshare.services.relay_journal import RelayJournal
-from medshare.services.sent_roots import SentRoots, anchoring_intent
+from medshare.model.typed_data import Signable, SignableAnchorBatch, SignableRegister, SignedMessage
+from medshare.ports import CallOutcome, Receipt
+from medshare.services.journal import PublicationJournal, Stage
+from medshare.services.load_journal import Batch, LoadJournal
+from medshare.services.paid import Paying, paid_ledger
+from medshare.services.sent_roots import OnItsWay, SentRoots, anchoring_intent
+from medshare.services.signing import Signing
 
 pytestmark = pytest.mark.unit
 
 LINES = [observation(number, number % 2) for number in range(5)]
 ROOT = b"\x11" * 32
-CUSTODIAN, PAYER = Address("0x" + "11" * 20), "0x" + "22" * 20
+CUSTODIAN = Address("0x" + "11" * 20)
+DEADLINE = 2_000_000_000
 
 
 @pytest.fixture
@@ -87,6 +104,7 @@ def test_give_up__stored_and_not_sent__nothing_is_left_and_the_same_is_loaded_an
     lines = stopped_before_anchoring(town, sent=False)
     batch = left(town)
     assert (batch.stage, batch.count) == (Stage.STORED, len(lines))
+    assert town.loading.can_be_given_up(batch, town.hospital.actor.address)
     before = set(town.publications.record_ids(town.hospital.actor.address))
     assert town.loading.give_up(batch.number, town.hospital.actor) >= len(lines)
     nothing_is_left(town)
@@ -124,12 +142,14 @@ def test_give_up__refused_by_the_chain__nothing_is_left(town: LoadTown) -> None:
 def test_give_up__may_be_on_its_way__is_refused_and_anchored_later(town: LoadTown) -> None:
     batch = refused_after_sealing(town)
     asked = []
-    sent = town.rebuilt(may_arrive=lambda custodian, root: asked.append((custodian, root)) or True)
+    way = OnItsWay(until=None)
+    sent = town.rebuilt(on_its_way=lambda custodian, root: asked.append((custodian, root)) or way)
     pins = town.store.pins()
+    assert not sent.can_be_given_up(batch, town.hospital.actor.address)
     with pytest.raises(InvalidInputError, match="on its way") as caught:
         sent.give_up(batch.number, town.hospital.actor)
     assert "record resume" in caught.value.hint
-    assert asked == [(town.hospital.actor.address, batch.root)]
+    assert asked == [(town.hospital.actor.address, batch.root)] * 2
     assert (left(town), town.store.pins()) == (batch, pins)
     accredited_again(town)
     town.loading.resume(town.hospital.actor)
@@ -145,6 +165,7 @@ def test_give_up__is_on_chain__is_refused_and_stays(town: LoadTown, noted: bool)
     batch = left(town)
     if noted:
         town.loads.anchored(batch)
+    assert not town.loading.can_be_given_up(left(town), town.hospital.actor.address)
     with pytest.raises(InvalidInputError, match="is on chain") as caught:
         town.loading.give_up(batch.number, town.hospital.actor)
     assert "record retract" in caught.value.hint
@@ -209,35 +230,129 @@ def test_give_up__another_process_loads__is_told_to_wait(town: LoadTown) -> None
     assert left(town) == batch
 
 
+# ------------------------------------------------------------------------------------------ paid by another
+
+
+@dataclass
+class Payment:
+    """A batch whose payment was mined and failed: what its custodian has signed is public."""
+
+    town: LoadTown
+    roots: SentRoots
+    signed: SignedMessage
+
+    def give_up(self) -> None:
+        town = self.town
+        town.rebuilt(on_its_way=self.roots.on_its_way).give_up(left(town).number, town.hospital.actor)
+
+    def sent_by_a_stranger(self) -> CallOutcome:
+        (outcome,) = self.town.ledger.relay(LocalSigner.generate(), [self.signed])
+        return outcome
+
+
+@pytest.fixture
+def payment(tmp_path: Path) -> Payment:
+    town = LoadTown(tmp_path, hospital=signing_actor())
+    ledger, seen = town.hospital.ledger, []
+    roots = SentRoots(has_sent=lambda *_: False, journal=town.loads, confirmed_at=lambda: town.chain.head().time)
+
+    def pay(signed: SignedMessage) -> Receipt:
+        roots.keep(signed)
+        seen.append(signed)
+        raise TransactionFailedError("0x00", "out of gas")
+
+    signing = Signing(ledger=ledger, domains=town.chain.domains, wallets=NoWallets(), clock=town.clock)
+    paying = Paying(payer=LocalSigner.generate(), confirm=lambda _: True, names=lambda _: None)
+    paid = paid_ledger(ledger, signing=signing, pay=pay, paying=paying)
+    with pytest.raises(TransactionFailedError):
+        town.night(town.export(*LINES), loading=town.rebuilt(ledger=paid))
+    (signed,) = seen
+    return Payment(town=town, roots=roots, signed=signed)
+
+
+def test_give_up__payment_failed__is_refused_until_the_deadline_and_stays_one_batch(payment: Payment) -> None:
+    town = payment.town
+    batch, pins = left(town), town.store.pins()
+    with pytest.raises(InvalidInputError, match="on its way") as caught:
+        payment.give_up()
+    assert moment(payment.signed.deadline) in caught.value.hint
+    assert (left(town), town.store.pins()) == (batch, pins)
+    assert payment.sent_by_a_stranger().done
+    with pytest.raises(InvalidInputError, match="is on chain"):
+        payment.give_up()
+    town.loading.resume(town.hospital.actor)
+    town.check_whole(*LINES)
+
+
+def test_give_up__deadline_of_what_was_signed_has_passed__nothing_is_left_and_nobody_can_send_it(
+    payment: Payment,
+) -> None:
+    town = payment.town
+    town.clock.time = payment.signed.deadline
+    town.chain.mine()
+    payment.give_up()
+    nothing_is_left(town)
+    town.store.collect()
+    assert town.night(town.export(*LINES)).counts == (len(LINES), 0, 0)
+    with pytest.raises(DeadlinePassedError):
+        payment.sent_by_a_stranger()
+    town.check_whole(*LINES)
+
+
 # --------------------------------------------------------------------------------------- what was signed here
 
 
-def signed(root: bytes, custodian: Address = CUSTODIAN) -> SignedMessage:
-    return SignedMessage(
-        message=SignableAnchorBatch(
-            custodian=custodian, root=root, catalogue=CatalogueId(b"\x33" * 32), records=3, deadline=2_000_000_000
-        ),
-        domain=Domain.of("RecordRegistry", 1, Address("0x" + "44" * 20)),
-        signer=custodian,
-        signature=bytes(65),
+def signed(message: Signable) -> SignedMessage:
+    domain = Domain.of("RecordRegistry", 1, Address("0x" + "44" * 20))
+    return SignedMessage(message=message, domain=domain, signer=message.subject, signature=bytes(65))
+
+
+def anchoring(root: bytes, *, custodian: Address = CUSTODIAN, deadline: int = DEADLINE) -> SignedMessage:
+    return signed(
+        SignableAnchorBatch(
+            custodian=custodian, root=root, catalogue=CatalogueId(b"\x33" * 32), records=3, deadline=deadline
+        )
     )
 
 
-def test_may_arrive__sent_by_himself__as_his_outbox_says(tmp_path: Path) -> None:
+@pytest.fixture
+def loads(tmp_path: Path) -> LoadJournal:
+    return LoadJournal(PublicationJournal(tmp_path))
+
+
+def test_on_its_way__sent_by_himself__as_his_outbox_says(loads: LoadJournal) -> None:
     sent = {(CUSTODIAN, anchoring_intent(ROOT))}
-    roots = SentRoots(has_sent=lambda *asked: asked in sent, relays=tmp_path / "relay")
-    assert roots.may_arrive(CUSTODIAN, ROOT)
-    assert not roots.may_arrive(CUSTODIAN, b"\x12" * 32)
+    roots = SentRoots(has_sent=lambda *asked: asked in sent, journal=loads, confirmed_at=lambda: DEADLINE)
+    assert roots.on_its_way(CUSTODIAN, ROOT) == OnItsWay(until=None)
+    assert roots.on_its_way(CUSTODIAN, b"\x12" * 32) is None
 
 
-def test_may_arrive__another_pays__as_long_as_nobody_knows_what_became_of_it(tmp_path: Path) -> None:
-    folder = private_folder(tmp_path / "relay" / PAYER)
-    journal = RelayJournal(folder / "relay.sqlite")
-    roots = SentRoots(has_sent=lambda *_: False, relays=tmp_path / "relay")
-    assert not roots.may_arrive(CUSTODIAN, ROOT)
-    journal.begin("relay/1", [signed(b"\x12" * 32), signed(ROOT, Address("0x" + "55" * 20))])
-    assert not roots.may_arrive(CUSTODIAN, ROOT)
-    journal.begin("relay/2", [signed(ROOT)])
-    assert roots.may_arrive(CUSTODIAN, ROOT)
-    journal.abandon("relay/2")
-    assert not roots.may_arrive(CUSTODIAN, ROOT)
+def test_on_its_way__another_pays__until_a_block_at_the_deadline_is_confirmed(loads: LoadJournal) -> None:
+    now = [DEADLINE - 1]
+    roots = SentRoots(has_sent=lambda *_: False, journal=loads, confirmed_at=lambda: now[0])
+    roots.keep(anchoring(b"\x12" * 32))
+    roots.keep(anchoring(ROOT, custodian=Address("0x" + "55" * 20)))
+    assert roots.on_its_way(CUSTODIAN, ROOT) is None
+    roots.keep(anchoring(ROOT))
+    assert roots.on_its_way(CUSTODIAN, ROOT) == OnItsWay(until=DEADLINE)
+    now[0] = DEADLINE
+    assert roots.on_its_way(CUSTODIAN, ROOT) is None
+
+
+def test_on_its_way__signed_twice__until_the_later_deadline(loads: LoadJournal) -> None:
+    roots = SentRoots(has_sent=lambda *_: False, journal=loads, confirmed_at=lambda: DEADLINE)
+    for deadline in (DEADLINE + 2, DEADLINE + 1):
+        roots.keep(anchoring(ROOT, deadline=deadline))
+    assert roots.on_its_way(CUSTODIAN, ROOT) == OnItsWay(until=DEADLINE + 2)
+
+
+def test_keep__something_else_was_signed__keeps_nothing(loads: LoadJournal) -> None:
+    roots = SentRoots(has_sent=lambda *_: False, journal=loads, confirmed_at=lambda: 0)
+    roots.keep(
+        signed(
+            SignableRegister(
+                custodian=CUSTODIAN, record_id=RecordId(ROOT), patient=Address("0x" + "55" * 20), deadline=DEADLINE
+            )
+        )
+    )
+    assert roots.on_its_way(CUSTODIAN, ROOT) is None

@@ -378,6 +378,37 @@ def test_forget__erased__goes_out_of_bundle_and_home(
     assert doctor.kept(one, other) == [90]
 
 
+def test_forget__a_delegate_granted_for_a_recovered_patient__who_is_in_control_opens_the_other_slips_still(
+    erasures: ErasureTown, patient: Home, assessor: Actor
+) -> None:
+    world, town = erasures.world, erasures.town
+    town.recover()
+    one, other = world.publish(b"one record"), world.publish(b"another record")
+    scores = {one.record_id: 40, other.record_id: 90}
+    patient.slips.take(slips_to_json(patient.assessing.attest_batch(scores, method=100, assessor=assessor).slips))
+    subject = world.patient.address
+    town.appoint(patient=town.newcomer, on_behalf_of=subject)
+    world.consenting = Consenting(**patient.parts, retrieving=world.retrieving, slips=patient.slips)
+    granted = world.grant(one, other, patient=town.mother, on_behalf_of=subject)
+
+    def opened_by_who_is_in_control() -> set[RecordId]:
+        standing = world.auditing.grant(granted.grant_id)
+        assert standing is not None
+        found = patient.slips.in_bundle(
+            standing.bundle,
+            [granted.terms.slips_name],
+            town.newcomer.identity,
+            writers=[town.mother.identity.recipient],
+        )
+        return {slip.record_id for slip in found}
+
+    assert opened_by_who_is_in_control() == {one.record_id, other.record_id}
+    erasures.erase(one)
+    forgotten = forgetting(erasures, patient).forget(world.ref(one), patient=town.mother, on_behalf_of=subject)
+    assert forgotten.renewed == (granted.grant_id,)
+    assert opened_by_who_is_in_control() == {other.record_id}
+
+
 def test_forget__slips_of_nothing_else__bundle_has_none(
     erasures: ErasureTown, patient: Home, batch: AttestedBatch, one: Published, other: Published
 ) -> None:
