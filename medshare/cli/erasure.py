@@ -13,8 +13,7 @@ from medshare.cli.console import App, Command, moment
 from medshare.cli.record import find
 from medshare.cli.sending import Way, paying_options
 from medshare.cli.values import RecordIdValue, parse_moment
-from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.erasure import (
     MAX_ACKNOWLEDGEMENT_SIZE,
     MAX_CERTIFICATE_SIZE,
@@ -107,7 +106,7 @@ def erase(
     was verified, and what cannot be erased and why. Killed, or where a node is down, give the same command again: it
     goes on. The exit code is 1 while a store is left.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(custodian)
     reason = read_text(reason_file, "Why")
     with way.session(app, actor) as session, way.progress(app) as progress:
@@ -163,7 +162,7 @@ def erasure_notice(app: App, record_id: RecordId, custodian: str, target: Path) 
 
     Patient and readers keep it, and are told by their inbox from then on. It names none of the others.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(custodian)
     with app.session() as session:
         statement = session.erasures.notice(record_id, custodian=actor)
@@ -258,7 +257,7 @@ def acknowledge_erasure(
     What your own store holds of it is removed. What you have saved as a file elsewhere, erase yourself first: your
     signature says that you have. Had you nothing of it, sign all the same.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(reader)
     with app.session(acts=actor) as session:
         record = find(session, app, record_id, custodian)
@@ -333,12 +332,6 @@ COMMANDS = (
     take_acknowledgement,
     verify_erasure,
 )
-
-
-def _check_new(target: Path | None) -> None:
-    """Refuse a file that is there before anything is done that cannot be undone."""
-    if target is not None and target.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
 
 
 def _read(path: Path, limit: int) -> bytes:
