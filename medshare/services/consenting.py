@@ -585,5 +585,6 @@ def _check_fits(count: int) -> None:
     if count > MAX_RECORDS:
         raise InvalidInputError(
             f"these provisions permit {count} records, one grant holds the keys of {MAX_RECORDS}",
-            hint="make several grants, by category or by date",
+            hint=f"make several grants: each of up to {MAX_RECORDS} records by name, or by category, custodian or date "
+            "where that divides them; of a request, accept less",
         )
