@@ -132,6 +132,18 @@ def test_erase__told_in_words__says_what_cannot_be_erased(erasing: CommandLine, 
     assert "Copies that readers made" in answer.text
 
 
+def test_grant__of_what_was_erased__is_refused_and_says_how_its_key_is_forgotten(
+    erasing: CommandLine, tmp_path: Path
+) -> None:
+    erasing.json(*erase(erasing, tmp_path))
+    words = [erasing.home.scan, "--as", "patient", "--to", "researcher", "--until", "1d"]
+    answer = erasing("--json", "access", "grant", *words)
+    assert (answer.code, answer.out, answer.error["error"]) == (4, b"", "RecordErasedError")
+    assert "was erased by its custodian at" in answer.error["message"]
+    assert f"record forget {erasing.home.scan} --as NAME" in answer.error["hint"]
+    assert len(erasing.json("access", "list", "--patient", "patient")) == 1
+
+
 def test_erase__nobody_says_yes__erases_nothing(erasing: CommandLine, tmp_path: Path) -> None:
     words = [word for word in erase(erasing, tmp_path) if word != "--yes"]
     assert erasing(*words).code == 1
