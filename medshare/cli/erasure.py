@@ -144,6 +144,9 @@ def erase(
     app.say("what cannot be erased, and why:")
     for sentence in erased.certificate.stated.remains:
         app.say(f"- {sentence}")
+    app.say(
+        "leave it out of the next export: nothing here knows its text any more, and the same file would be published"
+    )
 
 
 @click.command("erasure-notice", cls=Command)
@@ -188,12 +191,15 @@ def take_erasure_notice(app: App, path: Path) -> None:
 def erasures(app: App, custodian: str) -> None:
     """List your erasures: how far each has come, which readers have answered, and who is overdue.
 
+    Those that were made from this home. Where its state was lost, erase again: what is gone stays gone, and what was
+    done is listed anew.
+
     The exit code is 1 if an erasure is not finished, or somebody is overdue.
     """
     account = app.keyring.resolve(custodian)
     with app.session() as session:
         standings = session.erasures.standings(account)
-    app.show_all([_standing_row(each) for each in standings], nothing="nothing was erased")
+    app.show_all([_standing_row(each) for each in standings], nothing="nothing was erased from this home")
     if any(each.overdue or each.entry.certificate is None for each in standings):
         raise click.exceptions.Exit(1)
 
