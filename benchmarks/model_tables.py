@@ -50,7 +50,7 @@ def patient_year(found: Found) -> str:
                 figure(cost.patient_year_in_batches),
             )
         )
-    head = ("scenario", "a record", "in a batch", "a grant", "a patient-year", "with records in batches")
+    head = ("scenario", "$ a record", "$ in a batch", "$ a grant", "$ a patient-year", "$ with records in batches")
     counts = (
         f"{year.records:.0f} records, {year.grants:.0f} grants (signed and relayed) and {year.revokes:.0f} revocations"
     )
@@ -156,7 +156,7 @@ def block_waiting(_: Found) -> str:
             found = waiting(load=load, capacity=capacity, block_period=1.0, blocks=BLOCKS[capacity])
             theory = figure(expected_waiting(load=load, block_period=1.0)) if capacity == 1 else ""
             rows.append((capacity, f"{load:.0%}", figure(found.mean), theory, figure(found.p95), figure(found.p99)))
-    return table(("a block holds", "load", "mean", "by theory", "p95", "p99"), rows)
+    return table(("a block holds", "load", "mean s", "by theory s", "p95 s", "p99 s"), rows)
 
 
 TABLES: Mapping[str, Callable[[Found], str]] = {

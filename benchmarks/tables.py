@@ -341,13 +341,13 @@ def throughput(found: Found) -> str:
     if kept is None:
         return missing("clients")
     rows = [
-        (ground, verb, clients, figure(spread["per_second"]), *_percentiles(spread))
+        (ground, verb, clients, figure(spread["per_second"]), *_percentiles(spread), spread["count"])
         for ground, on in kept.items()
         if on is not None
         for clients, verbs in sorted(on["clients"].items(), key=lambda item: int(item[0]))
         for verb, spread in verbs.items()
     ]
-    return table(("where", "verb", "clients", "per second", "p50 ms", "p95 ms", "p99 ms"), rows, texts=2)
+    return table(("where", "verb", "clients", "per second", "p50 ms", "p95 ms", "p99 ms", "of"), rows, texts=2)
 
 
 def history(found: Found) -> str:

@@ -58,6 +58,19 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def refuse_existing(path: Path | None) -> None:
+    """Refuse a new file whose name is taken, before anything is done for it.
+
+    Args:
+        path: where the file shall be; None where none was asked for.
+
+    Raises:
+        InvalidInputError: something is there already, be it a link to nothing.
+    """
+    if path is not None and os.path.lexists(path):
+        raise InvalidInputError("the file to write exists already", hint="choose another name")
+
+
 @contextmanager
 def written_whole(path: Path, *, replace: bool, mode: int = PRIVATE_FILE) -> Iterator[BinaryIO]:
     """Open a new file beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
@@ -68,9 +81,12 @@ def written_whole(path: Path, *, replace: bool, mode: int = PRIVATE_FILE) -> Ite
         mode: permission bits of the new file.
 
     Raises:
-        InvalidInputError: ``path`` exists and ``replace`` is false, or its folder is missing.
+        InvalidInputError: ``path`` exists and ``replace`` is false, or its folder is missing. What is there already is
+            refused before the block begins, what came meanwhile when it ends.
         StoreFullError: the disk is full.
     """
+    if not replace:
+        refuse_existing(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:

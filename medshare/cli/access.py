@@ -71,7 +71,9 @@ def grant(
     on_behalf_of: str | None,
     way: Way,
 ) -> None:
-    """Grant a reader access to RECORD_IDS until a date.
+    """Grant a reader access to RECORD_IDS until a date: to these and their later versions.
+
+    --all names those that are there now. To cover what is published later, too: medshare consent give
 
     The same reader, records and purposes again give the same grant with new dates. A delegate grants what he may read
     himself, within his appointment.
@@ -116,8 +118,8 @@ def grant(
         title="granted",
     )
     app.say(
-        "what a custodian who was told publishes later is covered too; one you meet later you tell with: "
-        f"medshare consent renew --as {patient}"
+        "of what comes later, later versions of these records are covered, where their custodian was told; to cover "
+        f"other records too: medshare consent give --as {patient} --to {grantee}"
     )
 
 

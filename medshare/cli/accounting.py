@@ -11,7 +11,7 @@ from medshare.cli.console import App, Command, escaped, moment
 from medshare.cli.receipts_told import Signed, check_receipts, is_receipt_account, receipt_lines, receipt_rows, told
 from medshare.cli.values import parse_moment
 from medshare.errors import IntegrityError, InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.describing_access import (
     LIMITS,
     day_and_time,
@@ -85,6 +85,7 @@ def export(app: App, patient: str, kind: str, path: Path, since: str | None) -> 
     Bundle and table can be compared with the chain at any time: medshare audit check. The file is about a person: only
     you may read it.
     """
+    refuse_existing(path)
     account = app.keyring.resolve(patient)
     with app.session() as session:
         accounting = _made(session, account, since)

@@ -21,7 +21,7 @@ from medshare.cli.publications import BY_LINE, about_place, derived_row, examine
 from medshare.cli.sending import Way, sending_options
 from medshare.cli.values import RecordIdValue
 from medshare.errors import InvalidInputError, MedshareError
-from medshare.files import written_whole
+from medshare.files import refuse_existing, written_whole
 from medshare.ingesting import Arrived, Assigned, OnePatient, Patients, Said, arriving, read_mapping
 from medshare.loading import DEFAULT_BATCH_SIZE
 from medshare.model.ids import RecordId
@@ -139,6 +139,7 @@ def publish(
     a crash left unfinished the same command finishes, or: medshare record resume. A file of a folder is named by its
     place in it, by name and with all below: its own name may say whose record it is. The file of --report names it.
     """
+    refuse_existing(report_file)
     if in_batches:
         _check_batch(supersedes, way)
         _load(app, files, custodian, patient, mapping, said, report_file, batch_size or DEFAULT_BATCH_SIZE, way)

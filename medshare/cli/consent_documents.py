@@ -13,7 +13,7 @@ from medshare.cli.console import App, Command, moment
 from medshare.cli.record import find
 from medshare.cli.values import GrantIdValue, RecordIdValue
 from medshare.errors import InvalidInputError, UnknownGrantError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.documents import MAX_DOCUMENT_SIZE
 from medshare.model.ids import Address, GrantId
 from medshare.model.record import RecordRef
@@ -65,6 +65,7 @@ def export(
     """
     if profile is not None and version != Version.R4:
         raise click.UsageError("IHE PCF's profiles are of FHIR R4: --profile goes with --format fhir-r4")
+    refuse_existing(target)
     actor = app.actor(party)
     applies = None if organization is None else app.keyring.resolve(organization)
     with app.session() as session:
@@ -118,6 +119,7 @@ def import_(
     The file is for: medshare consent give --provisions FILE. What provisions cannot say is refused, with the element;
     nothing is left out or weakened.
     """
+    refuse_existing(target)
     document = _read(file, MAX_DOCUMENT_SIZE)
     meant = _pairs(people, "--who", app.keyring.resolve)
     account = None if reader is None else app.keyring.resolve(reader)
@@ -194,6 +196,7 @@ def receipt(
         raise click.UsageError("say --as, and GRANT_ID for one consent; or --verify FILE")
     if others and target is None:
         raise click.UsageError("--for goes with --to")
+    refuse_existing(target)
     actor = app.actor(party)
     if grant_id is None:
         with app.session() as session:

@@ -13,8 +13,7 @@ from medshare.cli.console import App, Command, moment
 from medshare.cli.record import find
 from medshare.cli.sending import Way, paying_options
 from medshare.cli.values import RecordIdValue, parse_moment
-from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.erasure import (
     MAX_ACKNOWLEDGEMENT_SIZE,
     MAX_CERTIFICATE_SIZE,
@@ -107,7 +106,7 @@ def erase(
     was verified, and what cannot be erased and why. Killed, or where a node is down, give the same command again: it
     goes on. The exit code is 1 while a store is left.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(custodian)
     reason = read_text(reason_file, "Why")
     with way.session(app, actor) as session, way.progress(app) as progress:
@@ -145,6 +144,9 @@ def erase(
     app.say("what cannot be erased, and why:")
     for sentence in erased.certificate.stated.remains:
         app.say(f"- {sentence}")
+    app.say(
+        "leave it out of the next export: nothing here knows its text any more, and the same file would be published"
+    )
 
 
 @click.command("erasure-notice", cls=Command)
@@ -163,7 +165,7 @@ def erasure_notice(app: App, record_id: RecordId, custodian: str, target: Path) 
 
     Patient and readers keep it, and are told by their inbox from then on. It names none of the others.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(custodian)
     with app.session() as session:
         statement = session.erasures.notice(record_id, custodian=actor)
@@ -189,12 +191,15 @@ def take_erasure_notice(app: App, path: Path) -> None:
 def erasures(app: App, custodian: str) -> None:
     """List your erasures: how far each has come, which readers have answered, and who is overdue.
 
+    Those that were made from this home. Where its state was lost, erase again: what is gone stays gone, and what was
+    done is listed anew.
+
     The exit code is 1 if an erasure is not finished, or somebody is overdue.
     """
     account = app.keyring.resolve(custodian)
     with app.session() as session:
         standings = session.erasures.standings(account)
-    app.show_all([_standing_row(each) for each in standings], nothing="nothing was erased")
+    app.show_all([_standing_row(each) for each in standings], nothing="nothing was erased from this home")
     if any(each.overdue or each.entry.certificate is None for each in standings):
         raise click.exceptions.Exit(1)
 
@@ -258,7 +263,7 @@ def acknowledge_erasure(
     What your own store holds of it is removed. What you have saved as a file elsewhere, erase yourself first: your
     signature says that you have. Had you nothing of it, sign all the same.
     """
-    _check_new(target)
+    refuse_existing(target)
     actor = app.actor(reader)
     with app.session(acts=actor) as session:
         record = find(session, app, record_id, custodian)
@@ -333,12 +338,6 @@ COMMANDS = (
     take_acknowledgement,
     verify_erasure,
 )
-
-
-def _check_new(target: Path | None) -> None:
-    """Refuse a file that is there before anything is done that cannot be undone."""
-    if target is not None and target.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -12,6 +12,7 @@ from medshare.cli.ending import ExitCode, exit_code
 from medshare.cli.history import failure_row
 from medshare.cli.values import PurposeValue, parse_span
 from medshare.errors import InvalidInputError
+from medshare.files import refuse_existing
 from medshare.model.attestation import BEST_SCORE
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Category
@@ -89,6 +90,7 @@ def check(
     known: 6 where trying again may help, else 1. No value of a record is shown. Codes that count as the same are yours
     to name: docs/exams.md.
     """
+    refuse_existing(target)
     equivalence = Equivalence() if groups is None else Equivalence.from_toml(_read(groups))
     wanted = Wanted(
         codes=equivalence.of(code),

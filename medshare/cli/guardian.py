@@ -13,7 +13,7 @@ from medshare.cli.sending import Way, for_option, sending_options
 from medshare.cli.signed import read_signed
 from medshare.cli.values import parse_moment, parse_span
 from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.delegation import NO_CIRCLE, Circle
 from medshare.model.ids import ZERO_ADDRESS, Address
 from medshare.model.typed_data import SignableRecover
@@ -59,8 +59,7 @@ def name(
 
     if nobody == bool(guardians):
         raise click.UsageError("name guardians, or say --none")
-    if target is not None and target.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    refuse_existing(target)
     actor = app.actor(patient)
     subject = app.keyring.resolve(on_behalf_of) if on_behalf_of is not None else actor.address
     accounts = [app.keyring.resolve(each) for each in guardians]
@@ -123,6 +122,7 @@ def show(app: App, patient: str | None, account: str | None, target: Path | None
         raise click.UsageError("say --as NAME or --patient WHO")
     if target is not None and patient is None:
         raise click.UsageError("--export needs --as")
+    refuse_existing(target)
     actor = app.actor(patient) if patient is not None else None
     circle = None
     with app.session() as session:
@@ -188,8 +188,7 @@ def sign(
         raise click.UsageError("--like says it all")
     actor = app.actor(guardian_name)
     message = _recovery(like) if like is not None else None
-    if target.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    refuse_existing(target)
     way = Way(sign_to=target, paid_by=None, valid_for=parse_span("7d"), yes=yes)
     with way.session(app, actor) as session:
         if message is None:

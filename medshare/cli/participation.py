@@ -14,8 +14,7 @@ from medshare.cli.provisions import Said, provision_options
 from medshare.cli.request import RequestIdValue, quality_row, study_row, token_name
 from medshare.cli.sending import Way, for_option, signing_options
 from medshare.cli.values import parse_moment
-from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.acceptance import MAX_ACCEPTANCE_SIZE, SignedAcceptance
 from medshare.model.ids import RequestId
 
@@ -130,8 +129,7 @@ def accept(
     What is permitted is what the study wants, unless you say less. Revoking later never costs a reward that was
     delivered. With --sign-to it is written to a file, for somebody else to send with: medshare request submit
     """
-    if way.sign_to is not None and way.sign_to.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    refuse_existing(way.sign_to)
     from medshare.services.accepting import Asking, Choice
 
     actor = app.actor(patient)

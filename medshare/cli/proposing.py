@@ -16,7 +16,7 @@ from medshare.cli.consortium import KINDS, acting, kind_option, member_option
 from medshare.cli.values import parse_span
 from medshare.cli.voting import proposal_row, say_next
 from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.governed import (
     AdmitMember,
     ApproveStudy,
@@ -63,8 +63,7 @@ class Way:
             InvalidInputError: the file to write exists already; or there is no such call.
             MedshareError: as ``Governing.propose``.
         """
-        if self.export is not None and self.export.exists():
-            raise InvalidInputError("the file to write exists already", hint="choose another name")
+        refuse_existing(self.export)
         actor = app.actor(self.member) if self.member is not None else None
         reason = read_text(self.reason_file, "Why")
         with app.session() as session:

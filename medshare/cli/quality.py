@@ -15,7 +15,7 @@ from medshare.cli.ending import exit_code, report
 from medshare.cli.record import find
 from medshare.cli.values import PurposeValue, RecordIdValue
 from medshare.errors import IntegrityError, InvalidInputError, MedshareError, RecordErasedError, RejectedError
-from medshare.files import private_folder, write_whole
+from medshare.files import private_folder, refuse_existing, write_whole
 from medshare.model.attestation import BEST_SCORE, FIRST_OWN_METHOD, MAX_METHOD
 from medshare.model.ids import Address, RecordId
 from medshare.model.purpose import PurposeOfUse
@@ -249,8 +249,7 @@ def slips(app: App, patient: str | None, target: Path | None) -> None:
     """
     if target is not None and patient is None:
         raise click.UsageError("say whose slips are to be written, with --patient")
-    if target is not None and target.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    refuse_existing(target)
     account = None if patient is None else app.keyring.resolve(patient)
     with app.session() as session:
         kept = session.slips.all()

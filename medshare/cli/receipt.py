@@ -12,7 +12,7 @@ from medshare.cli.emergency import EpisodeIdValue
 from medshare.cli.request import RequestIdValue
 from medshare.cli.values import parse_span
 from medshare.errors import InvalidInputError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.ids import Address, EpisodeId, RequestId, digest32
 from medshare.model.read_receipt import ReceiptProof, receipt_from_json, receipt_of
 from medshare.model.request import ReservationStatus
@@ -58,6 +58,7 @@ def sign(
     """
     if (episode is None) == (number is None) or (number is None) != (patient is None):
         raise click.UsageError("say EPISODE, or --request and --patient")
+    refuse_existing(path)
     account = None if custodian is None else app.keyring.resolve(custodian)
     whose, seconds = None if patient is None else app.keyring.resolve(patient), parse_span(validity)
     actor = app.actor(reader)
@@ -136,6 +137,7 @@ def anchor(app: App, custodian: str) -> None:
 @click.pass_obj
 def prove(app: App, digest: str, custodian: str, path: Path) -> None:
     """Write what shows that a RECEIPT is in its batch."""
+    refuse_existing(path)
     account, wanted = app.keyring.resolve(custodian), digest32(digest, "receipt")
     with app.session() as session:
         proof = session.receipts.prove(wanted, custodian=account)
@@ -153,6 +155,7 @@ def export(app: App, custodian: str, patient: str | None, path: Path) -> None:
 
     The file is about people: only you may read it.
     """
+    refuse_existing(path)
     account = app.keyring.resolve(custodian)
     whose = None if patient is None else app.keyring.resolve(patient)
     with app.session() as session:

@@ -20,7 +20,7 @@ from medshare.content import Cid
 from medshare.errors import (
     InvalidInputError,
 )
-from medshare.files import written_whole
+from medshare.files import refuse_existing, written_whole
 from medshare.model.attestation import BEST_SCORE
 from medshare.model.consent import RecordRef
 from medshare.model.ids import Address, RecordId
@@ -327,6 +327,7 @@ def fetch(
         raise click.UsageError("--offset and --length go together")
     if out is None and app.as_json:
         raise click.UsageError("--json needs --to: the record itself goes to standard output")
+    refuse_existing(out)
     actor = app.actor(reader)
     with app.session(acts=actor) as session, app.progress() as progress:
         opened = session.retrieving.open(find(session, app, record_id, custodian), reader=actor, purpose=purpose)

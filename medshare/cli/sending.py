@@ -28,8 +28,8 @@ import click
 
 from medshare.cli.console import App, escaped, moment
 from medshare.cli.values import parse_span
-from medshare.errors import ConfigurationError, InvalidInputError
-from medshare.files import write_whole
+from medshare.errors import ConfigurationError
+from medshare.files import refuse_existing, write_whole
 from medshare.ports import Actor, Signer
 from medshare.services.progress import Progress, silent
 
@@ -69,7 +69,9 @@ class Way:
 
         Raises:
             SigningRefusedError: he would have to send it himself, and his key is in a wallet that signs messages only.
+            InvalidInputError: the file to write exists already.
         """
+        refuse_existing(self.sign_to)
         if self.paid_by is None:
             self.payer(app, actor)
             with app.session(acts=actor) as session:
@@ -118,13 +120,11 @@ class Way:
 
         Raises:
             SigningError: it was not confirmed, or no signature came.
-            InvalidInputError: the file exists already, or its folder does not.
+            InvalidInputError: the folder of the file does not exist.
             MedshareError: as ``drafted``.
         """
         if self.sign_to is None:
             return False
-        if self.sign_to.exists():
-            raise InvalidInputError("the file to write exists already", hint="choose another name")
         message = drafted(session.signing.draft(actor.address, valid_for=self.valid_for))
         signed = session.signing.sign(message, actor.signer, confirm=self.confirm(app), names=app.keyring.name_of)
         write_whole(self.sign_to, signed.to_json(), replace=False)

@@ -12,7 +12,7 @@ from medshare.cli.console import App, Command, moment
 from medshare.cli.consortium import KIND_NAMES, acting, member_option
 from medshare.cli.sending import confirmed
 from medshare.errors import InvalidInputError, SigningRefusedError
-from medshare.files import write_whole
+from medshare.files import refuse_existing, write_whole
 from medshare.model.accreditation import AccreditationKind
 from medshare.model.ids import ProposalId
 
@@ -47,8 +47,7 @@ def proposal(app: App, number: int, owner: str | None, export: Path | None, reas
     """Show proposal NUMBER: what it does, in words and as it is sent, who voted, and why it was proposed."""
     if export is not None and owner is None:
         raise click.UsageError("say --as, too: whose reason it is")
-    if export is not None and export.exists():
-        raise InvalidInputError("the file to write exists already", hint="choose another name")
+    refuse_existing(export)
     actor = app.actor(owner) if owner is not None else None
     with app.session() as session:
         found = session.governing.proposal(ProposalId(number))

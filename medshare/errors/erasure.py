@@ -51,8 +51,8 @@ class RecordErasedError(ErasureError):
 
     hint = "its custodian has the certificate, which says what became of it"
 
-    def __init__(self, record_id: bytes, erased_at: int) -> None:
-        super().__init__(f"record {record_id.hex()} was erased by its custodian at {_moment(erased_at)}")
+    def __init__(self, record_id: bytes, erased_at: int, *, hint: str | None = None) -> None:
+        super().__init__(f"record {record_id.hex()} was erased by its custodian at {_moment(erased_at)}", hint=hint)
         self.record_id = record_id
         self.erased_at = erased_at
 

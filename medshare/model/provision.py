@@ -134,7 +134,10 @@ class Provision:
         if sum((bool(self.records), bool(self.categories), self.everything)) != 1:
             raise InvalidInputError("a provision is about records, about categories, or about everything: one of them")
         if len(self.records) > MAX_RECORDS:
-            raise InvalidInputError(f"a provision names at most {MAX_RECORDS} records", hint="make several grants")
+            raise InvalidInputError(
+                f"a provision names at most {MAX_RECORDS} records",
+                hint=f"make several grants, each of up to {MAX_RECORDS}",
+            )
         if self.records and self.custodians:
             raise InvalidInputError("a provision about records names their custodians already")
         if len(self.custodians) > MAX_CUSTODIANS:

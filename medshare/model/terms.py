@@ -43,7 +43,8 @@ class Terms:
         named = sum(len(provision.records) for provision in self.provisions)
         if named > MAX_RECORDS:
             raise InvalidInputError(
-                f"terms name at most {MAX_RECORDS} records, not {named}", hint="make several grants"
+                f"terms name at most {MAX_RECORDS} records, not {named}",
+                hint=f"make several grants, each of up to {MAX_RECORDS}",
             )
 
     @classmethod

@@ -232,7 +232,7 @@ class Consenting:
                 break-glass; or the grantee's published key is unusable.
             GranteeIsZeroError, GranteeIsPatientError, PeriodEmptyError, PurposesEmptyError: as the contract would.
             EncryptionKeyNotSetError: the grantee has published no encryption key.
-            UnknownRecordError, RecordNotActiveError: a named record is not there, or retracted.
+            UnknownRecordError, RecordNotActiveError, RecordErasedError: a named record is not there, retracted, erased.
             EnvelopeError, IntegrityError: a named record does not open as it should, or the terms of another live
                 grant to this reader, which may deny something, cannot be read.
             StoreError, LedgerError: store or chain failed; repeat, nothing is done twice.
@@ -433,7 +433,8 @@ class Consenting:
 
         Raises:
             NotAllowedToActError: who asks may not act for this patient.
-            InvalidInputError, UnknownRecordError, RecordNotActiveError: as ``grant``, of ``provisions``.
+            InvalidInputError, UnknownRecordError, RecordNotActiveError, RecordErasedError: as ``grant``, of
+                ``provisions``.
             IntegrityError: the terms of a live grant to this reader cannot be read.
             StoreUnavailableError, LedgerError: store or chain failed.
         """
@@ -585,5 +586,6 @@ def _check_fits(count: int) -> None:
     if count > MAX_RECORDS:
         raise InvalidInputError(
             f"these provisions permit {count} records, one grant holds the keys of {MAX_RECORDS}",
-            hint="make several grants, by category or by date",
+            hint=f"make several grants: each of up to {MAX_RECORDS} records by name, or by category, custodian or date "
+            "where that divides them; of a request, accept less",
         )

@@ -16,6 +16,7 @@ from medshare.errors import (
     EnvelopeError,
     IntegrityError,
     InvalidInputError,
+    RecordErasedError,
     RecordNotActiveError,
     RejectedError,
     StoreError,
@@ -158,6 +159,13 @@ class PatientDesk:
                 hint="grant access to your own records, or those of whom you act for",
             )
         if entry.status is RecordStatus.RETRACTED:
+            if (mark := self._auditing.erasure(record)) is not None:
+                raise RecordErasedError(
+                    record.record_id,
+                    mark.place.block.time,
+                    hint="leave it out; what takes its key out of what was granted before: "
+                    f"medshare record forget {record.record_id.hex()} --as NAME",
+                )
             raise RecordNotActiveError(record.custodian, record.record_id, entry.status)
         return self.open(entry)
 
@@ -180,7 +188,7 @@ class PatientDesk:
 
         Raises:
             InvalidInputError: nothing is permitted, too much is said, or a named record is not the patient's.
-            UnknownRecordError, RecordNotActiveError: a named record is not there, or retracted.
+            UnknownRecordError, RecordNotActiveError, RecordErasedError: a named record is not there, retracted, erased.
             StoreError, EnvelopeError, IntegrityError: a named record does not open as it should.
         """
         completed = tuple(each for provision in provisions for each in self._completed(provision))

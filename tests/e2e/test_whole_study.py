@@ -129,7 +129,8 @@ def test_readme__research_door__works_as_it_is_written(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     """The people of this home are called as those of the demo are."""
-    monkeypatch.chdir(private_folder(tmp_path / "here"))
+    private_folder(tmp_path / "here" / "medshare-demo")
+    monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("MEDSHARE_HOME", str(home.path))
     monkeypatch.setenv("MEDSHARE_PASSPHRASE_FILE", str(home.passphrase_file))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
@@ -149,6 +150,7 @@ def test_readme__research_door__works_as_it_is_written(
             assert program == "python"
             assert importlib.import_module(Path(words[0]).stem).main(words[1:]) == 0, command
     said = capsysbinary.readouterr().out.decode()
-    assert "1 records in dataset may be used" in said
+    assert "1 records in medshare-demo/dataset may be used" in said
     assert re.search(r"in - out - held +0\n", said)
-    assert {path.name for path in Path("dataset").iterdir()} == {home.observation, "dataset.json"}
+    assert {path.name for path in Path("medshare-demo/dataset").iterdir()} == {home.observation, "dataset.json"}
+    assert [path.name for path in Path().iterdir()] == ["medshare-demo"]

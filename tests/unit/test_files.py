@@ -68,6 +68,25 @@ def test_written_whole__file_exists__is_replaced_only_if_asked(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("there", ["file", "link"])
+def test_written_whole__name_is_taken__is_refused_before_the_block_begins(tmp_path: Path, there: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before") if there == "file" else path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InvalidInputError), written_whole(path, replace=False):
+        pytest.fail("the work has begun")
+
+
+def test_written_whole__name_is_taken_meanwhile__keeps_what_came(tmp_path: Path) -> None:
+    def overtaken() -> None:
+        with written_whole(tmp_path / "file", replace=False) as stream:
+            stream.write(b"mine")
+            (tmp_path / "file").write_bytes(b"theirs")
+
+    with pytest.raises(InvalidInputError):
+        overtaken()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"theirs")]
+
+
 def test_written_whole__link_in_its_place__is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("theirs")
     (tmp_path / "link").symlink_to(tmp_path / "target")

@@ -130,6 +130,34 @@ def test_erase__told_in_words__says_what_cannot_be_erased(erasing: CommandLine, 
     assert answer.code == 0
     assert "what cannot be erased, and why:" in answer.text
     assert "Copies that readers made" in answer.text
+    assert "leave it out of the next export" in answer.text
+    assert "leave it out of the next export" not in erasing("--json", *erase(erasing, tmp_path)).text
+
+
+def test_erasures__home_lost_its_state__says_only_what_it_knows(erasing: CommandLine, tmp_path: Path) -> None:
+    erasing.json(*erase(erasing, tmp_path))
+    for lost in (erasing.home.path / "state" / erasing.home.settings.network).glob("*.sqlite*"):
+        lost.unlink()
+    erasing.json("record", "restore", "--as", "hospital")
+    answer = erasing("record", "erasures", "--as", "hospital")
+    assert (answer.code, "nothing was erased from this home" in answer.text) == (0, True)
+    (shown,) = erasing.json("record", "show", erasing.home.scan)
+    assert shown["status"] == "erased"
+    assert erasing.json(*erase(erasing, tmp_path))["finished"]
+    (row,) = erasing.json("record", "erasures", "--as", "hospital")
+    assert (row["record"], row["missing"]) == (erasing.home.scan, [erasing.home.addresses["doctor"]])
+
+
+def test_grant__of_what_was_erased__is_refused_and_says_how_its_key_is_forgotten(
+    erasing: CommandLine, tmp_path: Path
+) -> None:
+    erasing.json(*erase(erasing, tmp_path))
+    words = [erasing.home.scan, "--as", "patient", "--to", "researcher", "--until", "1d"]
+    answer = erasing("--json", "access", "grant", *words)
+    assert (answer.code, answer.out, answer.error["error"]) == (4, b"", "RecordErasedError")
+    assert "was erased by its custodian at" in answer.error["message"]
+    assert f"record forget {erasing.home.scan} --as NAME" in answer.error["hint"]
+    assert len(erasing.json("access", "list", "--patient", "patient")) == 1
 
 
 def test_erase__nobody_says_yes__erases_nothing(erasing: CommandLine, tmp_path: Path) -> None:

@@ -141,6 +141,17 @@ def test_publish__batch_with_report__has_a_line_for_each_record_and_batch(
     ]
 
 
+@pytest.mark.parametrize("how", [["--batch"], []], ids=["batch", "one_by_one"])
+def test_publish__report_is_there__is_refused_before_anything_is_published(
+    cli: CommandLine, lines: Path, mapping: Path, tmp_path: Path, how: list[str]
+) -> None:
+    report = tmp_path / "report"
+    report.write_text("of last night")
+    answer = cli("record", "publish", *how, lines, *TO_PATIENTS, mapping, "--report", report)
+    assert (answer.code, report.read_text(), records(cli, "patient")) == (2, "of last night", [])
+    assert "exists already" in answer.err
+
+
 def test_publish__batch_of_a_folder__takes_what_is_below(cli: CommandLine, tmp_path: Path) -> None:
     below = tmp_path / "night" / "ward"
     below.mkdir(parents=True)

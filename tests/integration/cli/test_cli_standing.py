@@ -75,9 +75,20 @@ def test_publish__a_grant_s_bundle_is_gone__is_published_and_says_so(cli: Comman
 def test_grant__given__says_whom_it_told(cli: CommandLine) -> None:
     words = ["access", "grant", cli.home.scan, "--as", "patient", "--to", "researcher", "--until", "1d"]
     answer = cli(*words)
-    assert "one you meet later you tell with: medshare" in answer.text
-    assert "consent renew --as patient" in answer.text
+    assert "later versions of these records are covered" in answer.text
+    assert "consent give --as patient --to researcher" in answer.text
     assert cli.json(*words)["custodians_told"] == [cli.home.addresses["hospital"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("access", "grant", "--all"), 3), (("consent", "give", "--everything"), 0)]
+)
+def test_grant__of_all_that_is_there__covers_no_other_record_later(
+    cli: CommandLine, newer: Path, words: tuple[str, ...], code: int
+) -> None:
+    cli.json(*words, "--as", "patient", "--to", "researcher", "--until", "1d")
+    row = publish(cli, newer)
+    assert cli("record", "fetch", row["record"], "--as", "researcher").code == code
 
 
 # -------------------------------------------------------------------------------------------------- rotate

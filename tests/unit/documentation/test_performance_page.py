@@ -3,6 +3,7 @@
 given the committed snapshot and results
 ├─ docs/performance.md is what they make, byte for byte
 ├─ each plot shows their numbers, and there is no other plot
+├─ revoking a live grant costs less gas than granting it did, form by form, as the page says
 └─ no result names a machine, a user or a folder
 given a part that was not measured, or a node that was absent
 └─ the page says so
@@ -68,6 +69,23 @@ def test_results__every_one__names_no_machine_and_no_folder():
         text = path.read_text("utf-8")
         assert not re.search(r'"/|[\\]|/(home|root|tmp|usr|work)/', text), path.name
         assert set(json.loads(text)["machine"]) == {"commit", "cores", "kernel", "libraries", "processor", "python"}
+
+
+@pytest.mark.parametrize(
+    ("revoked", "granted"),
+    [
+        ("revoke", "grant, first"),
+        ("revoke", "grant, again"),
+        ("revokeSigned", "grantSigned, first"),
+        ("revokeSigned", "grantSigned, again"),
+        ("revoke, by a delegate", "grantFor, by a delegate"),
+        ("revoke, one of 100 in a batch", "grant, one of 100 in a batch"),
+    ],
+)
+def test_revoking__a_live_grant__costs_less_than_granting_it_did_as_the_page_says(found, revoked, granted):
+    gas = found.snapshot["gas"]
+
+    assert gas[revoked]["gas"] < gas[granted]["gas"]
 
 
 def test_page__nothing_measured__says_so_in_every_place(found, template):

@@ -286,11 +286,14 @@ def test_grant__named_record_was_retracted__is_refused_and_a_denial_of_it_is_not
 
 
 def test_grant__more_keys_than_a_bundle_holds__is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(3):
-        publish(world, b"%d" % number)
+    records = tuple(publish(world, b"%d" % number) for number in range(3))
     monkeypatch.setattr(consenting, "MAX_RECORDS", 2)
-    with pytest.raises(InvalidInputError, match="permit 3 records"):
+    with pytest.raises(InvalidInputError, match="permit 3 records") as caught:
         say(world, permit())
+    assert "each of up to 2 records by name" in str(caught.value.hint)
+    for half in (records[:2], records[2:]):
+        say(world, permit(records=half))
+    assert all(opens(world, each) for each in records)
 
 
 # ------------------------------------------------------------------------------------------- other grants
