@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from medshare.content import Cid, read_file
+from medshare.content import Cid, Link, read_file
 from medshare.envelope import FileKey, open_payload, open_range, unwrap
 from medshare.errors import (
     AccessDeniedError,
@@ -48,14 +48,14 @@ from medshare.model.decision import NEARNESS, Decision, Reason
 from medshare.model.emergency import Episode
 from medshare.model.events import BlockRef, KeysReleased
 from medshare.model.grant import Grant
-from medshare.model.ids import Address, BundleId, GrantId, RecordId
+from medshare.model.ids import Address, GrantId, RecordId
 from medshare.model.purpose import PurposeOfUse
 from medshare.model.record import Manifest, RecordEntry, RecordRef, RecordStatus, plaintext_digest
 from medshare.model.subject import Subject
 from medshare.model.terms import Terms
 from medshare.ports import Actor, BlobStore, Clock, Ledger
 from medshare.services.auditing import Auditing, GrantStanding
-from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms
+from medshare.services.bundles import BAD_BUNDLE, bundle_files, open_terms, terms_among
 from medshare.services.emergency_keys import release_names, released_header, standing_episode
 from medshare.services.held_keys import as_read
 from medshare.services.progress import Progress, silent
@@ -82,8 +82,8 @@ class _Held:
 
     consents: list[Consent] = field(default_factory=list)
     """The grants whose terms can be read, live and ended."""
-    released: list[tuple[Terms, BundleId, Address]] = field(default_factory=list)
-    """Terms and bundles of those that are live, and who gave them."""
+    released: list[tuple[Terms, Mapping[str, Link], Address]] = field(default_factory=list)
+    """Terms of those that are live, what their bundles hold, and who gave them."""
     ended: list[tuple[Reason, Grant]] = field(default_factory=list)
     """Revoked, expired or not begun, with a bundle that is gone: what they covered, nobody can say any more."""
     failures: list[tuple[GrantId, MedshareError]] = field(default_factory=list)
@@ -513,7 +513,8 @@ class Retrieving:
                 if not standing.by_right:
                     raise IntegrityError(f"grant {grant.grant_id:#x} was given by {standing.granted_by}, who might not")
                 mine = self._as_read(standing, reader)
-                terms = open_terms(self._store, mine, reader.identity)
+                files = bundle_files(self._store, mine.bundle)
+                terms = terms_among(self._store, files, mine, reader.identity)
                 held.consents.append(Consent(grant=grant, terms=terms, stamp=stamp))
             except BAD_BUNDLE as error:
                 if ended:
@@ -524,7 +525,7 @@ class Retrieving:
                 held.failures.append((grant.grant_id, error))
                 continue
             if not ended:
-                held.released.append((terms, mine.bundle, standing.granted_by))
+                held.released.append((terms, files, standing.granted_by))
                 if self._slips is not None:
                     names = BundleNames(slips=terms.slips_name, header_of=terms.header_name)
                     self._slips.take_over(mine.bundle, [names], reader.identity)
@@ -600,8 +601,8 @@ class Retrieving:
     def _headers(self, asked: _Asked, files: RecordFiles) -> Iterator[tuple[bytes, Address]]:
         """Yield what may hold the reader's packet, and who must have written it: live grants' bundles, the record."""
         entry = asked.entry
-        for terms, bundle, granter in asked.held.released:
-            link = bundle_files(self._store, bundle).get(terms.header_name(entry.record_id))
+        for terms, bundled, granter in asked.held.released:
+            link = bundled.get(terms.header_name(entry.record_id))
             if link is not None:
                 yield read_small(self._store, link, MAX_HEADER_SIZE), granter
         for release in asked.held.keys_released:

@@ -185,6 +185,24 @@ def test_history__of_a_reader__is_what_the_decision_permits_him(world: World, cl
     assert history.failures == []
 
 
+@pytest.mark.parametrize("records", [1, 7])
+def test_history__of_many_records__lists_the_bundle_as_often_as_of_one(world: World, records: int) -> None:
+    """Else a history took the square of what its grant holds."""
+    published = [publish(world, b"%d" % number) for number in range(records)]
+    bundle = say(world, permit(categories=(LAB,))).bundle
+    asked: list[Cid] = []
+
+    def get(cid: Cid, *more) -> Block:
+        asked.append(cid)
+        return world.store.get(cid, *more)
+
+    history = reading_from(world, Overriding(world.store, get=get)).of(
+        world.patient.address, reader=world.doctor, purpose=TREAT
+    )
+    assert sorted(ids(history)) == sorted(listed(*published))
+    assert asked.count(bundle) == 2  # for what there is, and for opening all of it
+
+
 def test_history__of_the_patient_and_of_a_custodian__is_his_own(world: World, clinic: Actor) -> None:
     lab, scan = publish(world, b"lab"), publish(world, b"scan", by=clinic, category=SCAN)
     assert ids(of(world, world.patient)) == listed(scan, lab)
