@@ -40,19 +40,19 @@ nodes: $(VENV)/.ready node_modules/.ready ## Build geth and Kubo into the user's
 	$(BIN)/python scripts/install_nodes.py
 
 test: $(VENV)/.ready node_modules/.ready ## Run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not install and not examples"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not install and not examples"
 
 test-examples: $(VENV)/.ready node_modules/.ready ## Publish every official example of FHIR R4 and print what was refused (five minutes)
 	MEDSHARE_REQUIRE_NODES=1 $(BIN)/python -m pytest -m examples -s
 
 test-integration: $(VENV)/.ready node_modules/.ready ## Run the integration tests on a chain or store: ON=anvil, clique, kubo, clique+kubo
-	$(BIN)/python -m pytest -n $(WORKERS) -m integration --on $(ON)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m integration --on $(ON)
 
 deep: $(VENV)/.ready ## Run the state machines at length: 2,500 stories each (half an hour on two idle cores)
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m stateful
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m stateful
 
 test-faults: nodes ## Kill commands at each of their steps, and fill the disk to each page (hours; needs Go the first time)
-	MEDSHARE_REQUIRE_NODES=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m deep
+	MEDSHARE_REQUIRE_NODES=1 HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m deep
 
 test-many: nodes ## Publish 10,000 records on real Kubo nodes that restart meanwhile (hours on two cores; needs Go the first time)
 	MEDSHARE_REQUIRE_NODES=1 MEDSHARE_MANY_RECORDS=10000 $(BIN)/python -m pytest -rP tests/e2e/test_replication.py \
