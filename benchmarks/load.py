@@ -67,7 +67,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=NORMAL[0])
-    parser.add_argument("--patients", type=int, default=NORMAL[1])
+    parser.add_argument("--patients", type=int, help=f"default: one for each {HIS_RECORDS} records")
     parser.add_argument("--batch-size", type=int, default=NORMAL[2])
     parser.add_argument("--quick", action="store_true", help="2,000 records of 40 patients, in batches of 500")
     parser.add_argument("--kubo", metavar="ADDRESS", help="the store: a Kubo node's multiaddr; default: a folder")
@@ -75,8 +75,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.records, options.patients, options.batch_size = QUICK
+    patients = options.patients or max(2, options.records // HIS_RECORDS)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found = measure(Path(folder), options.records, options.patients, options.batch_size, options.kubo)
+        found = measure(Path(folder), options.records, patients, options.batch_size, options.kubo)
     for line in table(found):
         print(line)
     print(json.dumps(found))
