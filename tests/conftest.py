@@ -29,7 +29,7 @@ if sys.implementation.name == "cpython":
 KINDS = frozenset({"unit", "contracts", "integration", "e2e", "stateful"})
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that is nobody else's
-_ENOUGH_MEMORY = 8 << 30
+_ENOUGH_MEMORY = 4 << 30
 
 
 def keep_files_in_memory() -> None:
