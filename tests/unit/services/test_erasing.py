@@ -184,7 +184,7 @@ def test_erase__readable_and_previewed__leave_it_out(town: ErasureTown, record: 
     for actor, patient in ((world.patient, None), (town.town.mother, world.patient.address)):
         previewed = world.consenting.preview(patient=actor, reader=world.stranger.address, on_behalf_of=patient)
         assert [each.entry.record_id for each in previewed] == [other.record_id]
-    with pytest.raises(RecordNotActiveError):
+    with pytest.raises(RecordErasedError):
         world.grant(record)
 
 
